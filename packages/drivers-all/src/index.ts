@@ -1,0 +1,6 @@
+/**
+ * The list of all block drivers of the family.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * Block drivers for files and block devices of the host: file and host_device.
+ *
+ * @packageDocumentation
+ */
+export {};

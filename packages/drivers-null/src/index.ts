@@ -1,0 +1,6 @@
+/**
+ * Block drivers that store nothing: null-co and null-aio.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * Block driver for qcow2 images, versions 2 and 3.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * Block driver for raw images, with optional offset and size.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * What qemu-img does, as functions: create, info, map, convert, compare, resize.
+ *
+ * @packageDocumentation
+ */
+export {};

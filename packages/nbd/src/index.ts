@@ -1,0 +1,6 @@
+/**
+ * The Network Block Device protocol: codec and server.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,22 @@
+// The lint preset shared by every package.
+import tseslint from 'typescript-eslint';
+
+export const project = (root) =>
+  tseslint.config(
+    { ignores: ['dist/**', 'src/generated/**', '**/*.js', '**/*.mjs', '*.config.ts'] },
+    ...tseslint.configs.recommendedTypeChecked,
+    {
+      languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: root } },
+      rules: {
+        'max-lines': ['error', { max: 400, skipBlankLines: true, skipComments: true }],
+        '@typescript-eslint/no-explicit-any': 'error',
+        '@typescript-eslint/consistent-type-imports': 'error',
+        '@typescript-eslint/no-floating-promises': 'error',
+        '@typescript-eslint/require-await': 'off',
+        '@typescript-eslint/no-invalid-void-type': 'off',
+        '@typescript-eslint/restrict-template-expressions': 'off',
+        '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+        'no-console': 'error',
+      },
+    },
+  );
