@@ -1,0 +1,16 @@
+/**
+ * The reference tools, wrapped once for tests and benchmarks.
+ *
+ * @packageDocumentation
+ */
+export { findTool, skipUnless, type Requirement, type ToolName } from './tools.js';
+export { run, type RunOptions, type RunResult } from './run.js';
+export { start, waitForSocket, type Running, type StartOptions } from './start.js';
+export { tempDir, type TempDir } from './temp.js';
+export { prng, type Prng } from './prng.js';
+export { createImage, imageInfo, qemuImg, qemuIo, type QemuIoOptions } from './qemu-img.js';
+export { startQemuNbd, type QemuNbd, type QemuNbdOptions } from './qemu-nbd.js';
+export { nbdcopy, nbdinfo, nbdUri, type NbdExportInfo, type NbdInfo } from './libnbd.js';
+export { startStorageDaemon, type StorageDaemon, type StorageDaemonOptions } from './storage-daemon.js';
+export { QmpError, type QmpClient, type QmpEvent } from './qmp.js';
+export { fioNbd, type FioOptions, type FioResult } from './fio.js';

@@ -1,0 +1,51 @@
+// qemu-img and qemu-io.
+import { run, type RunOptions, type RunResult } from './run.js';
+import { needTool } from './tools.js';
+
+/** Runs qemu-img; a non-zero exit is a result. */
+export function qemuImg(...args: readonly string[]): Promise<RunResult> {
+  return run(needTool('qemu-img'), args);
+}
+
+/**
+ * Makes an image.
+ * @param size - bytes, or a size as qemu-img reads it
+ * @param extra - further arguments before the name, such as `-o` and its list
+ * @throws Error with qemu-img's own words if it refuses.
+ */
+export async function createImage(
+  file: string, format: string, size: number | string, ...extra: readonly string[]
+): Promise<void> {
+  succeed(await qemuImg('create', '-q', '-f', format, ...extra, file, String(size)));
+}
+
+/** What `qemu-img info --output=json` says of an image. */
+export async function imageInfo(file: string, ...extra: readonly string[]): Promise<Record<string, unknown>> {
+  const { stdout } = succeed(await qemuImg('info', '--output=json', ...extra, file));
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+/** How qemu-io opens an image. */
+export interface QemuIoOptions extends RunOptions {
+  /** Default raw, so that content is never probed. */
+  readonly format?: string;
+  readonly readOnly?: boolean;
+  /** Further arguments before the file's name. */
+  readonly args?: readonly string[];
+}
+
+/**
+ * Runs commands of qemu-io on an image, one `-c` each.
+ * qemu-io exits with 0 or 1; a pattern that does not match is in its output as well.
+ */
+export function qemuIo(file: string, commands: readonly string[], options: QemuIoOptions = {}): Promise<RunResult> {
+  const { format = 'raw', readOnly = false, args = [], ...rest } = options;
+  const words = ['-f', format, ...(readOnly ? ['-r'] : []), ...args, ...commands.flatMap((c) => ['-c', c]), file];
+  return run(needTool('qemu-io'), words, rest);
+}
+
+/** The result itself, if the program ended well. */
+export function succeed(result: RunResult): RunResult {
+  if (result.code !== 0) throw new Error(`exit code ${result.code}: ${result.stderr || result.stdout}`);
+  return result;
+}

@@ -1,0 +1,86 @@
+// Programs that go on beside a test: bounded in time, ended by their process id, never by name.
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { connect } from 'node:net';
+import { environment, type RunOptions } from './run.js';
+
+/** How a program is started. */
+export interface StartOptions {
+  /** Milliseconds until it is killed, whatever happens to the test. Default 120,000. */
+  readonly lifetime?: number;
+  readonly cwd?: string;
+  readonly env?: RunOptions['env'];
+}
+
+/** A program that runs until it is disposed of. */
+export interface Running extends AsyncDisposable {
+  readonly pid: number;
+  readonly process: ChildProcessWithoutNullStreams;
+  /** What it wrote to standard error so far. */
+  stderr(): string;
+  /** Settles when it has ended: its exit code, or -1 if a signal ended it. */
+  readonly exited: Promise<number>;
+  /** Sends a signal, SIGTERM unless told otherwise, and waits for the end; after five seconds it is SIGKILL. */
+  stop(signal?: NodeJS.Signals): Promise<number>;
+}
+
+/**
+ * Starts a program. Its standard output must be read by the caller if it prints more than a pipe holds.
+ * @throws Error if it cannot be started.
+ */
+export async function start(program: string, args: readonly string[], options: StartOptions = {}): Promise<Running> {
+  const child = spawn(program, args, { cwd: options.cwd, env: environment(options.env), stdio: 'pipe' });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr = (stderr + chunk).slice(-65_536)));
+  child.stdin.on('error', () => undefined);
+  const exited = new Promise<number>((resolve) => child.on('close', (code) => { resolve(code ?? -1); }));
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', (cause) => { reject(new Error(`${program}: cannot be started`, { cause })); });
+  });
+  const end = setTimeout(() => child.kill('SIGKILL'), options.lifetime ?? 120_000);
+  const atExit = (): void => void child.kill('SIGKILL');
+  process.once('exit', atExit);
+  void exited.then(() => {
+    clearTimeout(end);
+    process.off('exit', atExit);
+  });
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<number> => {
+    child.kill(signal);
+    const hard = setTimeout(() => child.kill('SIGKILL'), 5_000);
+    const code = await exited;
+    clearTimeout(hard);
+    return code;
+  };
+  return {
+    pid: child.pid as number,
+    process: child,
+    stderr: () => stderr,
+    exited,
+    stop,
+    [Symbol.asyncDispose]: async () => void (await stop()),
+  };
+}
+
+/**
+ * Waits until a unix socket accepts connections. Each try is a connection of its own, so the server must allow it.
+ * @throws Error if the server ends first or `timeout` milliseconds (default 20,000) pass.
+ */
+export async function waitForSocket(path: string, server: Running, timeout = 20_000): Promise<void> {
+  const deadline = Date.now() + timeout;
+  let ended: number | undefined;
+  void server.exited.then((code) => (ended = code));
+  while (!(await accepts(path))) {
+    if (ended !== undefined) throw new Error(`the server ended with ${ended} before it listened: ${server.stderr()}`);
+    if (Date.now() > deadline) throw new Error(`no server on ${path} after ${timeout} ms: ${server.stderr()}`);
+    // Nothing announces that another process has called listen().
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function accepts(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => { socket.destroy(); resolve(true); });
+    socket.once('error', () => { resolve(false); });
+  });
+}

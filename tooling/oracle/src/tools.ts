@@ -1,0 +1,78 @@
+// Which reference tools this machine has, and what a test does when one is missing.
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** A reference program that tests may ask for. */
+export type ToolName =
+  | 'fio'
+  | 'mkfs.ext4'
+  | 'nbdcopy'
+  | 'nbdinfo'
+  | 'nbdkit'
+  | 'nbdsh'
+  | 'qemu-img'
+  | 'qemu-io'
+  | 'qemu-nbd'
+  | 'qemu-storage-daemon'
+  | 'sfdisk'
+  | '7zz';
+
+/** What `skipUnless` found. Hand `skip` to `describe.skipIf`, and give the block `title(…)` as its name. */
+export interface Requirement {
+  readonly skip: boolean;
+  /** Empty when nothing is missing. */
+  readonly reason: string;
+  /** The name, with the reason behind it if the block will be skipped. */
+  title(name: string): string;
+}
+
+/** The path of a tool, or undefined if this machine does not have it. */
+export function findTool(name: ToolName): string | undefined {
+  const known = found.get(name);
+  if (known !== undefined) return known;
+  // Debian keeps some of them where only root looks.
+  const places = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  for (const place of places) {
+    const path = join(place, name);
+    if (place !== '' && isExecutable(path)) {
+      found.set(name, path);
+      return path;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Says whether a test that needs these tools must be skipped, and why.
+ * @throws Error if a tool is missing and `BLK_REQUIRE_ORACLES` is 1, as it is in CI.
+ */
+export function skipUnless(...names: readonly ToolName[]): Requirement {
+  const missing = names.filter((name) => findTool(name) === undefined);
+  const reason = missing.length === 0 ? '' : `${missing.join(', ')} not installed`;
+  if (reason !== '' && process.env['BLK_REQUIRE_ORACLES'] === '1') {
+    throw new Error(`${reason}, and BLK_REQUIRE_ORACLES=1 asks for every reference tool`);
+  }
+  return {
+    skip: missing.length > 0,
+    reason,
+    title: (name) => (reason === '' ? name : `${name} (skipped: ${reason})`),
+  };
+}
+
+/** The path of a tool that the caller cannot do without. */
+export function needTool(name: ToolName): string {
+  const path = findTool(name);
+  if (path === undefined) throw new Error(`${name} is not installed: guard the test with skipUnless('${name}')`);
+  return path;
+}
+
+const found = new Map<ToolName, string>();
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
