@@ -1,65 +1,28 @@
-// Creates a package from the one skeleton: node tooling/skeleton/new-package.mjs NAME "one sentence" [dep ...]
-import { mkdir, writeFile, access } from 'node:fs/promises';
+// Creates a package: npm run new-package -- NAME "one sentence" [dependency ...]   (names without the @blk/ prefix)
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { mayUse, rowOf } from './layers.mjs';
+import { files } from './template.mjs';
+import { root } from './workspace.mjs';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
-const [name, sentence, ...deps] = process.argv.slice(2);
-if (!name || !sentence || !/^[a-z][a-z0-9-]*$/.test(name)) {
-  console.error('usage: new-package NAME "one sentence" [dependency ...]   (names without the @blk/ prefix)');
-  process.exit(2);
-}
-const dir = join(root, 'packages', name);
-if (await access(dir).then(() => true, () => false)) {
-  console.error(`new-package: packages/${name} exists already`);
-  process.exit(1);
-}
-const files = {
-  'package.json': JSON.stringify(
-    {
-      name: `@blk/${name}`,
-      version: '0.1.0',
-      description: sentence,
-      license: 'MIT',
-      type: 'module',
-      sideEffects: false,
-      engines: { node: '>=20.19' },
-      files: ['dist', 'src'],
-      exports: {
-        '.': { '@blk/source': './src/index.ts', types: './dist/index.d.ts', default: './dist/index.js' },
-        './package.json': './package.json',
-      },
-      scripts: {
-        build: 'tsup',
-        typecheck: 'tsc',
-        lint: 'eslint .',
-        test: 'vitest run',
-        'check:exports': 'publint --strict && attw --pack . --profile esm-only',
-      },
-      dependencies: Object.fromEntries(deps.map((d) => [`@blk/${d}`, '^0.1.0'])),
-      devDependencies: {
-        '@blk/eslint-config': '*',
-        '@blk/tsconfig': '*',
-        '@blk/tsup-config': '*',
-        '@blk/vitest-config': '*',
-      },
-    },
-    null,
-    2,
-  ),
-  'tsconfig.json': `{
-  "extends": "@blk/tsconfig/base.json",
-  "compilerOptions": { "types": ["node"] },
-  "include": ["src", "test", "*.config.ts"]
-}`,
-  'tsup.config.ts': `import { library } from '@blk/tsup-config';\n\nexport default library();`,
-  'vitest.config.ts': `import { project } from '@blk/vitest-config';\n\nexport default project();`,
-  'eslint.config.js': `import { project } from '@blk/eslint-config';\n\nexport default project(import.meta.dirname);`,
-  'src/index.ts': `/**\n * ${sentence}\n *\n * @packageDocumentation\n */\nexport {};`,
-  'README.md': `# @blk/${name}\n\n${sentence}\n\n## Use\n\n## Supports\n\n## Options`,
+const [name = '', sentence = '', ...dependencies] = process.argv.slice(2);
+const fail = (text, code = 1) => {
+  console.error(`new-package: ${text}`);
+  process.exit(code);
 };
-for (const [file, text] of Object.entries(files)) {
-  await mkdir(dirname(join(dir, file)), { recursive: true });
-  await writeFile(join(dir, file), text + '\n');
+if (!/^[a-z][a-z0-9-]*$/.test(name) || sentence === '') fail('usage: npm run new-package -- NAME "one sentence." [dependency ...]', 2);
+if (!sentence.endsWith('.')) fail(`the sentence ends in a full stop: "${sentence}"`, 2);
+const dir = join(root, 'packages', name);
+if (existsSync(dir)) fail(`packages/${name} exists already`);
+if (rowOf(name) === undefined) fail(`${name} has no row in tooling/skeleton/layers.mjs: say there first where it stands`);
+for (const dependency of dependencies) {
+  if (!existsSync(join(root, 'packages', dependency))) fail(`there is no packages/${dependency}`);
+  if (!mayUse(name, dependency, 'runtime')) fail(`the layers do not allow ${name} to import ${dependency}`);
+}
+
+const license = readFileSync(join(root, 'LICENSE'), 'utf8');
+for (const [file, text] of Object.entries(files({ name, sentence, dependencies, license }))) {
+  mkdirSync(dirname(join(dir, file)), { recursive: true });
+  writeFileSync(join(dir, file), text);
 }
 console.log(`created packages/${name}; run npm install to link it`);

@@ -1,0 +1,81 @@
+// The layers: the one table that says which package may know which. Both checks read it, of imports and of manifests.
+// Names are without the @blk/ prefix; `drivers-*` stands for every driver package.
+
+/**
+ * One row a package, bottom to top.
+ * - `imports`: siblings that its sources may import and its `dependencies` may name.
+ * - `tests`: siblings that only its tests may use besides, each with the reason; always lower in the table or beside it, never above.
+ * - `anywhere`: its sources run outside Node too, so they import nothing from `node:`, except through a module that the
+ *   package's own `imports` map chooses under the condition `node`.
+ */
+export const layers = [
+  { name: 'qapi-types', imports: [], anywhere: true },
+  { name: 'throttle', imports: [], anywhere: true },
+  { name: 'core-graph', imports: ['qapi-types', 'throttle'], anywhere: true },
+  { name: 'drivers-blob', imports: ['core-graph', 'qapi-types'], anywhere: true },
+  { name: 'drivers-null', imports: ['core-graph', 'qapi-types'], anywhere: true },
+  { name: 'drivers-raw', imports: ['core-graph', 'qapi-types'], anywhere: true },
+  { name: 'drivers-qcow2', imports: ['core-graph', 'qapi-types'], anywhere: true },
+  // Protocols of the machine: these are what Node is for.
+  { name: 'drivers-file', imports: ['core-graph', 'qapi-types'] },
+  // Any later format or filter, until it is given a row of its own.
+  { name: 'drivers-*', imports: ['core-graph', 'qapi-types'], anywhere: true },
+  { name: 'nbd', imports: ['core-graph'], tests: {} },
+  { name: 'jobs', imports: ['core-graph'], anywhere: true },
+  {
+    name: 'image',
+    imports: ['core-graph', 'jobs'],
+    tests: { 'drivers-*': 'what qemu-img does is tested on real images of real formats' },
+  },
+  { name: 'drivers-all', imports: ['core-graph', 'drivers-*'] },
+  { name: 'qmp-client', imports: ['qapi-types'] },
+  {
+    name: 'qmp-server',
+    imports: ['qapi-types', 'throttle', 'core-graph', 'nbd', 'jobs', 'image', 'drivers-all'],
+    tests: { 'drivers-*': 'monitor commands are tested on real nodes' },
+  },
+  { name: 'cli', imports: ['qapi-types', 'throttle', 'core-graph', 'drivers-*', 'drivers-all', 'nbd', 'jobs', 'image', 'qmp-server', 'qmp-client'] },
+];
+
+/** Private packages under `tooling/` and what they may use of the published ones. */
+export const tools = [
+  { name: 'tsconfig', imports: [] },
+  { name: 'eslint-config', imports: [] },
+  { name: 'tsup-config', imports: [] },
+  { name: 'vitest-config', imports: [] },
+  { name: 'skeleton', imports: [] },
+  { name: 'repo', imports: [] },
+  { name: 'qapi-gen', imports: [] },
+  { name: 'oracle', imports: [] },
+  // core-graph does not depend on it, so it may depend on core-graph.
+  { name: 'driver-conformance', imports: ['core-graph', 'qapi-types'] },
+  { name: 'bench', imports: ['qapi-types', 'core-graph', 'drivers-*', 'drivers-all', 'nbd', 'image'] },
+];
+
+/** Tools that a package below them must not use, not even in tests: they stand on it. */
+const standsOn = { 'driver-conformance': ['core-graph', 'qapi-types', 'throttle'] };
+
+const isTool = new Map(tools.map((tool) => [tool.name, tool]));
+
+/** The row of a package: its own, or the one for all drivers. */
+export function rowOf(name) {
+  const own = layers.find((row) => row.name === name) ?? isTool.get(name);
+  if (own !== undefined) return own;
+  if (name.startsWith('drivers-')) return layers.find((row) => row.name === 'drivers-*');
+  return undefined;
+}
+
+/** Whether a list of the table covers a package's name. */
+export const covers = (list, name) =>
+  list.includes(name) || (list.includes('drivers-*') && name.startsWith('drivers-') && name !== 'drivers-all');
+
+/** Whether `from` may know `to`: at run time (`kind` is 'runtime'), or in its tests and build ('dev'). */
+export function mayUse(from, to, kind) {
+  const row = rowOf(from);
+  if (row === undefined || from === to) return from === to;
+  if (covers(row.imports, to)) return true;
+  if (isTool.has(from)) return isTool.has(to) && !(to === 'bench');
+  if (kind === 'runtime') return false;
+  if (isTool.has(to)) return to !== 'bench' && !(standsOn[to]?.includes(from) ?? false);
+  return covers(Object.keys(row.tests ?? {}), to);
+}

@@ -1,0 +1,8 @@
+// One run of all tests: each package and tool that has a vitest.config.ts is a project of it.
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    projects: ['packages/*/vitest.config.ts', 'tooling/*/vitest.config.ts'],
+  },
+});
