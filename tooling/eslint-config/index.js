@@ -1,5 +1,9 @@
 // The lint preset shared by every package.
+import { basename, dirname } from 'node:path';
 import tseslint from 'typescript-eslint';
+import { noAwaitCompletion } from './no-await-completion.js';
+
+const blk = { rules: { 'no-await-completion': noAwaitCompletion } };
 
 export const project = (root) =>
   tseslint.config(
@@ -7,6 +11,7 @@ export const project = (root) =>
     ...tseslint.configs.recommendedTypeChecked,
     {
       languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: root } },
+      linterOptions: { reportUnusedDisableDirectives: 'error' },
       rules: {
         'max-lines': ['error', { max: 400, skipBlankLines: true, skipComments: true }],
         '@typescript-eslint/no-explicit-any': 'error',
@@ -19,4 +24,8 @@ export const project = (root) =>
         'no-console': 'error',
       },
     },
+    // Only what is published: tests and tools may wait as they like.
+    ...(basename(dirname(root)) === 'packages'
+      ? [{ files: ['src/**/*.ts'], plugins: { blk }, rules: { 'blk/no-await-completion': 'error' } }]
+      : []),
   );
