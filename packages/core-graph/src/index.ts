@@ -3,4 +3,29 @@
  *
  * @packageDocumentation
  */
-export {};
+export * from './completion.js';
+export * from './errors.js';
+export * from './flags.js';
+export * from './extent.js';
+export * from './driver.js';
+export * from './policy.js';
+export * from './options/spec.js';
+export { BufferPool } from './buffer-pool.js';
+export { Edge, type EdgeParent } from './edge.js';
+export { BlockNode, type NodeSettings, type BeforeWrite, type DetectZeroes } from './node.js';
+export { DirtyBitmap, type BitmapStatus } from './dirty-bitmap.js';
+export { isZero, zeroRun } from './zero.js';
+export { chainExtents, chainExtentAt } from './io/extents.js';
+export { BlockGraph, type GraphOptions, type OpenOptions, type GraphEvent } from './graph.js';
+export { Backend, type BackendOptions } from './backend.js';
+export { DeviceStatistics } from './statistics.js';
+export * from './error-policy.js';
+export { createImage, type CreateRequest, type CreateResult } from './create.js';
+export { Image, openImage, type OpenImageOptions } from './image.js';
+export { readableOf, writableOf, type ReadableOptions } from './streams.js';
+export { drained } from './drain.js';
+export { runTransaction, replaceChild, replaceBacking, reaches, type GraphAction } from './transaction.js';
+export { platformHost } from './host.js';
+export { unflatten, type Definition } from './open/definition.js';
+export { guessFormat, protocolDefinition, PROBE_BYTES } from './open/open-filename.js';
+export { isAbsolute, normalisePath, protocolOf, resolveReference } from './open/filename.js';

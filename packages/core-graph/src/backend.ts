@@ -1,0 +1,338 @@
+/**
+ * A backend: the door through which a device, an export, a job or a program uses a graph.
+ *
+ * It checks bounds, counts, applies the error policy, and holds requests back while its graph is drained or stopped. A
+ * request that completes at once passes it without a promise.
+ */
+import type { Completion } from './completion.js';
+import { Edge, type EdgeParent } from './edge.js';
+import {
+  actionFor,
+  asBlockError,
+  statusAfter,
+  type BlockErrorAction,
+  type IoStatus,
+  type OnError,
+  type Operation,
+} from './error-policy.js';
+import { BlockError, errnoOf } from './errors.js';
+import type { ChainExtent } from './extent.js';
+import { Permission, WriteFlag, type Access } from './flags.js';
+import type { BlockGraph } from './graph.js';
+import { chainExtents } from './io/extents.js';
+import type { BlockNode } from './node.js';
+import type { TruncateOptions } from './driver.js';
+import { changeAccess } from './permissions.js';
+import { DeviceStatistics } from './statistics.js';
+
+export interface BackendOptions {
+  /** Device name; empty for one that is not in the graph's list. */
+  readonly name?: string;
+  /** As named in messages. */
+  readonly description?: string;
+  readonly writable?: boolean;
+  /** Also holds `Permission.Resize`. */
+  readonly resizable?: boolean;
+  /** What others may do with the node meanwhile; all, unless given. */
+  readonly shared?: number;
+  /** Every write reaches stable storage before it completes (`cache=writethrough`). */
+  readonly writeThrough?: boolean;
+  readonly readError?: OnError;
+  readonly writeError?: OnError;
+}
+
+export class Backend implements EdgeParent {
+  readonly statistics = new DeviceStatistics();
+  readonly name: string;
+  readonly description: string;
+  /** Error policies; unset for exports and tools, which get every error. */
+  readonly readError: OnError | undefined;
+  readonly writeError: OnError | undefined;
+  writeThrough: boolean;
+  ioStatus: IoStatus = 'ok';
+  /** Called when the size of the node changed. */
+  onResize: (() => void) | undefined;
+  #root: Edge | undefined;
+  #inFlight = 0;
+  #held = 0;
+  #opened: (() => void)[] = [];
+  #idle: (() => void)[] = [];
+
+  private constructor(
+    readonly graph: BlockGraph,
+    options: BackendOptions,
+  ) {
+    this.name = options.name ?? '';
+    this.description = options.description ?? (this.name === '' ? 'unnamed block device' : `block device '${this.name}'`);
+    this.writeThrough = options.writeThrough ?? false;
+    this.readError = options.readError;
+    this.writeError = options.writeError;
+  }
+
+  /** A backend over an open node. Throws, with nothing changed, where others object to what it wants. */
+  static over(graph: BlockGraph, node: BlockNode, options: BackendOptions = {}): Backend {
+    const backend = new Backend(graph, options);
+    if (backend.name !== '') {
+      if (graph.backends.has(backend.name)) throw new BlockError('exists', `Device with id '${backend.name}' already exists`);
+      if (graph.findNode(backend.name)) throw new BlockError('exists', `Device name '${backend.name}' conflicts with an existing node name`);
+    }
+    backend.attach(node, accessOf(options));
+    if (backend.name !== '') graph.backends.set(backend.name, backend);
+    return backend;
+  }
+
+  /** The root node. Throws kind `no-medium` where there is none. */
+  get root(): BlockNode {
+    if (this.#root === undefined) throw new BlockError('no-medium', `Device '${this.name}' has no medium`);
+    return this.#root.node;
+  }
+  get edge(): Edge | undefined {
+    return this.#root;
+  }
+  get size(): number {
+    return this.root.size;
+  }
+  get readOnly(): boolean {
+    return this.#root === undefined || (this.#root.access.permissions & Permission.Write) === 0;
+  }
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  attach(node: BlockNode, access: Access): void {
+    if (this.#root) throw new BlockError('busy', `${this.description} has a medium already`);
+    const edge = new Edge(this, 'root', 'root', node, { permissions: 0, shared: Permission.All });
+    node.parents.add(edge);
+    try {
+      changeAccess((transaction) => {
+        transaction.set(edge, access);
+      });
+    } catch (error) {
+      node.parents.delete(edge);
+      throw error;
+    }
+    this.#root = edge;
+  }
+
+  /** Changes what this backend may do. Throws, with nothing changed, where others object. */
+  setAccess(access: Access): void {
+    const root = this.#root;
+    if (root) {
+      changeAccess((transaction) => {
+        transaction.set(root, access);
+      });
+    }
+  }
+
+  /** Lets the node go; it closes where nobody else uses it. Waits for requests under way. */
+  async detach(): Promise<void> {
+    const root = this.#root;
+    if (!root) return;
+    await this.idle();
+    this.#root = undefined;
+    root.node.parents.delete(root);
+    changeAccess((transaction) => {
+      transaction.refresh(root.node);
+    });
+    await this.graph.collect(root.node);
+  }
+
+  /** Flushes, detaches, and takes the name out of the graph. */
+  async close(): Promise<void> {
+    try {
+      if (this.#root !== undefined && !this.readOnly) await this.flush();
+    } finally {
+      await this.detach();
+      if (this.graph.backends.get(this.name) === this) this.graph.backends.delete(this.name);
+    }
+  }
+
+  read(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+    if (this.#held > 0) return this.#whenOpen(() => this.read(offset, buffer, start, length));
+    const { root } = this;
+    if (!(offset >= 0 && offset + length <= root.size)) throw this.#outOfRange(offset, length);
+    const { statistics } = this;
+    const began = this.graph.host.now();
+    let done: Completion;
+    try {
+      done = root.read(offset, buffer, start, length);
+    } catch (error) {
+      return this.#failed('read', error, () => this.read(offset, buffer, start, length));
+    }
+    if (done !== undefined) {
+      return this.#finish(done, 'read', length, began, () => this.read(offset, buffer, start, length));
+    }
+    statistics.readOperations++;
+    statistics.readBytes += length;
+    statistics.readTime += this.graph.host.now() - began;
+  }
+
+  write(offset: number, buffer: Uint8Array, start: number, length: number, flags = 0): Completion {
+    if (this.#held > 0) return this.#whenOpen(() => this.write(offset, buffer, start, length, flags));
+    const { root, statistics } = this;
+    this.#checkWrite(root, offset, length);
+    const began = this.graph.host.now();
+    let done: Completion;
+    try {
+      done = root.write(offset, buffer, start, length, this.writeThrough ? flags | WriteFlag.Fua : flags);
+    } catch (error) {
+      return this.#failed('write', error, () => this.write(offset, buffer, start, length, flags));
+    }
+    if (done !== undefined) {
+      return this.#finish(done, 'write', length, began, () => this.write(offset, buffer, start, length, flags));
+    }
+    statistics.writeOperations++;
+    statistics.writeBytes += length;
+    statistics.writeTime += this.graph.host.now() - began;
+  }
+
+  writeZeroes(offset: number, length: number, flags = 0): Completion {
+    return this.#change(offset, length, 'write', (root) =>
+      root.writeZeroes(offset, length, this.writeThrough ? flags | WriteFlag.Fua : flags),
+    );
+  }
+
+  discard(offset: number, length: number): Completion {
+    return this.#change(offset, length, 'write', (root) => root.discard(offset, length));
+  }
+
+  /** All writes that completed before are on stable storage when this completes. */
+  flush(): Completion {
+    if (this.#held > 0) return this.#whenOpen(() => this.flush());
+    const began = this.graph.host.now();
+    let done: Completion;
+    try {
+      done = this.root.flush();
+    } catch (error) {
+      return this.#failed('flush', error, () => this.flush());
+    }
+    if (done !== undefined) return this.#finish(done, 'flush', 0, began, () => this.flush());
+    this.statistics.flushOperations++;
+    this.statistics.flushTime += this.graph.host.now() - began;
+  }
+
+  /** The extents of a range through the backing chain. */
+  async *extents(offset = 0, length = this.size - offset): AsyncGenerator<ChainExtent, void, undefined> {
+    yield* chainExtents(this.root, offset, length);
+  }
+
+  /** Changes the size of the image, in a drained section. */
+  async truncate(size: number, options?: TruncateOptions): Promise<void> {
+    const { root } = this;
+    await this.graph.drained([root], () => root.truncate(size, options));
+  }
+
+  quiesce(): void {
+    this.#held++;
+  }
+  resume(): void {
+    if (--this.#held > 0) return;
+    const waiting = this.#opened;
+    this.#opened = [];
+    for (const wake of waiting) wake();
+  }
+  async idle(): Promise<void> {
+    while (this.#inFlight > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+  resized(): void {
+    this.onResize?.();
+  }
+
+  #change(offset: number, length: number, operation: Operation, request: (root: BlockNode) => Completion): Completion {
+    if (this.#held > 0) return this.#whenOpen(() => this.#change(offset, length, operation, request));
+    const { root } = this;
+    this.#checkWrite(root, offset, length);
+    const began = this.graph.host.now();
+    const again = (): Completion => this.#change(offset, length, operation, request);
+    let done: Completion;
+    try {
+      done = request(root);
+    } catch (error) {
+      return this.#failed(operation, error, again);
+    }
+    return done === undefined ? undefined : this.#finish(done, operation, 0, began, again);
+  }
+
+  #checkWrite(root: BlockNode, offset: number, length: number): void {
+    if (this.readOnly) throw new BlockError('read-only', `${this.description} is read-only`);
+    if (!(offset >= 0 && offset + length <= root.size)) throw this.#outOfRange(offset, length);
+  }
+
+  #outOfRange(offset: number, length: number): BlockError {
+    return new BlockError('out-of-range', `Request at ${offset} of ${length} bytes is not within the ${this.size} bytes of the device`);
+  }
+
+  async #whenOpen(request: () => Completion): Promise<void> {
+    await new Promise<void>((resolve) => this.#opened.push(resolve));
+    const done = request();
+    if (done !== undefined) await done;
+  }
+
+  async #finish(
+    done: Promise<void>,
+    operation: Operation,
+    length: number,
+    began: number,
+    again: () => Completion,
+  ): Promise<void> {
+    this.#inFlight++;
+    try {
+      await done;
+    } catch (error) {
+      this.#left();
+      const handled = this.#failed(operation, error, again);
+      if (handled !== undefined) await handled;
+      return;
+    }
+    const { statistics } = this;
+    const time = this.graph.host.now() - began;
+    if (operation === 'read') {
+      statistics.readOperations++;
+      statistics.readBytes += length;
+      statistics.readTime += time;
+    } else if (operation === 'write') {
+      statistics.writeOperations++;
+      statistics.writeBytes += length;
+      statistics.writeTime += time;
+    } else {
+      statistics.flushOperations++;
+      statistics.flushTime += time;
+    }
+    this.#left();
+  }
+
+  #left(): void {
+    if (--this.#inFlight > 0) return;
+    const waiting = this.#idle;
+    this.#idle = [];
+    for (const wake of waiting) wake();
+  }
+
+  /** Applies the error policy: throws, swallows, or holds the request until the device goes on. */
+  #failed(operation: Operation, thrown: unknown, again: () => Completion): Completion {
+    const error = asBlockError(thrown);
+    const { statistics } = this;
+    if (operation === 'read') statistics.failedReads++;
+    else if (operation === 'write') statistics.failedWrites++;
+    else statistics.failedFlushes++;
+    const policy = operation === 'read' ? this.readError : this.writeError;
+    if (policy === undefined) throw error;
+    const errno = errnoOf(error);
+    const action: BlockErrorAction = actionFor(policy, errno);
+    if (action === 'stop') {
+      if (this.ioStatus === 'ok') this.ioStatus = statusAfter(errno);
+      this.quiesce();
+    }
+    this.graph.emit({ type: 'io-error', backend: this, operation, action, error });
+    if (action === 'report') throw error;
+    return action === 'stop' ? this.#whenOpen(again) : undefined;
+  }
+}
+
+function accessOf(options: BackendOptions): Access {
+  let permissions: number = Permission.ConsistentRead;
+  if (options.writable === true) permissions |= Permission.Write;
+  if (options.resizable === true) permissions |= Permission.Resize;
+  return { permissions, shared: options.shared ?? Permission.All };
+}
+

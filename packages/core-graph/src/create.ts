@@ -1,0 +1,129 @@
+/** Creating images: the file by its protocol, the format in it, the backing file looked at first. */
+import type { BlockDriver, CreateContext } from './driver.js';
+import { Backend } from './backend.js';
+import { BlockError, messageOf } from './errors.js';
+import { MAX_SIZE, Permission } from './flags.js';
+import type { BlockGraph } from './graph.js';
+import { checkOptions, type OptionTable } from './options/spec.js';
+import { resolveReference } from './open/filename.js';
+import { protocolDefinition } from './open/open-filename.js';
+
+export interface CreateRequest {
+  readonly format: string;
+  /** Bytes; may be left out where a backing file tells it. */
+  readonly size?: number;
+  /** The format's own options, as `-o` names them; `backing_file` and `backing_fmt` are among them. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** Do not open the backing file to see whether it is there (`-u`). */
+  readonly unsafe?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** What was made: the size, and the options in their checked form. */
+export interface CreateResult {
+  readonly size: number;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+export async function createImage(graph: BlockGraph, filename: string, request: CreateRequest): Promise<CreateResult> {
+  const format = graph.driver(request.format);
+  const protocol = await protocolOfName(graph, filename);
+  if (format.create === undefined && format !== protocol) {
+    throw new BlockError('unsupported', `Format driver '${format.name}' does not support image creation`);
+  }
+  const tables = { ...createTable(protocol), ...createTable(format) };
+  const options = checkOptions({ ...request.options }, tables, format.name);
+  const size = request.size ?? (await backingSize(graph, filename, options));
+  if (!Number.isSafeInteger(size) || size < 0) {
+    throw new BlockError('invalid-argument', `Image size ${size} is not between 0 and ${MAX_SIZE} bytes`);
+  }
+  if (request.unsafe !== true && request.size !== undefined) await backingSize(graph, filename, options, true);
+  const context: CreateContext = { pool: graph.pool, host: graph.host, signal: request.signal };
+  const forProtocol = only(options, protocol.createOptions);
+  if (format.create === undefined) {
+    await protocol.createFile?.(filename, { ...forProtocol, size }, context);
+    return { size, options };
+  }
+  await protocol.createFile?.(filename, { ...only(options, protocol.createOptions, format.createOptions), size: 0 }, context);
+  await writeFormat(graph, filename, format, { ...only(options, format.createOptions), size }, context);
+  return { size, options };
+}
+
+async function writeFormat(
+  graph: BlockGraph,
+  filename: string,
+  format: BlockDriver,
+  options: Record<string, unknown> & { size: number },
+  context: CreateContext,
+): Promise<void> {
+  const node = await graph.open(await protocolDefinition(graph, filename), { discard: true });
+  const backend = Backend.over(graph, node, {
+    description: 'image creation',
+    writable: true,
+    resizable: true,
+    shared: Permission.None,
+  });
+  try {
+    const { edge } = backend;
+    if (edge) await format.create?.(edge, options, context);
+    const done = node.flush();
+    if (done !== undefined) await done;
+  } finally {
+    await backend.detach();
+    await graph.release(node);
+  }
+}
+
+async function protocolOfName(graph: BlockGraph, filename: string): Promise<BlockDriver> {
+  const { driver } = await protocolDefinition(graph, filename);
+  const protocol = graph.driver(String(driver));
+  if (protocol.createFile === undefined) {
+    throw new BlockError('unsupported', `Protocol driver '${protocol.name}' does not support image creation`);
+  }
+  return protocol;
+}
+
+/** Size of the backing file that the options name; its absence is an error where the size is needed. */
+async function backingSize(
+  graph: BlockGraph,
+  filename: string,
+  options: Record<string, unknown>,
+  optional = false,
+): Promise<number> {
+  const { backing_file: backing, backing_fmt: backingFormat } = options;
+  if (typeof backing !== 'string' || backing === '') {
+    if (optional) return 0;
+    throw new BlockError('invalid-argument', 'Image creation needs a size parameter');
+  }
+  const resolved = resolveReference(filename, backing);
+  if (resolved === filename) {
+    throw new BlockError('invalid-argument', 'Error: Trying to create an image with the same filename as the backing file');
+  }
+  try {
+    const node = await graph.open(resolved, {
+      readOnly: true,
+      ...(typeof backingFormat === 'string' ? { format: backingFormat } : {}),
+    });
+    const { size } = node;
+    await graph.release(node);
+    return size;
+  } catch (error) {
+    if (!(error instanceof BlockError)) throw error;
+    throw new BlockError(error.kind, `Could not open '${resolved}': ${messageOf(error)}`, error.context, error);
+  }
+}
+
+function createTable(driver: BlockDriver): OptionTable {
+  return Object.fromEntries(Object.entries(driver.createOptions ?? {}).map(([name, spec]) => [name, spec.type]));
+}
+
+/** The options that `table` knows and `without` does not. */
+function only(
+  options: Record<string, unknown>,
+  table: object | undefined,
+  without: object = {},
+): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(options).filter(([name]) => Object.hasOwn(table ?? {}, name) && !Object.hasOwn(without, name)),
+  );
+}

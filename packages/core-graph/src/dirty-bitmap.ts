@@ -1,0 +1,118 @@
+/** Dirty bitmaps: which parts of a node were written since the bitmap was made or cleared. */
+import { BlockError } from './errors.js';
+
+export type BitmapStatus = 'active' | 'disabled' | 'frozen';
+
+/** Smallest and largest granularity, in bytes, that the schema allows. */
+export const MIN_GRANULARITY = 512;
+export const MAX_GRANULARITY = 2 ** 31;
+
+export class DirtyBitmap {
+  #words: Uint32Array;
+  #size: number;
+  #count = 0;
+  #status: BitmapStatus = 'active';
+
+  /** `granularity`: bytes per bit, a power of two. `size`: of the node, in bytes. `name`: undefined for a job's own. */
+  constructor(
+    readonly name: string | undefined,
+    readonly granularity: number,
+    size: number,
+  ) {
+    if (granularity < MIN_GRANULARITY || granularity > MAX_GRANULARITY || !Number.isInteger(Math.log2(granularity))) {
+      throw new BlockError('invalid-argument', `Granularity must be power of 2 and at least ${MIN_GRANULARITY}`);
+    }
+    this.#size = size;
+    this.#words = new Uint32Array(wordsFor(size, granularity));
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+  get status(): BitmapStatus {
+    return this.#status;
+  }
+  /** Dirty bytes, the last chunk counted whole. */
+  get count(): number {
+    return this.#count * this.granularity;
+  }
+
+  setStatus(status: BitmapStatus): void {
+    this.#status = status;
+  }
+
+  /** Notes a write; ignored while the bitmap is disabled. */
+  mark(offset: number, length: number): void {
+    if (this.#status !== 'disabled' && length > 0) this.set(offset, length);
+  }
+
+  /** Sets every chunk that the range touches. */
+  set(offset: number, length: number): void {
+    this.#fill(Math.floor(offset / this.granularity), Math.ceil(Math.min(offset + length, this.#size) / this.granularity), true);
+  }
+
+  /** Clears every chunk that the range touches. */
+  reset(offset: number, length: number): void {
+    this.#fill(Math.floor(offset / this.granularity), Math.ceil(Math.min(offset + length, this.#size) / this.granularity), false);
+  }
+
+  /** Clears all of it. */
+  clear(): void {
+    this.#words.fill(0);
+    this.#count = 0;
+  }
+
+  get(offset: number): boolean {
+    const bit = Math.floor(offset / this.granularity);
+    return offset < this.#size && ((this.#words[Math.floor(bit / 32)] as number) & (1 << (bit % 32))) !== 0;
+  }
+
+  /** The first dirty (or clean) byte at or after `offset`, or -1. */
+  next(offset: number, dirty: boolean): number {
+    const end = Math.ceil(this.#size / this.granularity);
+    for (let bit = Math.floor(offset / this.granularity); bit < end; ) {
+      const word = this.#words[Math.floor(bit / 32)] as number;
+      const rest = ((dirty ? word : ~word) >>> (bit % 32)) << (bit % 32);
+      if (rest === 0) {
+        bit = (Math.floor(bit / 32) + 1) * 32;
+        continue;
+      }
+      const found = Math.floor(bit / 32) * 32 + (31 - Math.clz32(rest & -rest));
+      return found < end ? Math.max(offset, found * this.granularity) : -1;
+    }
+    return -1;
+  }
+
+  /** Follows the node's size: what is new is clean. */
+  resize(size: number): void {
+    const words = new Uint32Array(wordsFor(size, this.granularity));
+    if (size < this.#size) this.#fill(Math.ceil(size / this.granularity), Math.ceil(this.#size / this.granularity), false);
+    words.set(this.#words.subarray(0, words.length));
+    this.#words = words;
+    this.#size = size;
+  }
+
+  #fill(from: number, to: number, value: boolean): void {
+    for (let bit = from; bit < to; ) {
+      const index = Math.floor(bit / 32);
+      const low = bit % 32;
+      const bits = Math.min(32 - low, to - bit);
+      const mask = bits === 32 ? 0xffffffff : ((1 << bits) - 1) << low;
+      const before = this.#words[index] as number;
+      const after = (value ? before | mask : before & ~mask) >>> 0;
+      this.#count += popCount(after) - popCount(before);
+      this.#words[index] = after;
+      bit += bits;
+    }
+  }
+}
+
+function wordsFor(size: number, granularity: number): number {
+  return Math.ceil(Math.ceil(size / granularity) / 32);
+}
+
+function popCount(word: number): number {
+  let n = word - ((word >>> 1) & 0x55555555);
+  n = (n & 0x33333333) + ((n >>> 2) & 0x33333333);
+  return (((n + (n >>> 4)) & 0x0f0f0f0f) * 0x01010101) >>> 24;
+}

@@ -1,0 +1,222 @@
+/**
+ * The contract between the graph and a block driver: one format, protocol or filter.
+ *
+ * A driver is a value (`BlockDriver`), not a class to extend; an open image is a `DriverNode`. Required members say what
+ * every image can do. An absent optional member means "the node emulates it". The node in front has seen to bounds,
+ * alignment, permissions, splitting and serialising of overlapping requests where that is needed, so a driver may trust
+ * its arguments, and only them: the bytes of the image itself are hostile.
+ */
+import type { BufferPool } from './buffer-pool.js';
+import type { Completion, MaybePromise } from './completion.js';
+import type { Edge } from './edge.js';
+import type { Extent } from './extent.js';
+import type { Access, NodeLimits } from './flags.js';
+import type { OptionSpec, OptionTable } from './options/spec.js';
+import type { ImagePolicy } from './policy.js';
+
+/** One open image, as its driver sees it. */
+export interface DriverNode {
+  /** Length in bytes. Changes in `truncate`, and in `write` where `growable`. */
+  readonly size: number;
+  readonly limits: NodeLimits;
+  /** Writes may pass the end and extend the image (a file). */
+  readonly growable?: boolean;
+  /** `WriteFlag`s that `write` honours by itself; the node emulates Fua by a flush. */
+  readonly writeFlags?: number;
+  /** `WriteFlag`s that `writeZeroes` honours by itself. */
+  readonly zeroFlags?: number;
+
+  /**
+   * Fills `buffer[start, start + length)` from `offset`. The range lies inside `size`. The buffer belongs to the caller
+   * and is not touched after completion.
+   */
+  read(offset: number, buffer: Uint8Array, start: number, length: number): Completion;
+  /** Stores `buffer[start, start + length)` at `offset`. Absent: the driver is read-only. */
+  write?(offset: number, buffer: Uint8Array, start: number, length: number, flags: number): Completion;
+  /** The same for several buffers whose lengths add up to the request. Absent: the node calls `read` for each. */
+  readv?(offset: number, buffers: readonly Uint8Array[]): Completion;
+  writev?(offset: number, buffers: readonly Uint8Array[], flags: number): Completion;
+  /** Makes the range read as zeroes. Throws kind `unsupported` where only writing zero bytes would do. */
+  writeZeroes?(offset: number, length: number, flags: number): Completion;
+  /** Gives space back; what is read afterwards is up to the driver. Absent: discards are ignored. */
+  discard?(offset: number, length: number): Completion;
+  /** Puts everything written on stable storage, own metadata first, then children. Absent: the node flushes children. */
+  flush?(): Completion;
+  /** Writes cached metadata to the children without waiting for stable storage. */
+  flushToOs?(): Completion;
+  /** The extent at `offset`, at most `length` long. Absent: all data. */
+  extent?(offset: number, length: number): MaybePromise<Extent>;
+  /** Changes the size. Growth reads as zeroes. Throws before it changes anything where it can't. */
+  truncate?(size: number, options: TruncateOptions): Promise<void>;
+
+  /** Formats with copy-on-write: what the image records about its backing file. */
+  readonly recordedBacking?: RecordedBacking | undefined;
+  /** Called by the graph with the backing child whenever it changes; undefined: unallocated ranges read as zeroes. */
+  setBacking?(child: Edge | undefined): void;
+  /** Writes another backing file name into the image (and only that). */
+  changeBackingFile?(backing: RecordedBacking | undefined): Promise<void>;
+
+  /** Takes or gives up locks for changed permissions. Throws, with nothing changed, where another process objects. */
+  prepareAccess?(access: Access): PreparedAccess;
+  /** What `info` shows about this image. */
+  info?(): MaybePromise<DriverImageInfo>;
+  /** Bytes that the image takes on the host. Absent: the sum over the children that hold data. */
+  allocatedSize?(): MaybePromise<number>;
+  /** Statistics of driver-specific caches and the like, for people. */
+  readonly filename?: string;
+
+  /** Flushes what is unwritten, and releases what `open` acquired. The graph detaches the children afterwards. */
+  close(): Promise<void>;
+}
+
+export interface PreparedAccess {
+  commit(): void;
+  abort(): void;
+}
+
+export type Preallocation = 'off' | 'metadata' | 'falloc' | 'full';
+
+export interface TruncateOptions {
+  readonly preallocation: Preallocation;
+  /** Shrinking was asked for knowingly. */
+  readonly shrink?: boolean;
+}
+
+export interface RecordedBacking {
+  /** As written in the image, not resolved. */
+  readonly filename: string;
+  /** Name of the format, where the image records it. */
+  readonly format?: string;
+}
+
+/** What a format knows about its image, in the terms of the schema's `ImageInfo`. */
+export interface DriverImageInfo {
+  readonly clusterSize?: number;
+  readonly encrypted?: boolean;
+  readonly compressed?: boolean;
+  /** The image was not closed cleanly. */
+  readonly dirty?: boolean;
+  /** `type` and `data` of `ImageInfoSpecific`. */
+  readonly specific?: { readonly type: string; readonly data: Record<string, unknown> };
+}
+
+/** How a child serves its parent; decides permissions, and which options are handed down. */
+export type ChildRole =
+  /** Holds metadata and data of a format (`file` of qcow2). */
+  | 'storage'
+  /** Holds data only (an external data file). */
+  | 'data'
+  /** Supplies what the image does not hold. Opened read-only. */
+  | 'backing'
+  /** The same bytes as the parent (`file` of raw, a filter's child). */
+  | 'filtered';
+
+/** What the graph lends to a driver while it opens an image. */
+export interface OpenContext {
+  /** Name of the node that is being opened. */
+  readonly nodeName: string;
+  /** The image must not be written. */
+  readonly readOnly: boolean;
+  readonly cache: CacheMode;
+  /** Hand discards to the host (`discard=unmap`). */
+  readonly discard: boolean;
+  /** The format was guessed from the content rather than named: guests must not be able to change the guess. */
+  readonly probed: boolean;
+  /** Nobody else is kept from the image, and nobody keeps us (`force-share`). */
+  readonly forceShare: boolean;
+  /** Only metadata will be asked for; data need not be reachable (`info` on an image whose parts are missing). */
+  readonly noIo: boolean;
+  readonly policy: ImagePolicy;
+  readonly pool: BufferPool;
+  readonly host: Host;
+  readonly signal: AbortSignal | undefined;
+  /**
+   * Opens a child from an option value (a node name or a nested definition) and attaches it as `name`.
+   * If `open` throws later, the graph detaches it again.
+   */
+  child(name: string, reference: unknown, role: ChildRole): Promise<Edge>;
+  /** Reports a defect found in the image; the graph passes it on as `BLOCK_IMAGE_CORRUPTED`. */
+  corrupted(report: CorruptionReport): void;
+  /** Says something to people that is no error. */
+  warn(message: string): void;
+}
+
+export interface CacheMode {
+  /** Writes complete before they are on stable storage. */
+  readonly writeback: boolean;
+  /** Bypass the page cache of the host (O_DIRECT). */
+  readonly direct: boolean;
+  /** Ignore flush requests: data is lost when the host fails. */
+  readonly noFlush: boolean;
+}
+
+export interface CorruptionReport {
+  readonly message: string;
+  readonly fatal: boolean;
+  readonly offset?: number;
+  readonly size?: number;
+}
+
+/** What the embedder hands in, so that tests can own it. */
+export interface Host {
+  /** Nanoseconds on a clock that never goes back. */
+  now(): number;
+  /** Fills with random bytes. */
+  random(into: Uint8Array<ArrayBuffer>): void;
+  warn(message: string): void;
+  /** Calls back after `ms` milliseconds; the returned function takes the request back. */
+  timer(ms: number, callback: () => void): () => void;
+}
+
+/** What `create` may use. */
+export interface CreateContext {
+  readonly pool: BufferPool;
+  readonly host: Host;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A format, protocol or filter. Made with `defineDriver`. */
+export interface BlockDriver<Options = Record<string, unknown>, CreateOptions = Record<string, unknown>> {
+  /** Name in the schema's `BlockdevDriver`. */
+  readonly name: string;
+  readonly role: 'format' | 'protocol' | 'filter';
+  /** Driver-specific options of `open` and how to check them; `Options` is their checked type. */
+  readonly options: OptionTable;
+  /** Children that the options name, besides `backing`: option name to whether it is required. */
+  readonly children?: Readonly<Record<string, 'required' | 'optional'>>;
+  /** Formats with copy-on-write take `backing`. */
+  readonly backing?: boolean;
+  /** Prefixes of file names that mean this protocol: `nbd` for `nbd:…` and `nbd://…`. `file` needs none. */
+  readonly schemes?: readonly string[];
+  /** Options meant by a file name (with its scheme). */
+  parseFilename?(filename: string): Record<string, unknown>;
+  /** Protocols: how well this driver suits a plain path, 0 to 100 (`host_device` for a block device). */
+  probePath?(path: string): MaybePromise<number>;
+  /** Formats: how sure the driver is, 0 to 100, from the image's first bytes (up to 2048) and its name. */
+  probe?(head: Uint8Array, filename: string): number;
+  open(options: Options, context: OpenContext): Promise<DriverNode>;
+
+  /** Options of `create` besides `size` (formats) or `filename` and `size` (protocols). */
+  readonly createOptions?: CreateOptionTable;
+  /** Formats: writes an empty image into `file`, which is empty, writable and growable. */
+  create?(file: Edge, options: CreateOptions & { size: number }, context: CreateContext): Promise<void>;
+  /** Protocols: makes the file `filename` of `size` bytes. */
+  createFile?(filename: string, options: CreateOptions & { size: number }, context: CreateContext): Promise<void>;
+}
+
+export type CreateOptionTable = Readonly<Record<string, CreateOptionSpec>>;
+
+/** A creation option with the line that `create -o help` prints about it. */
+export interface CreateOptionSpec {
+  readonly type: OptionSpec;
+  readonly help: string;
+  /** Shown as ` (default: …)`. */
+  readonly default?: string | number | boolean;
+}
+
+/** Gives a driver its types; the value itself is handed through. */
+export function defineDriver<Options, CreateOptions = Record<string, unknown>>(
+  driver: BlockDriver<Options, CreateOptions>,
+): BlockDriver {
+  return driver as unknown as BlockDriver;
+}

@@ -1,0 +1,264 @@
+/** The graph: which drivers there are, which nodes by which names, and who is told of what happens. */
+import { BufferPool } from './buffer-pool.js';
+import type { BlockDriver, CorruptionReport, Host } from './driver.js';
+import { createImage, type CreateRequest } from './create.js';
+import { drained } from './drain.js';
+import { BlockError } from './errors.js';
+import { platformHost } from './host.js';
+import type { BlockNode } from './node.js';
+import { openDefinition, type OpenState } from './open/open-node.js';
+import { openFilename } from './open/open-filename.js';
+import type { Definition } from './open/definition.js';
+import { changeAccess } from './permissions.js';
+import { TRUSTED, type ImagePolicy } from './policy.js';
+import { Backend, type BackendOptions } from './backend.js';
+import type { BlockErrorAction, Operation } from './error-policy.js';
+
+export interface GraphOptions {
+  /** The drivers that this graph may use. */
+  readonly drivers: readonly BlockDriver[];
+  readonly policy?: ImagePolicy;
+  readonly pool?: BufferPool;
+  readonly host?: Partial<Host>;
+  /** Parser for `json:{…}` names; `JSON.parse` unless given (QEMU also takes single quotes). */
+  readonly parseJson?: (text: string) => unknown;
+}
+
+/** How to open an image; what the definition itself says goes first. */
+export interface OpenOptions {
+  /** Name of the format; guessed from the content where absent. */
+  readonly format?: string;
+  readonly readOnly?: boolean;
+  readonly cache?: { readonly writeback?: boolean; readonly direct?: boolean; readonly noFlush?: boolean };
+  readonly discard?: boolean;
+  readonly detectZeroes?: 'off' | 'on' | 'unmap';
+  readonly copyOnRead?: boolean;
+  /** Leave the backing file alone. */
+  readonly noBacking?: boolean;
+  /** Share the image with anybody; read-only. */
+  readonly forceShare?: boolean;
+  /** Only metadata will be asked for. */
+  readonly noIo?: boolean;
+  readonly aio?: 'threads' | 'native' | 'io_uring';
+  readonly nodeName?: string;
+  readonly policy?: ImagePolicy;
+  readonly signal?: AbortSignal;
+}
+
+export type GraphEvent =
+  | { readonly type: 'corrupted'; readonly node: BlockNode; readonly report: CorruptionReport }
+  | { readonly type: 'write-threshold'; readonly node: BlockNode; readonly amount: number; readonly threshold: number }
+  | {
+      readonly type: 'io-error';
+      readonly backend: Backend;
+      readonly operation: Operation;
+      readonly action: BlockErrorAction;
+      readonly error: BlockError;
+    };
+
+export class BlockGraph {
+  readonly drivers: ReadonlyMap<string, BlockDriver>;
+  readonly pool: BufferPool;
+  readonly host: Host;
+  readonly policy: ImagePolicy;
+  readonly parseJson: (text: string) => unknown;
+  readonly backends = new Map<string, Backend>();
+  readonly #nodes = new Map<string, BlockNode>();
+  readonly #reserved = new Set<string>();
+  readonly #owned = new Set<BlockNode>();
+  readonly #listeners = new Set<(event: GraphEvent) => void>();
+  #nextName = 0;
+
+  constructor(options: GraphOptions) {
+    this.drivers = new Map(options.drivers.map((driver) => [driver.name, driver]));
+    this.policy = options.policy ?? TRUSTED;
+    this.pool = options.pool ?? new BufferPool();
+    this.host = { ...platformHost, ...options.host };
+    this.parseJson = options.parseJson ?? ((text) => JSON.parse(text) as unknown);
+  }
+
+  /** All nodes in the order in which they were opened. */
+  get nodes(): Iterable<BlockNode> {
+    return this.#nodes.values();
+  }
+
+  driver(name: string): BlockDriver {
+    const driver = this.drivers.get(name);
+    if (!driver) throw new BlockError('invalid-argument', `Unknown driver '${name}'`);
+    return driver;
+  }
+
+  /** The node of this name. Throws kind `not-found`. */
+  node(name: string): BlockNode {
+    const node = this.#nodes.get(name);
+    if (!node) throw new BlockError('not-found', `Cannot find device='' nor node-name='${name}'`, { node: name });
+    return node;
+  }
+
+  findNode(name: string): BlockNode | undefined {
+    return this.#nodes.get(name);
+  }
+
+  /**
+   * Opens an image by file name or definition. The node belongs to the caller until `release`; it stays open as long as
+   * somebody owns it or holds an edge to it.
+   */
+  async open(source: string | Definition, options: OpenOptions = {}): Promise<BlockNode> {
+    const state = this.#stateOf(options);
+    const extra: Definition = {
+      ...(options.format === undefined ? {} : { driver: options.format }),
+      ...(options.detectZeroes === undefined ? {} : { 'detect-zeroes': options.detectZeroes }),
+      ...(options.copyOnRead === undefined ? {} : { 'copy-on-read': options.copyOnRead }),
+    };
+    const node =
+      typeof source === 'string'
+        ? await openFilename(this, source, extra, state)
+        : await openDefinition(this, { ...extra, ...source }, state);
+    this.#owned.add(node);
+    return node;
+  }
+
+  /** Opens an image with a backend as its user; closing the backend closes the image. */
+  async openBackend(source: string | Definition, options: OpenOptions & BackendOptions = {}): Promise<Backend> {
+    const node = await this.open(source, options);
+    try {
+      return Backend.over(this, node, { writable: !node.readOnly, ...options });
+    } finally {
+      await this.release(node);
+    }
+  }
+
+  /** Creates an image, as `qemu-img create` does. */
+  async create(filename: string, request: CreateRequest): Promise<void> {
+    await createImage(this, filename, request);
+  }
+
+  /** Whether the node is held by its name, as `blockdev-add` leaves it. */
+  isOwned(node: BlockNode): boolean {
+    return this.#owned.has(node);
+  }
+
+  /** Ends the ownership that `open` gave; closes the node where nobody else uses it. */
+  async release(node: BlockNode): Promise<void> {
+    this.#owned.delete(node);
+    await this.collect(node);
+  }
+
+  /** Closes the node, then its children, where neither an owner nor a parent is left. */
+  async collect(node: BlockNode): Promise<void> {
+    if (node.parents.size > 0 || this.#owned.has(node) || node.closed) return;
+    await this.discardNode(node);
+  }
+
+  /** Runs `section` while the nodes are quiet. */
+  async drained<T>(nodes: Iterable<BlockNode>, section: () => Promise<T> | T): Promise<T> {
+    return drained(nodes, section);
+  }
+
+  /** Flushes every node that can be written. Errors of all are gathered in one. */
+  async flushAll(): Promise<void> {
+    const failed: unknown[] = [];
+    for (const node of [...this.#nodes.values()]) {
+      if (node.readOnly || node.closed) continue;
+      try {
+        const done = node.flush();
+        if (done !== undefined) await done;
+      } catch (error) {
+        failed.push(error);
+      }
+    }
+    if (failed.length > 0) throw failed[0];
+  }
+
+  /** Closes everything: backends, then nodes from the top. */
+  async close(): Promise<void> {
+    for (const backend of [...this.backends.values()]) await backend.close();
+    for (const node of [...this.#owned].reverse()) await this.release(node);
+  }
+
+  subscribe(listener: (event: GraphEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Part of the graph's own machinery, like what follows: tells the listeners. */
+  emit(event: GraphEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  /** A free node name: the wanted one, checked, or a new one. Belongs to the caller until `addNode` or `discardNode`. */
+  reserveName(wanted: string | undefined): string {
+    const name = wanted ?? this.#freshName();
+    if (wanted !== undefined) this.#checkName(wanted);
+    this.#reserved.add(name);
+    return name;
+  }
+
+  addNode(node: BlockNode): void {
+    this.#reserved.delete(node.name);
+    this.#nodes.set(node.name, node);
+  }
+
+  /** Closes a node whatever uses it: one that has no users left, or one that could not be opened. */
+  async discardNode(node: BlockNode): Promise<void> {
+    this.#reserved.delete(node.name);
+    if (this.#nodes.get(node.name) === node) this.#nodes.delete(node.name);
+    if (node.closed) return;
+    await node.requests.idle();
+    node.closed = true;
+    try {
+      if (node.driver !== undefined) {
+        node.updatePaths();
+        await node.driver.close();
+      }
+    } finally {
+      const children = [...node.children.values()];
+      node.children.clear();
+      for (const edge of children) {
+        edge.node.parents.delete(edge);
+        changeAccess((transaction) => {
+          transaction.refresh(edge.node);
+        });
+        await this.collect(edge.node);
+      }
+    }
+  }
+
+  #freshName(): string {
+    let name: string;
+    do name = `#block${String(this.#nextName++).padStart(3, '0')}`;
+    while (this.#nodes.has(name) || this.#reserved.has(name));
+    return name;
+  }
+
+  #checkName(name: string): void {
+    if (!/^[A-Za-z][A-Za-z0-9._-]*$/.test(name)) throw new BlockError('invalid-argument', `Invalid node-name: '${name}'`);
+    if (name.length > 31) throw new BlockError('invalid-argument', `Node name too long`);
+    if (this.backends.has(name)) {
+      throw new BlockError('exists', `node-name=${name} is conflicting with a device id`);
+    }
+    if (this.#nodes.has(name) || this.#reserved.has(name)) throw new BlockError('exists', `Duplicate nodes with node-name='${name}'`);
+  }
+
+  #stateOf(options: OpenOptions): OpenState {
+    return {
+      readOnly: options.readOnly ?? false,
+      autoReadOnly: false,
+      cache: {
+        writeback: options.cache?.writeback ?? true,
+        direct: options.cache?.direct ?? false,
+        noFlush: options.cache?.noFlush ?? false,
+      },
+      discard: options.discard ?? false,
+      forceShare: options.forceShare ?? false,
+      noIo: options.noIo ?? false,
+      noBacking: options.noBacking ?? false,
+      aio: options.aio,
+      policy: options.policy ?? this.policy,
+      signal: options.signal,
+      chain: [],
+      probed: false,
+      nodeName: options.nodeName,
+    };
+  }
+}

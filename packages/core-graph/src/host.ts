@@ -1,0 +1,17 @@
+/** The defaults for what an embedder may hand in. */
+import type { Host } from './driver.js';
+
+/** Clock, randomness and timers of the JavaScript platform; warnings go nowhere. */
+export const platformHost: Host = {
+  now: () => performance.now() * 1e6,
+  random: (into) => {
+    for (let at = 0; at < into.length; at += 65536) globalThis.crypto.getRandomValues(into.subarray(at, at + 65536));
+  },
+  warn: () => undefined,
+  timer: (ms, callback) => {
+    const id = setTimeout(callback, ms);
+    return () => {
+      clearTimeout(id);
+    };
+  },
+};

@@ -1,0 +1,122 @@
+/** Writes that fit the driver: cut to its largest transfer, or widened by read-modify-write to its alignment. */
+import { repeat, type Completion } from '../completion.js';
+import type { DriverNode } from '../driver.js';
+import type { BlockNode } from '../node.js';
+
+/** Whether the driver takes the range only after it was widened; such a write holds `widened` serialised. */
+export function isMisaligned(node: BlockNode, offset: number, length: number): boolean {
+  const { alignment } = node.driver.limits;
+  return alignment > 1 && (offset % alignment !== 0 || length % alignment !== 0);
+}
+
+/** The range widened to the driver's alignment. */
+export function widened(node: BlockNode, offset: number, length: number): { readonly offset: number; readonly length: number } {
+  const { alignment } = node.driver.limits;
+  const from = Math.floor(offset / alignment) * alignment;
+  return { offset: from, length: Math.ceil((offset + length) / alignment) * alignment - from };
+}
+
+/** A write inside bounds. For a misaligned one the caller holds the widened range serialised. */
+export function alignedWrite(
+  node: BlockNode,
+  offset: number,
+  buffer: Uint8Array,
+  start: number,
+  length: number,
+  flags: number,
+): Completion {
+  const { memoryAlignment, maxTransfer } = node.driver.limits;
+  const driverFlags = flags & (node.driver.writeFlags ?? 0);
+  if (isMisaligned(node, offset, length)) {
+    return readModifyWrite(node, offset, buffer, start, length, driverFlags);
+  }
+  if (memoryAlignment > 1 && !node.pool.isAligned(buffer, start, memoryAlignment)) {
+    return bouncedWrite(node, offset, buffer, start, length, driverFlags);
+  }
+  const write = writerOf(node);
+  if (maxTransfer === 0 || length <= maxTransfer) return write(offset, buffer, start, length, driverFlags);
+  let done = 0;
+  return repeat(() => {
+    if (done >= length) return false;
+    const at = done;
+    done += maxTransfer;
+    return write(offset + at, buffer, start + at, Math.min(maxTransfer, length - at), driverFlags);
+  });
+}
+
+/** Largest bounce buffer, in bytes; a multiple of every alignment. */
+const BOUNCE = 1024 * 1024;
+
+async function bouncedWrite(
+  node: BlockNode,
+  offset: number,
+  buffer: Uint8Array,
+  start: number,
+  length: number,
+  flags: number,
+): Promise<void> {
+  const { maxTransfer } = node.driver.limits;
+  const limit = maxTransfer === 0 ? BOUNCE : Math.min(BOUNCE, maxTransfer);
+  const write = writerOf(node);
+  const bounce = node.pool.take(Math.min(limit, length));
+  try {
+    for (let done = 0; done < length; done += limit) {
+      const piece = Math.min(limit, length - done);
+      bounce.set(buffer.subarray(start + done, start + done + piece));
+      const pending = write(offset + done, bounce, 0, piece, flags);
+      if (pending !== undefined) await pending;
+    }
+  } finally {
+    node.pool.give(bounce);
+  }
+}
+
+async function readModifyWrite(
+  node: BlockNode,
+  offset: number,
+  buffer: Uint8Array,
+  start: number,
+  length: number,
+  flags: number,
+): Promise<void> {
+  const { alignment } = node.driver.limits;
+  const range = widened(node, offset, length);
+  const from = range.offset;
+  const to = from + range.length;
+  const write = writerOf(node);
+  const bounce = node.pool.take(Math.min(BOUNCE, to - from));
+  try {
+    for (let at = from; at < to; at += BOUNCE) {
+      const piece = Math.min(BOUNCE, to - at);
+      // Only blocks that the request does not cover have to be read: the first, the last, or both.
+      if (at < offset) await readBlock(node, at, bounce, 0, alignment);
+      const lastBlock = at + piece - alignment;
+      if (at + piece > offset + length && (lastBlock > at || at >= offset)) {
+        await readBlock(node, lastBlock, bounce, piece - alignment, alignment);
+      }
+      const first = Math.max(at, offset);
+      const end = Math.min(at + piece, offset + length);
+      bounce.set(buffer.subarray(start + first - offset, start + end - offset), first - at);
+      const pending = write(at, bounce, 0, piece, flags);
+      if (pending !== undefined) await pending;
+    }
+  } finally {
+    node.pool.give(bounce);
+  }
+}
+
+/** One aligned block; what lies beyond the end reads as zeroes. */
+async function readBlock(node: BlockNode, at: number, into: Uint8Array, start: number, length: number): Promise<void> {
+  const inside = Math.max(0, Math.min(length, node.driver.size - at));
+  into.fill(0, start + inside, start + length);
+  if (inside === 0) return;
+  const pending = node.driver.read(at, into, start, inside);
+  if (pending !== undefined) await pending;
+}
+
+type Writer = NonNullable<DriverNode['write']>;
+
+function writerOf(node: BlockNode): Writer {
+  const { driver } = node;
+  return (offset, buffer, start, length, flags) => (driver.write as Writer).call(driver, offset, buffer, start, length, flags);
+}

@@ -1,0 +1,107 @@
+/** Extents of one node, and of a node with its whole backing chain. */
+import { isPromise, type MaybePromise } from '../completion.js';
+import { dataExtent, resized, zeroExtent, type ChainExtent, type Extent } from '../extent.js';
+import type { BlockNode } from '../node.js';
+import { checkRange } from './read.js';
+
+/** The extent at `offset` of this node alone, at most `length` long. */
+export function nodeExtent(node: BlockNode, offset: number, length: number): MaybePromise<Extent> {
+  checkRange(node, offset, length);
+  const inside = Math.min(length, node.driver.size - offset);
+  // The driver is asked only about what exists; beyond the end everything reads as zeroes.
+  if (inside <= 0) return zeroExtent(length);
+  const found = node.driver.extent?.(offset, inside) ?? dataExtent(inside, -1);
+  return isPromise(found) ? found.then((extent) => refine(node, offset, extent, inside)) : refine(node, offset, found, inside);
+}
+
+function refine(node: BlockNode, offset: number, found: Extent, inside: number): MaybePromise<Extent> {
+  const extent = found.length > inside ? resized(found, inside) : found;
+  if (!extent.allocated) {
+    const backing = node.backing?.node;
+    if (backing === undefined) return extent.zero ? extent : { ...extent, zero: true };
+    // Beyond the end of a shorter backing file there is nothing to fall back to.
+    if (offset >= backing.size) return { ...extent, zero: true };
+    return offset + extent.length > backing.size ? resized(extent, backing.size - offset) : extent;
+  }
+  if (!extent.data || extent.zero || extent.hostOffset < 0) return extent;
+  const below = node.children.get('data-file') ?? node.children.get('file');
+  if (below === undefined || below.role === 'filtered') return extent;
+  const child = below.extent(extent.hostOffset, extent.length);
+  return isPromise(child) ? child.then((host) => overlay(extent, host)) : overlay(extent, child);
+}
+
+/** A data extent in the light of its host range: a hole in the file reads as zeroes, whatever the format says. */
+function overlay(extent: Extent, host: Extent): Extent {
+  const length = Math.min(extent.length, host.length);
+  return host.zero ? { ...extent, length, zero: true } : resized(extent, length);
+}
+
+/**
+ * The extents of `[offset, offset + length)` through the backing chain, neighbours of one kind merged. `base` (not
+ * included) ends the chain early.
+ */
+export async function* chainExtents(
+  top: BlockNode,
+  offset: number,
+  length: number,
+  base?: BlockNode,
+): AsyncGenerator<ChainExtent, void, undefined> {
+  let pending: ChainExtent | undefined;
+  const end = offset + length;
+  for (let at = offset; at < end; ) {
+    const found = chainExtentAt(top, at, end - at, base);
+    const extent = isPromise(found) ? await found : found;
+    at += extent.length;
+    if (pending !== undefined && mergeable(pending, extent)) {
+      pending = { ...pending, length: pending.length + extent.length };
+      continue;
+    }
+    if (pending !== undefined) yield pending;
+    pending = extent;
+  }
+  if (pending !== undefined) yield pending;
+}
+
+/** The extent at `offset` through the backing chain: the first image that decides, and how deep it lies. */
+export function chainExtentAt(
+  top: BlockNode,
+  offset: number,
+  length: number,
+  base?: BlockNode,
+): MaybePromise<ChainExtent> {
+  return descend(top, offset, length, 0, base);
+}
+
+function descend(
+  node: BlockNode,
+  offset: number,
+  length: number,
+  depth: number,
+  base: BlockNode | undefined,
+): MaybePromise<ChainExtent> {
+  const found = node.extent(offset, length);
+  const decide = (extent: Extent): MaybePromise<ChainExtent> => {
+    const backing = node.backing?.node ?? skipFilter(node);
+    const next = node.backing?.node;
+    if (extent.allocated || extent.zero || next === undefined || next === base || backing === base) {
+      return { ...extent, offset, depth };
+    }
+    return descend(next, offset, extent.length, depth + 1, base);
+  };
+  return isPromise(found) ? found.then(decide) : decide(found);
+}
+
+function skipFilter(node: BlockNode): BlockNode | undefined {
+  return node.storage?.role === 'filtered' ? node.storage.node : undefined;
+}
+
+function mergeable(a: ChainExtent, b: ChainExtent): boolean {
+  return (
+    a.data === b.data &&
+    a.zero === b.zero &&
+    a.allocated === b.allocated &&
+    a.compressed === b.compressed &&
+    a.depth === b.depth &&
+    (a.hostOffset < 0 ? b.hostOffset < 0 : a.hostOffset + a.length === b.hostOffset)
+  );
+}

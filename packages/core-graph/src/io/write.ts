@@ -1,0 +1,156 @@
+/** The slow path of writes and zero writes: checks, notifiers, bitmaps, zero detection, alignment, splitting, emulation. */
+import { andThen, repeat, type Completion } from '../completion.js';
+import { BlockError } from '../errors.js';
+import { WriteFlag } from '../flags.js';
+import { hasFlag, type BlockNode } from '../node.js';
+import { isZero } from '../zero.js';
+import { checkRange } from './read.js';
+import { alignedWrite, isMisaligned, widened } from './aligned-write.js';
+
+/** Any write; everything that `BlockNode.write` does not do by itself. */
+export function slowWrite(
+  node: BlockNode,
+  offset: number,
+  buffer: Uint8Array,
+  start: number,
+  length: number,
+  flags: number,
+): Completion {
+  checkWritable(node, offset, length);
+  if (length === 0) return;
+  if (node.detectZeroes !== 'off' && !hasFlag(flags, WriteFlag.Compressed) && isZero(buffer, start, length)) {
+    const unmap = node.detectZeroes === 'unmap' && node.discardEnabled ? WriteFlag.MayUnmap : 0;
+    return slowWriteZeroes(node, offset, length, flags | unmap);
+  }
+  return guarded(node, offset, length, flags, () => alignedWrite(node, offset, buffer, start, length, flags & ~WriteFlag.Fua));
+}
+
+/** Any zero write: by the driver, by the driver in aligned parts, or by writing zero bytes. */
+export function slowWriteZeroes(node: BlockNode, offset: number, length: number, flags: number): Completion {
+  checkWritable(node, offset, length);
+  if (length === 0) return;
+  const driverFlags = (node.discardEnabled ? flags : flags & ~WriteFlag.MayUnmap) & ~WriteFlag.Fua;
+  return guarded(node, offset, length, flags, () => zeroPieces(node, offset, length, driverFlags));
+}
+
+function zeroPieces(node: BlockNode, offset: number, length: number, flags: number): Completion {
+  const { alignment, maxZeroes } = node.driver.limits;
+  if (node.driver.writeZeroes === undefined) return writeZeroBytes(node, offset, length, flags);
+  const end = offset + length;
+  let at = offset;
+  return repeat(() => {
+    if (at >= end) return false;
+    // A misaligned head and tail go the way of ordinary writes; the middle goes to the driver in one or more pieces.
+    const head = at % alignment;
+    let piece = head !== 0 ? Math.min(alignment - head, end - at) : Math.floor((end - at) / alignment) * alignment;
+    const byDriver = head === 0 && piece > 0;
+    if (!byDriver && head === 0) piece = end - at;
+    if (byDriver && maxZeroes > 0) piece = Math.min(piece, maxZeroes);
+    const here = at;
+    at += piece;
+    return byDriver ? zeroByDriver(node, here, piece, flags) : writeZeroBytes(node, here, piece, flags);
+  });
+}
+
+function zeroByDriver(node: BlockNode, offset: number, length: number, flags: number): Completion {
+  const fallback = (error: unknown): Completion => {
+    if (error instanceof BlockError && error.kind === 'unsupported' && !hasFlag(flags, WriteFlag.NoFallback)) {
+      return writeZeroBytes(node, offset, length, flags);
+    }
+    throw error;
+  };
+  try {
+    const done = node.driver.writeZeroes?.(offset, length, flags & (node.driver.zeroFlags ?? 0));
+    return done === undefined ? undefined : done.catch(fallback);
+  } catch (error) {
+    return fallback(error);
+  }
+}
+
+/** Zero bytes to write from; shared, never written. */
+const ZEROES = new Uint8Array(256 * 1024);
+
+function writeZeroBytes(node: BlockNode, offset: number, length: number, flags: number): Completion {
+  if (hasFlag(flags, WriteFlag.NoFallback)) {
+    throw new BlockError('unsupported', 'Efficient zero writes are not supported', { node: node.name });
+  }
+  const end = offset + length;
+  let at = offset;
+  return repeat(() => {
+    if (at >= end) return false;
+    const here = at;
+    const piece = Math.min(ZEROES.length, end - at);
+    at += piece;
+    return alignedWrite(node, here, ZEROES, 0, piece, flags & WriteFlag.Unchanged);
+  });
+}
+
+/** What surrounds every change: waiting for serialising requests, notifiers before, marks and stable storage after. */
+function guarded(node: BlockNode, offset: number, length: number, flags: number, change: () => Completion): Completion {
+  node.wrote(offset + length);
+  // The held range is what tracks a misaligned request.
+  if (isMisaligned(node, offset, length)) return serialised(node, offset, length, flags, change);
+  const wait = node.requests.hasSerialising ? node.requests.waitForSerialising(offset, length) : undefined;
+  const done = andThen(wait, () => marked(node, offset, length, flags, change));
+  return done === undefined ? undefined : node.requests.track(done, offset, length);
+}
+
+async function serialised(
+  node: BlockNode,
+  offset: number,
+  length: number,
+  flags: number,
+  change: () => Completion,
+): Promise<void> {
+  const range = widened(node, offset, length);
+  const held = await node.requests.serialise(range.offset, range.length);
+  try {
+    const done = marked(node, offset, length, flags, change);
+    if (done !== undefined) await done;
+  } finally {
+    held.finish();
+  }
+}
+
+function marked(node: BlockNode, offset: number, length: number, flags: number, change: () => Completion): Completion {
+  let done: Completion;
+  try {
+    done = node.beforeWrite.size === 0 ? change() : andThen(notify(node, offset, length), change);
+  } catch (error) {
+    // A failed write may have changed some of its range: it is marked like one that succeeded.
+    node.changed(offset, length);
+    throw error;
+  }
+  if (done === undefined) node.changed(offset, length);
+  else done = settle(done, node, offset, length);
+  return hasFlag(flags, WriteFlag.Fua) ? andThen(done, () => node.flush()) : done;
+}
+
+async function settle(done: Promise<void>, node: BlockNode, offset: number, length: number): Promise<void> {
+  try {
+    await done;
+  } finally {
+    node.changed(offset, length);
+  }
+}
+
+function notify(node: BlockNode, offset: number, length: number): Completion {
+  const waiting: Promise<void>[] = [];
+  for (const notifier of node.beforeWrite) {
+    const done = notifier(offset, length);
+    if (done !== undefined) waiting.push(done);
+  }
+  return waiting.length === 0 ? undefined : Promise.all(waiting).then(() => undefined);
+}
+
+function checkWritable(node: BlockNode, offset: number, length: number): void {
+  checkRange(node, offset, length);
+  if (node.readOnly || node.driver.write === undefined) {
+    throw new BlockError('read-only', `Block node '${node.name}' is read-only`, { node: node.name });
+  }
+  if (offset + length > node.driver.size && node.driver.growable !== true) {
+    throw new BlockError('out-of-range', `Request at ${offset} of ${length} bytes passes the end at ${node.driver.size}`, {
+      node: node.name,
+    });
+  }
+}

@@ -1,0 +1,256 @@
+/** Opening of one node with its children, its backing chain included; everything undone where a part fails. */
+import { BlockError, messageOf } from '../errors.js';
+import type { BlockDriver, CacheMode, ChildRole, OpenContext } from '../driver.js';
+import { Edge } from '../edge.js';
+import { Permission } from '../flags.js';
+import type { BlockGraph } from '../graph.js';
+import { BlockNode } from '../node.js';
+import { checkOptions, type OptionTable } from '../options/spec.js';
+import { changeAccess, childAccess, cumulativeAccess } from '../permissions.js';
+import type { ImagePolicy } from '../policy.js';
+import { splitCommon, unflatten, type Definition } from './definition.js';
+import { normalisePath, resolveReference } from './filename.js';
+import { openFilename } from './open-filename.js';
+
+/** What is handed down from the caller, and from a parent to its children. */
+export interface OpenState {
+  readonly readOnly: boolean;
+  readonly autoReadOnly: boolean;
+  readonly cache: CacheMode;
+  readonly discard: boolean;
+  readonly forceShare: boolean;
+  readonly noIo: boolean;
+  readonly noBacking: boolean;
+  readonly aio: string | undefined;
+  readonly policy: ImagePolicy;
+  readonly signal: AbortSignal | undefined;
+  /** Names of the images above in the backing chain, normalised. */
+  readonly chain: readonly string[];
+  /** The format was guessed. */
+  readonly probed: boolean;
+  readonly nodeName?: string | undefined;
+}
+
+/** What a parent refers to: a definition, an existing node (by name or itself), or nothing (`''`, `null`). */
+export type Reference = Definition | string | BlockNode | null | undefined;
+
+export async function openReference(graph: BlockGraph, reference: Reference, state: OpenState): Promise<BlockNode | undefined> {
+  if (reference === undefined || reference === null || reference === '') return undefined;
+  if (reference instanceof BlockNode) return reference;
+  if (typeof reference === 'string') return graph.node(reference);
+  return openDefinition(graph, reference, state);
+}
+
+export async function openDefinition(graph: BlockGraph, definition: Definition, state: OpenState): Promise<BlockNode> {
+  const nested = unflatten(definition);
+  const { common, own } = splitCommon(nested);
+  if (common.driver === undefined) {
+    const { filename, file, ...rest } = own;
+    if (typeof filename === 'string' && file === undefined) return openFilename(graph, filename, { ...nested, ...rest }, state);
+    if (file !== undefined) return openFilename(graph, undefined, nested, state);
+    throw new BlockError('invalid-argument', `Parameter 'driver' is missing`);
+  }
+  const driver = graph.driver(common.driver);
+  const cache: CacheMode = {
+    writeback: common.cache?.writeback ?? state.cache.writeback,
+    direct: common.cache?.direct ?? state.cache.direct,
+    noFlush: common.cache?.['no-flush'] ?? state.cache.noFlush,
+  };
+  const here: OpenState = {
+    ...state,
+    readOnly: common['read-only'] ?? state.readOnly,
+    autoReadOnly: common['auto-read-only'] ?? state.autoReadOnly,
+    cache,
+    discard: common.discard === undefined ? state.discard : common.discard === 'unmap' || common.discard === 'on',
+    forceShare: common['force-share'] ?? state.forceShare,
+    aio: common.aio ?? state.aio,
+  };
+  if (here.forceShare && !here.readOnly) {
+    throw new BlockError('invalid-argument', 'force-share=on can only be used with read-only images');
+  }
+  const detectZeroes = common['detect-zeroes'] ?? 'off';
+  if (detectZeroes === 'unmap' && !here.discard) {
+    throw new BlockError('invalid-argument', 'setting detect-zeroes to unmap is not allowed without setting discard operation to unmap');
+  }
+  const { backing, ...ownOptions } = own;
+  if (backing !== undefined && driver.backing !== true) throw unknownOption(driver, 'backing');
+  const table = driver.options.aio === undefined || here.aio === undefined ? ownOptions : { aio: here.aio, ...ownOptions };
+  const options = checkOptions(table, withChildren(driver), driver.name);
+  const wantedName = common['node-name'] ?? state.nodeName;
+  const name = graph.reserveName(wantedName);
+  const node = new BlockNode(
+    {
+      name,
+      driver,
+      filename: describeFile(ownOptions),
+      readOnly: here.readOnly,
+      cache,
+      discard: here.discard,
+      detectZeroes,
+      forceShare: here.forceShare,
+      options: definition,
+      anonymous: wantedName === undefined,
+    },
+    graph.pool,
+    graph.host,
+    (which, amount, threshold) => {
+      graph.emit({ type: 'write-threshold', node: which, amount, threshold });
+    },
+  );
+  try {
+    await fill(graph, node, driver, options, here, backing as Reference);
+  } catch (error) {
+    await graph.discardNode(node);
+    throw error;
+  }
+  graph.addNode(node);
+  if (common['copy-on-read'] === true) node.setCopyOnRead(true);
+  return node;
+}
+
+async function fill(
+  graph: BlockGraph,
+  node: BlockNode,
+  driver: BlockDriver,
+  options: Record<string, unknown>,
+  state: OpenState,
+  backing: Reference,
+): Promise<void> {
+  const context: OpenContext = {
+    nodeName: node.name,
+    readOnly: state.readOnly,
+    cache: state.cache,
+    discard: state.discard,
+    probed: state.probed,
+    forceShare: state.forceShare,
+    noIo: state.noIo,
+    policy: state.policy,
+    pool: graph.pool,
+    host: graph.host,
+    signal: state.signal,
+    child: (name, reference, role) => openChild(graph, node, name, reference as Reference, role, state),
+    corrupted: (report) => {
+      graph.emit({ type: 'corrupted', node, report });
+    },
+    warn: (message) => {
+      graph.host.warn(message);
+    },
+  };
+  state.signal?.throwIfAborted();
+  node.driver = await driver.open(options, context);
+  if (node.driver.write === undefined) node.readOnly = true;
+  node.updatePaths();
+  if (driver.backing === true) await openBacking(graph, node, backing, state);
+}
+
+async function openChild(
+  graph: BlockGraph,
+  parent: BlockNode,
+  name: string,
+  reference: Reference,
+  role: ChildRole,
+  state: OpenState,
+): Promise<Edge> {
+  if (reference === undefined || reference === null || reference === '') {
+    throw new BlockError('invalid-argument', `A block device must be specified for "${name}"`);
+  }
+  const child = await openReference(graph, reference, {
+    ...state,
+    // A format hands discards down whatever its own guests may do; a filter passes its own setting on.
+    discard: role === 'filtered' ? state.discard : true,
+    probed: false,
+    nodeName: undefined,
+    chain: role === 'filtered' ? state.chain : [],
+  });
+  return attach(graph, parent, name, role, child as BlockNode);
+}
+
+async function attach(graph: BlockGraph, parent: BlockNode, name: string, role: ChildRole, child: BlockNode): Promise<Edge> {
+  const edge = new Edge(parent, name, role, child, { permissions: 0, shared: Permission.All });
+  child.parents.add(edge);
+  parent.children.set(name, edge);
+  try {
+    const access = childAccess(parent, role, cumulativeAccess(parent.parents));
+    changeAccess((transaction) => {
+      transaction.set(edge, access);
+    });
+  } catch (error) {
+    child.parents.delete(edge);
+    parent.children.delete(name);
+    await graph.collect(child);
+    throw error;
+  }
+  return edge;
+}
+
+async function openBacking(graph: BlockGraph, node: BlockNode, given: Reference, state: OpenState): Promise<void> {
+  const recorded = node.driver.recordedBacking;
+  if (given === null || given === '' || (given === undefined && (recorded === undefined || state.noBacking))) return;
+  const below: OpenState = {
+    ...state,
+    readOnly: true,
+    discard: false,
+    probed: false,
+    nodeName: undefined,
+    chain: [...state.chain, normalisePath(node.filename)],
+  };
+  let child: BlockNode | undefined;
+  if (given !== undefined && !isPartial(given)) child = await openReference(graph, given, below);
+  else if (recorded === undefined) throw new BlockError('invalid-argument', `Parameter 'backing' names no file`);
+  else child = await openRecorded(graph, node, recorded.filename, recorded.format, given as Definition | undefined, below);
+  if (child === undefined) return;
+  node.driver.setBacking?.(await attach(graph, node, 'backing', 'backing', child));
+}
+
+/** Options for the backing file that the image names, rather than a backing file. */
+function isPartial(given: Reference): boolean {
+  if (typeof given !== 'object' || given === null || given instanceof BlockNode) return false;
+  return !('file' in given) && !('filename' in given) && !Object.keys(given).some((key) => key.startsWith('file.'));
+}
+
+async function openRecorded(
+  graph: BlockGraph,
+  node: BlockNode,
+  filename: string,
+  format: string | undefined,
+  overrides: Definition | undefined,
+  state: OpenState,
+): Promise<BlockNode> {
+  try {
+    const resolved = resolveReference(node.filename, filename);
+    if (!state.policy.allowReference(resolved, 'backing', node.filename)) {
+      throw new BlockError('policy', `The policy for this image does not allow its backing file '${resolved}'`);
+    }
+    if (state.chain.includes(normalisePath(resolved))) {
+      throw new BlockError('invalid-image', `Backing file '${resolved}' creates an infinite loop.`);
+    }
+    if (state.chain.length >= state.policy.maxChainDepth) {
+      throw new BlockError('policy', `Backing chain is longer than ${state.policy.maxChainDepth} images`);
+    }
+    const driver = typeof overrides?.driver === 'string' ? overrides.driver : format;
+    return await openFilename(graph, resolved, { ...overrides, ...(driver === undefined ? {} : { driver }) }, state);
+  } catch (error) {
+    if (!(error instanceof BlockError)) throw error;
+    throw new BlockError(error.kind, `Could not open backing file: ${messageOf(error)}`, error.context, error);
+  }
+}
+
+function withChildren(driver: BlockDriver): OptionTable {
+  const table: Record<string, OptionTable[string]> = { ...driver.options };
+  for (const [name, need] of Object.entries(driver.children ?? {})) {
+    table[name] = { type: 'child', required: need === 'required' };
+  }
+  return table;
+}
+
+function unknownOption(driver: BlockDriver, option: string): BlockError {
+  return new BlockError('invalid-argument', `Block format '${driver.name}' does not support the option '${option}'`);
+}
+
+/** The name under which a definition is spoken of: its own file name, or that of its `file`. */
+function describeFile(options: Definition): string {
+  if (typeof options.filename === 'string') return options.filename;
+  const { file } = options;
+  if (file instanceof BlockNode) return file.filename;
+  return typeof file === 'object' && file !== null ? describeFile(file as Definition) : '';
+}
