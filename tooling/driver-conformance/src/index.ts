@@ -1,0 +1,14 @@
+/**
+ * The driver contract as tests, and disks in memory that record, fail and dawdle.
+ *
+ * @packageDocumentation
+ */
+export { prng, type Prng } from '@blk/oracle';
+export { expectSameBytes } from './same-bytes.js';
+export { SparseBytes } from './sparse-bytes.js';
+export { MemoryDisk, type DiskOperation, type DiskTap, type DiskVerb, type MemoryDiskOptions } from './memory-disk.js';
+export { MemoryDisks } from './memory-driver.js';
+export { slow, Slow, type SlowOptions } from './slow.js';
+export { faulty, Faults, type FaultRule } from './faulty.js';
+export { recorder, Recording, type RecordedOperation, type Survival } from './recorder.js';
+export { passthrough } from './passthrough.js';
