@@ -3,4 +3,20 @@
  *
  * @packageDocumentation
  */
-export {};
+export { QmpError, type QmpErrorClass } from './errors.js';
+export type * from './generated/types.js';
+export { toSafeInteger, type EmptyObject, type Int64, type Uint64 } from './integers.js';
+export { introspection, type IntrospectionFilter } from './introspect.js';
+export {
+  coerceType,
+  commandNames,
+  enumValues,
+  eventNames,
+  validateCommandArguments,
+  validateCommandReturn,
+  validateEventData,
+  validateType,
+  type QapiTypeName,
+  type QmpCommandName,
+  type QmpEventName,
+} from './validate.js';
