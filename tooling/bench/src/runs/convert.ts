@@ -1,0 +1,42 @@
+// Whole images, by convert. Both results are compared with the source afterwards.
+import { copyFileSync, chmodSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { qemuImg } from '@blk/oracle';
+import type { Lab, Run } from '../lab.js';
+import { formatOf } from '../sources.js';
+import type { Convert, Side } from '../workload.js';
+import { fill, timed } from './command.js';
+
+/** Seconds of one convert, the program's start included. */
+export async function convertRun(lab: Lab, workload: Convert): Promise<Run> {
+  const source = await lab.sources.get(workload.source);
+  const from = formatOf(workload.source);
+  const existing = workload.target === 'existing';
+  const target = (side: Side): string => join(lab.dir, `${side}-target.${workload.to}`);
+  if (existing) {
+    // Of the right size, all of it allocated and in memory.
+    const model = from === workload.to ? source : await lab.sources.get('text.raw');
+    for (const side of ['ours', 'reference'] as const) {
+      copyFileSync(model, target(side));
+      chmodSync(target(side), 0o644);
+    }
+  }
+  return {
+    measure: async (side) => {
+      if (!existing) rmSync(target(side), { force: true });
+      const words = ['convert', '-f', from, '-O', workload.to, ...(existing ? ['-n'] : []), ...fill(workload.words), source, target(side)];
+      return (await timed([...lab.programs[side].img, ...words])).milliseconds / 1000;
+    },
+    warmUp: true,
+    repeat: 1,
+    statistic: existing ? 'median' : 'min',
+    verify: async (side) => {
+      const { code, stdout, stderr } = await qemuImg('compare', '-f', from, '-F', workload.to, source, target(side));
+      if (code !== 0) throw new Error(`the ${side === 'ours' ? 'image that we' : 'image that the reference'} converted differs: ${stdout}${stderr}`);
+    },
+    [Symbol.asyncDispose]: () => {
+      for (const side of ['ours', 'reference'] as const) rmSync(target(side), { force: true });
+      return Promise.resolve();
+    },
+  };
+}

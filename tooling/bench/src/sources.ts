@@ -1,0 +1,101 @@
+// The images that workloads start from: made once, then read only, since a source that was written measures something else.
+import { chmodSync, closeSync, copyFileSync, existsSync, ftruncateSync, openSync, renameSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { prng, qemuImg } from '@blk/oracle';
+import type { Source } from './workload.js';
+
+/** Makes and finds sources in one folder. */
+export interface Sources {
+  /** The path of a source, which is made the first time. */
+  get(source: Source): Promise<string>;
+  /** A copy of a source to write to. */
+  copy(source: Source, name: string): Promise<string>;
+}
+
+export function sourcesIn(dir: string): Sources {
+  const get = async (source: Source): Promise<string> => {
+    const path = join(dir, source);
+    if (existsSync(path)) return path;
+    const part = `${path}.part`;
+    await makers[source](part, get);
+    renameSync(part, path);
+    chmodSync(path, 0o444);
+    return path;
+  };
+  return {
+    get,
+    copy: async (source, name) => {
+      const path = join(dir, name);
+      copyFileSync(await get(source), path);
+      chmodSync(path, 0o644);
+      return path;
+    },
+  };
+}
+
+/** The format of a source. */
+export const formatOf = (source: Source): string => source.slice(source.lastIndexOf('.') + 1);
+
+type Maker = (path: string, get: (source: Source) => Promise<string>) => Promise<void>;
+
+const MiB = 1024 * 1024;
+
+const makers: Record<Source, Maker> = {
+  'full.raw': (path) => write(path, 1024 * MiB, (random, block) => random.fill(block)),
+  'full.qcow2': async (path, get) => convert('raw', await get('full.raw'), path, []),
+  // 64 KiB of data at the front of every 256 KiB.
+  'sparse.raw': (path) =>
+    write(path, 2048 * MiB, (random, block, offset) => (offset % (256 * 1024) === 0 ? random.fill(block) : undefined), 64 * 1024),
+  'sparse.qcow2': async (path, get) => convert('raw', await get('sparse.raw'), path, []),
+  'fragmented.raw': (path) =>
+    write(path, 512 * MiB, (random, block) => {
+      random.fill(block);
+      for (let at = 4096; at < block.length; at += 8192) block.fill(0, at, at + 4096);
+      return block;
+    }),
+  'text.raw': (path) => write(path, 128 * MiB, (random, block) => fillWithText(random, block)),
+  'text.qcow2': async (path, get) => convert('raw', await get('text.raw'), path, ['-c']),
+};
+
+async function write(
+  path: string, size: number, fill: (random: ReturnType<typeof prng>, block: Uint8Array, offset: number) => Uint8Array | undefined, step = MiB,
+): Promise<void> {
+  const random = prng(1);
+  const block = new Uint8Array(step);
+  const file = openSync(path, 'w');
+  try {
+    for (let offset = 0; offset < size; offset += step) {
+      const data = fill(random, block, offset);
+      if (data !== undefined) writeSync(file, data, 0, data.length, offset);
+    }
+    ftruncateSync(file, size);
+  } finally {
+    closeSync(file);
+  }
+  return Promise.resolve();
+}
+
+/** Words of a made-up language; deflate takes them to about two fifths, as it does a tree of programs. */
+function fillWithText(random: ReturnType<typeof prng>, block: Uint8Array): Uint8Array {
+  for (let at = 0; at < block.length; ) {
+    // The least of four: few words are common, most are rare.
+    const word = words[Math.min(...[0, 0, 0, 0].map(() => random.below(words.length)))];
+    block.set(word.subarray(0, block.length - at), at);
+    at += word.length;
+  }
+  return block;
+}
+
+const words = ((): Uint8Array[] => {
+  const random = prng(2);
+  return Array.from({ length: 1024 }, () => {
+    const word = new Uint8Array(3 + random.below(9)).map(() => 97 + random.below(26));
+    word[word.length - 1] = 32;
+    return word;
+  });
+})();
+
+async function convert(from: string, source: string, path: string, extra: readonly string[]): Promise<void> {
+  const { code, stderr } = await qemuImg('convert', '-f', from, '-O', 'qcow2', ...extra, source, path);
+  if (code !== 0) throw new Error(`cannot make a source: ${stderr}`);
+}

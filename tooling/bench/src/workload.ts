@@ -1,0 +1,100 @@
+// What a workload is: data. The files of workloads/ hold them, lab.ts knows how to run each kind.
+
+/** The two that are compared. */
+export type Side = 'ours' | 'reference';
+
+/** A file that workloads start from. Sources are never written; a workload that writes gets copies. */
+export type Source = 'full.raw' | 'full.qcow2' | 'sparse.raw' | 'sparse.qcow2' | 'fragmented.raw' | 'text.raw' | 'text.qcow2';
+
+interface Common {
+  /** Unique; what the filter on the command line looks in. */
+  readonly id: string;
+  readonly title: string;
+  /** The row of the table of goals, if it is in it. */
+  readonly row?: number;
+  /** First bar and goal, as a ratio (or in MiB for memory). */
+  readonly bar?: number;
+  readonly goal?: number;
+  /** What it is compared with, for the table. */
+  readonly peer: string;
+}
+
+/** fio against a server: requests a second. Ratio: ours to the peer's, the more the better. */
+export interface NbdLoad extends Common {
+  readonly kind: 'nbd-load';
+  readonly source: Source;
+  readonly rw: 'read' | 'write' | 'randread' | 'randwrite';
+  readonly bs: number;
+  readonly depth: number;
+}
+
+/** nbdcopy of an export to nowhere: seconds. Ratio: the peer's time to ours, the more the better. */
+export interface NbdCopy extends Common {
+  readonly kind: 'nbd-copy';
+  readonly source: Source;
+}
+
+/** qemu-img bench and our counterpart: seconds for `count` requests. Ratio: the peer's time to ours. */
+export interface ImageBench extends Common {
+  readonly kind: 'image-bench';
+  readonly source: Source;
+  /** Options of qemu-img bench, which ours takes as well. */
+  readonly words: string;
+  /** Where ours is not asked the same way. */
+  readonly ourWords?: string;
+}
+
+/** convert: seconds. Ratio: the peer's time to ours, the more the better. */
+export interface Convert extends Common {
+  readonly kind: 'convert';
+  readonly source: Source;
+  /** Format of the target. */
+  readonly to: 'raw' | 'qcow2';
+  /** Further options of convert. */
+  readonly words: string;
+  /**
+   * `existing`: onto a file that is there, with -n; medians are compared.
+   * `new`: the file is removed first; new files are bimodal on virtual machines, so minima are compared.
+   */
+  readonly target: 'existing' | 'new';
+}
+
+/** A command that is over at once: milliseconds from start to end. Ratio: our time to the peer's, the less the better. */
+export interface StartUp extends Common {
+  readonly kind: 'start-up';
+  /** Words of qemu-img; `{source}` and `{target}` stand for files. */
+  readonly words: string;
+  readonly source: Source;
+}
+
+/** Resident memory in MiB. Judged by our own figure, not by the ratio; the less the better. */
+export interface Memory extends Common {
+  readonly kind: 'memory';
+  readonly what: 'nbd-idle' | 'daemon-idle' | 'nbd-loaded' | 'convert-peak';
+  readonly source: Source;
+}
+
+/** A row of the benchmark. */
+export type Workload = NbdLoad | NbdCopy | ImageBench | Convert | StartUp | Memory;
+
+/** How a kind's figures are read. */
+export interface Reading {
+  readonly unit: string;
+  /** What a ratio says: speed is better when it is more, cost when it is less; size is judged by our own figure. */
+  readonly means: 'speed' | 'cost' | 'size';
+  /** Ours to peer, or peer to ours. */
+  readonly ratio: (ours: number, peer: number) => number;
+}
+
+const direct = (ours: number, peer: number): number => ours / peer;
+const inverse = (ours: number, peer: number): number => peer / ours;
+
+/** How each kind is read. */
+export const readings: Record<Workload['kind'], Reading> = {
+  'nbd-load': { unit: 'IOPS', means: 'speed', ratio: direct },
+  'nbd-copy': { unit: 's', means: 'speed', ratio: inverse },
+  'image-bench': { unit: 's', means: 'speed', ratio: inverse },
+  convert: { unit: 's', means: 'speed', ratio: inverse },
+  'start-up': { unit: 'ms', means: 'cost', ratio: direct },
+  memory: { unit: 'MiB', means: 'size', ratio: direct },
+};

@@ -1,0 +1,9 @@
+// Every workload, in the order of the table of goals.
+import type { Workload } from '../workload.js';
+import { convert } from './convert.js';
+import { imageBench } from './image-bench.js';
+import { memory } from './memory.js';
+import { nbd } from './nbd.js';
+import { startUp } from './start-up.js';
+
+export const workloads: readonly Workload[] = [...nbd, ...imageBench, ...convert, ...startUp, ...memory];
