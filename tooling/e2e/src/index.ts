@@ -1,0 +1,4 @@
+// The built product as a user runs it: its programs, its daemon with a monitor, and a client for its exports.
+export { blk, startDaemon, type Daemon, type DaemonOptions } from './programs.js';
+export { NbdTestClient } from './nbd-client.js';
+export { cloudImage, type CloudImage } from './cloud-image.js';
