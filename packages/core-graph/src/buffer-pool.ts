@@ -55,6 +55,6 @@ export class BufferPool {
     }
     const start = this.#top;
     this.#top += step;
-    return new Uint8Array(this.#arenas[this.#arenas.length - 1] as ArrayBuffer, start, length);
+    return new Uint8Array(this.#arenas[this.#arenas.length - 1], start, length);
   }
 }

@@ -64,14 +64,14 @@ export class DirtyBitmap {
 
   get(offset: number): boolean {
     const bit = Math.floor(offset / this.granularity);
-    return offset < this.#size && ((this.#words[Math.floor(bit / 32)] as number) & (1 << (bit % 32))) !== 0;
+    return offset < this.#size && ((this.#words[Math.floor(bit / 32)]) & (1 << (bit % 32))) !== 0;
   }
 
   /** The first dirty (or clean) byte at or after `offset`, or -1. */
   next(offset: number, dirty: boolean): number {
     const end = Math.ceil(this.#size / this.granularity);
     for (let bit = Math.floor(offset / this.granularity); bit < end; ) {
-      const word = this.#words[Math.floor(bit / 32)] as number;
+      const word = this.#words[Math.floor(bit / 32)];
       const rest = ((dirty ? word : ~word) >>> (bit % 32)) << (bit % 32);
       if (rest === 0) {
         bit = (Math.floor(bit / 32) + 1) * 32;
@@ -98,7 +98,7 @@ export class DirtyBitmap {
       const low = bit % 32;
       const bits = Math.min(32 - low, to - bit);
       const mask = bits === 32 ? 0xffffffff : ((1 << bits) - 1) << low;
-      const before = this.#words[index] as number;
+      const before = this.#words[index];
       const after = (value ? before | mask : before & ~mask) >>> 0;
       this.#count += popCount(after) - popCount(before);
       this.#words[index] = after;

@@ -9,7 +9,7 @@ export async function drained<T>(nodes: Iterable<BlockNode>, section: () => Prom
   for (const node of nodes) collectAbove(node, quiet, users);
   for (const user of users) user.quiesce?.();
   try {
-    await Promise.all([...users].map((user) => user.idle?.()));
+    await Promise.all([...users].map((user) => user.idle?.() ?? Promise.resolve()));
     await Promise.all([...quiet].map((node) => node.requests.idle()));
     return await section();
   } finally {

@@ -1,6 +1,5 @@
 /** Changes of the graph that are made whole or not at all. */
 import { BlockError } from './errors.js';
-import type { ChildRole } from './driver.js';
 import { Edge } from './edge.js';
 import type { BlockNode } from './node.js';
 import { AccessTransaction, childAccess, cumulativeAccess } from './permissions.js';
@@ -17,7 +16,8 @@ export async function runTransaction(actions: readonly GraphAction[]): Promise<v
   const prepared: GraphAction[] = [];
   try {
     for (const action of actions) {
-      await action.prepare();
+      const done = action.prepare();
+      if (done !== undefined) await done;
       prepared.push(action);
     }
   } catch (error) {
@@ -88,7 +88,7 @@ export function replaceBacking(parent: BlockNode, node: BlockNode | undefined): 
       }
       attach(edge);
       try {
-        if (edge) access.set(edge, childAccess(parent, 'backing' as ChildRole, cumulativeAccess(parent.parents)));
+        if (edge) access.set(edge, childAccess(parent, 'backing', cumulativeAccess(parent.parents)));
         if (before) access.refresh(before.node);
       } catch (error) {
         access.abort();

@@ -18,7 +18,4 @@ test('open, write, read', async () => {
   await image.write(5, new Uint8Array([1, 2, 3]));
   expect(await image.read(4, 5)).toEqual(new Uint8Array([0, 1, 2, 3, 0]));
   await expect(image.read(1048575, 2)).rejects.toThrow(/not within/);
-  const n = 2e6, b = new Uint8Array(4096), t = performance.now();
-  for (let i = 0; i < n; i++) { const p = image.backend.read((i % 256) * 4096, b, 0, 16); if (p) await p; }
-  console.log('ns/op', ((performance.now() - t) * 1e6) / n);
 });

@@ -46,7 +46,7 @@ class Model {
   /** After a flush: of the writes completed before it began, only the last can be there. */
   settle(completed: ReadonlyMap<number, number>): void {
     for (const [block, version] of completed) {
-      const later = [...(this.versions[block] as Set<number>)].filter((other) => other > version);
+      const later = [...(this.versions[block])].filter((other) => other > version);
       this.versions[block] = new Set([version, ...later]);
     }
   }
@@ -84,7 +84,7 @@ async function work(client: NbdTestClient, lane: number, model: Model, completed
       }
       const block = random.below(BLOCKS / 4) * 4 + lane;
       const version = model.version();
-      (model.versions[block] as Set<number>).add(version);
+      (model.versions[block]).add(version);
       if (action === 1) {
         model.zeroes.add(version);
         await client.writeZeroes(block * BLOCK, BLOCK);
@@ -128,7 +128,7 @@ function verify(raw: string, model: Model, round: number): void {
   try {
     for (let block = 0; block < BLOCKS; block++) {
       readSync(fd, data, 0, BLOCK, block * BLOCK);
-      const allowed = model.versions[block] as Set<number>;
+      const allowed = model.versions[block];
       const written = data.readUInt32LE(4);
       const found = data.equals(ZEROES)
         ? [...allowed].filter((version) => model.zeroes.has(version)).at(-1)

@@ -58,7 +58,7 @@ export function unflatten(flat: Definition): Definition {
       define(at, part, copy);
       at = copy;
     });
-    define(at, path[path.length - 1] as string, value);
+    define(at, path[path.length - 1], value);
   }
   return nested;
 }
@@ -75,7 +75,7 @@ export function splitCommon(definition: Definition): { common: CommonOptions; ow
     }
     checked.cache = checkOptions(checked.cache as Record<string, unknown>, CACHE, 'cache');
   }
-  return { common: checked as CommonOptions, own };
+  return { common: checked, own };
 }
 
 /** Own property whatever the key: `__proto__` out of JSON must not reach the prototype. */

@@ -20,7 +20,7 @@ export async function openFilename(
   extra: Definition,
   state: OpenState,
 ): Promise<BlockNode> {
-  const { filename: _name, file, ...options } = extra;
+  const { file, ...options } = without(extra, 'filename');
   if (filename?.startsWith('json:') === true) {
     return openDefinition(graph, { ...parseJsonName(filename, (text) => graph.parseJson(text)), ...options }, state);
   }
@@ -41,7 +41,7 @@ async function probeAndOpen(
   if (!state.policy.allowProbing) {
     throw new BlockError('policy', 'The format of this image has to be named: guessing it is not allowed by the policy');
   }
-  const { 'node-name': _unused, ...inherited } = pick(options, ['read-only', 'auto-read-only', 'cache', 'force-share', 'aio']);
+  const inherited = pick(options, ['read-only', 'auto-read-only', 'cache', 'force-share', 'aio']);
   const definition =
     typeof source === 'object' && source !== null && !('requests' in source) ? { ...inherited, ...source } : source;
   const file = await openReference(graph, definition, { ...state, discard: true, probed: false, nodeName: undefined });
@@ -100,6 +100,10 @@ export async function protocolDefinition(graph: BlockGraph, filename: string): P
     throw new BlockError('unsupported', `Could not open '${filename}': no driver for files is there`, { filename });
   }
   return { driver: best, filename };
+}
+
+function without(definition: Definition, name: string): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(definition).filter(([key]) => key !== name));
 }
 
 function pick(options: Definition, names: readonly string[]): Record<string, unknown> {
