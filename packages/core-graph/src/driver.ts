@@ -122,6 +122,8 @@ export interface OpenContext {
   readonly discard: boolean;
   /** The format was guessed from the content rather than named: guests must not be able to change the guess. */
   readonly probed: boolean;
+  /** Name of the format that an image beginning with `head` (up to `PROBE_BYTES`) would be taken for, or undefined. */
+  formatOf(head: Uint8Array, filename: string): string | undefined;
   /** Nobody else is kept from the image, and nobody keeps us (`force-share`). */
   readonly forceShare: boolean;
   /** Only metadata will be asked for; data need not be reachable (`info` on an image whose parts are missing). */

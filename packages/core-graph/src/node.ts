@@ -190,13 +190,15 @@ export class BlockNode implements EdgeParent {
     if (this.children.size === 0) {
       if (this.settings.cache.noFlush || driver.flush === undefined || this.#flushedWrites === this.#writes) return;
       const writes = this.#writes;
+      // A write that is under way now may reach the file after this flush: then the next flush must not be left out.
+      const quiet = this.requests.inFlight === 0;
       const done = driver.flush();
       if (done === undefined) {
-        this.#flushedWrites = writes;
+        if (quiet) this.#flushedWrites = writes;
         return;
       }
       const tracked = done.then(() => {
-        this.#flushedWrites = Math.max(this.#flushedWrites, writes);
+        if (quiet) this.#flushedWrites = Math.max(this.#flushedWrites, writes);
       });
       return this.requests.track(tracked, 0, 0);
     }

@@ -17,6 +17,8 @@ export function nodeExtent(node: BlockNode, offset: number, length: number): May
 function refine(node: BlockNode, offset: number, found: Extent, inside: number): MaybePromise<Extent> {
   const extent = found.length > inside ? resized(found, inside) : found;
   if (!extent.allocated) {
+    // A filter's child has spoken for its whole chain already.
+    if (isFilter(node)) return extent;
     const backing = node.backing?.node;
     if (backing === undefined) return extent.zero ? extent : { ...extent, zero: true };
     // Beyond the end of a shorter backing file there is nothing to fall back to.
@@ -81,9 +83,8 @@ function descend(
 ): MaybePromise<ChainExtent> {
   const found = node.extent(offset, length);
   const decide = (extent: Extent): MaybePromise<ChainExtent> => {
-    const backing = node.backing?.node ?? skipFilter(node);
-    const next = node.backing?.node;
-    if (extent.allocated || extent.zero || next === undefined || next === base || backing === base) {
+    const next = backingBelow(node);
+    if (extent.allocated || extent.zero || next === undefined || next === base) {
       return { ...extent, offset, depth };
     }
     return descend(next, offset, extent.length, depth + 1, base);
@@ -91,8 +92,16 @@ function descend(
   return isPromise(found) ? found.then(decide) : decide(found);
 }
 
-function skipFilter(node: BlockNode): BlockNode | undefined {
-  return node.storage?.role === 'filtered' ? node.storage.node : undefined;
+/** Whether the node shows its child's bytes at the same place. */
+function isFilter(node: BlockNode): boolean {
+  return node.backing === undefined && node.storage?.role === 'filtered';
+}
+
+/** The backing file of the node, or of the image behind the filters that it is. */
+function backingBelow(node: BlockNode): BlockNode | undefined {
+  let image = node;
+  while (isFilter(image) && image.storage !== undefined) image = image.storage.node;
+  return image.backing?.node;
 }
 
 function mergeable(a: ChainExtent, b: ChainExtent): boolean {

@@ -60,19 +60,25 @@ export async function guessFormat(graph: BlockGraph, file: BlockNode): Promise<B
   const head = new Uint8Array(Math.min(PROBE_BYTES, file.size));
   const done = file.read(0, head, 0, head.length);
   if (done !== undefined) await done;
-  let best: BlockDriver | undefined;
-  let score = 0;
-  for (const driver of graph.drivers.values()) {
-    const sure = driver.role === 'format' ? (driver.probe?.(head, file.filename) ?? 0) : 0;
-    if (sure > score) {
-      best = driver;
-      score = sure;
-    }
-  }
+  const best = formatOf(graph, head, file.filename);
   if (best === undefined) {
     throw new BlockError('invalid-image', `Could not determine image format: No compatible driver found`, {
       filename: file.filename,
     });
+  }
+  return best;
+}
+
+/** The same from the first bytes alone; undefined where no driver knows them. */
+export function formatOf(graph: BlockGraph, head: Uint8Array, filename: string): BlockDriver | undefined {
+  let best: BlockDriver | undefined;
+  let score = 0;
+  for (const driver of graph.drivers.values()) {
+    const sure = driver.role === 'format' ? (driver.probe?.(head, filename) ?? 0) : 0;
+    if (sure > score) {
+      best = driver;
+      score = sure;
+    }
   }
   return best;
 }

@@ -10,7 +10,7 @@ import { changeAccess, childAccess, cumulativeAccess } from '../permissions.js';
 import type { ImagePolicy } from '../policy.js';
 import { splitCommon, unflatten, type Definition } from './definition.js';
 import { normalisePath, resolveReference } from './filename.js';
-import { openFilename } from './open-filename.js';
+import { formatOf, openFilename } from './open-filename.js';
 
 /** What is handed down from the caller, and from a parent to its children. */
 export interface OpenState {
@@ -122,6 +122,7 @@ async function fill(
     cache: state.cache,
     discard: state.discard,
     probed: state.probed,
+    formatOf: (head, filename) => formatOf(graph, head, filename)?.name,
     forceShare: state.forceShare,
     noIo: state.noIo,
     policy: state.policy,
