@@ -48,7 +48,7 @@ export async function fioNbd(options: FioOptions): Promise<FioResult> {
     // fio takes a fraction of a second for nothing at all, so the unit is always said.
     ...(runtime === undefined ? [] : ['--time_based=1', `--runtime=${Math.round(runtime)}ms`]),
     ...(ramp === undefined ? [] : [`--ramp_time=${Math.round(ramp)}ms`]),
-    ...(verify === undefined ? [] : [`--verify=${verify}`, '--verify_fatal=1', '--do_verify=1']),
+    ...(verify === undefined ? [] : [`--verify=${verify}`, '--verify_fatal=1', '--do_verify=1', '--verify_state_save=0']),
     ...args,
   ];
   const { code, stdout, stderr } = await run(needTool('fio'), words, { timeout });
