@@ -6,7 +6,7 @@ export const library = ({ entry = { index: 'src/index.ts' }, ...overrides } = {}
     entry,
     format: ['esm'],
     target: 'node20',
-    dts: { compilerOptions: { ignoreDeprecations: '6.0', customConditions: [] } },
+    dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
     external: [/^@blk\//, /^#/],
     sourcemap: true,
     treeshake: true,
