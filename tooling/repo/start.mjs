@@ -1,13 +1,16 @@
 // npm start: installs and builds if that is needed, then runs the server on a small disk in memory.
 // Standard input and output, signals and the exit code are the server's own. Further arguments are handed to it.
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, fail, install, isFresh, root } from './prepare.mjs';
 
 const program = join(root, 'packages/cli/dist/blk.js');
+const parent = process.ppid;
 try {
   await install();
   if (!isFresh(program)) await build();
+  if (!existsSync(program)) throw new Error(`the build did not make ${program}`);
 } catch (error) {
   fail('npm start', error);
 }
@@ -21,6 +24,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     if (signal !== 'SIGINT' || !process.stdin.isTTY) server.kill(signal);
   });
 }
+// npm hands a SIGTERM to the shell that it started us by, which ends without a word to us.
+setInterval(() => process.ppid !== parent && server.kill('SIGTERM'), 250).unref();
 server.once('error', (error) => fail('npm start', error));
 server.once('close', (code, signal) => {
   if (signal === null) process.exit(code ?? 1);
