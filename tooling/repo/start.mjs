@@ -25,7 +25,11 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   });
 }
 // npm hands a SIGTERM to the shell that it started us by, which ends without a word to us.
-setInterval(() => process.ppid !== parent && server.kill('SIGTERM'), 250).unref();
+const watch = setInterval(() => {
+  if (process.ppid === parent) return;
+  clearInterval(watch);
+  server.kill('SIGTERM');
+}, 250).unref();
 server.once('error', (error) => fail('npm start', error));
 server.once('close', (code, signal) => {
   if (signal === null) process.exit(code ?? 1);
