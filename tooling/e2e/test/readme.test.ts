@@ -1,0 +1,56 @@
+// The example of every package's README runs: the first code block under "## Use", as it stands there.
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { describe, expect, test } from 'vitest';
+import { qemuImg, qemuIo, run, skipUnless, tempDir, type TempDir } from '@blk/oracle';
+
+const PACKAGES = join(import.meta.dirname, '../../../packages');
+const needs = skipUnless('qemu-img', 'qemu-io');
+
+describe.skipIf(needs.skip)(needs.title('README examples'), () => {
+  test.each(readdirSync(PACKAGES).filter((name) => existsSync(join(PACKAGES, name, 'README.md'))))('@blk/%s', async (name) => {
+    using dir = tempDir();
+    await provision(dir);
+    const readme = readFileSync(join(PACKAGES, name, 'README.md'), 'utf8');
+    const use = /^## Use\n([^]*?)(?=^## )/m.exec(readme)?.[1] ?? '';
+    const block = /```(ts|js|sh)\n([^]*?)```/.exec(use);
+    expect(block, 'a code block under "## Use"').not.toBeNull();
+    const [, language, code] = block as unknown as [string, string, string];
+    const shown = /```(?:text|console)\n([^]*?)```/.exec(use)?.[1];
+    const result = language === 'sh' ? await shell(code, dir) : await script(code, name, dir);
+    expect(result, result.stderr).toMatchObject({ code: 0 });
+    if (shown !== undefined) expect(result.stdout.trim()).toBe(shown.trim());
+  });
+});
+
+/** Files that examples may count on: a qcow2 and a raw disk with something in them. */
+async function provision(dir: TempDir): Promise<void> {
+  for (const [format, file] of [['qcow2', 'disk.qcow2'], ['raw', 'disk.raw']] as const) {
+    await qemuImg('create', '-q', '-f', format, dir.file(file), '64M');
+    await qemuIo(dir.file(file), ['write -q -P 7 0 64k', 'write -q -P 9 1M 64k'], { format });
+  }
+}
+
+/** Bundles the example beside its package, so that it sees the sources of its siblings, and runs it in `dir`. */
+async function script(code: string, name: string, dir: TempDir): ReturnType<typeof run> {
+  const outfile = join(PACKAGES, name, `.example-${process.pid}.mjs`);
+  try {
+    await build({
+      stdin: { contents: code, loader: 'ts', resolveDir: join(PACKAGES, 'cli') },
+      outfile, bundle: true, platform: 'node', format: 'esm', target: 'es2022', conditions: ['@blk/source'], logLevel: 'silent',
+      external: ['koffi', 'fs-native-extensions', 'esbuild'],
+      banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
+    });
+    return await run(process.execPath, [outfile], { cwd: dir.path, timeout: 20_000 });
+  } finally {
+    rmSync(outfile, { force: true });
+  }
+}
+
+/** Runs the lines of a shell example with `blk` on the path. */
+async function shell(code: string, dir: TempDir): ReturnType<typeof run> {
+  const program = join(PACKAGES, 'cli/dist/blk.js');
+  writeFileSync(dir.file('blk'), `#!/bin/sh\nexec "${process.execPath}" "${program}" "$@"\n`, { mode: 0o755 });
+  return run('sh', ['-eu', '-c', code], { cwd: dir.path, timeout: 20_000, env: { PATH: `${dir.path}:${process.env['PATH'] ?? ''}` } });
+}
