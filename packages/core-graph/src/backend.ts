@@ -151,7 +151,6 @@ export class Backend implements EdgeParent {
     if (this.#held > 0) return this.#whenOpen(() => this.read(offset, buffer, start, length));
     const { root } = this;
     if (!(offset >= 0 && offset + length <= root.size)) throw this.#outOfRange(offset, length);
-    const { statistics } = this;
     const began = this.graph.host.now();
     let done: Completion;
     try {
@@ -162,14 +161,12 @@ export class Backend implements EdgeParent {
     if (done !== undefined) {
       return this.#finish(done, 'read', length, began, () => this.read(offset, buffer, start, length));
     }
-    statistics.readOperations++;
-    statistics.readBytes += length;
-    statistics.readTime += this.graph.host.now() - began;
+    this.statistics.succeeded('read', length, this.graph.host.now() - began);
   }
 
   write(offset: number, buffer: Uint8Array, start: number, length: number, flags = 0): Completion {
     if (this.#held > 0) return this.#whenOpen(() => this.write(offset, buffer, start, length, flags));
-    const { root, statistics } = this;
+    const { root } = this;
     this.#checkWrite(root, offset, length);
     const began = this.graph.host.now();
     let done: Completion;
@@ -181,9 +178,7 @@ export class Backend implements EdgeParent {
     if (done !== undefined) {
       return this.#finish(done, 'write', length, began, () => this.write(offset, buffer, start, length, flags));
     }
-    statistics.writeOperations++;
-    statistics.writeBytes += length;
-    statistics.writeTime += this.graph.host.now() - began;
+    this.statistics.succeeded('write', length, this.graph.host.now() - began);
   }
 
   writeZeroes(offset: number, length: number, flags = 0): Completion {
@@ -207,8 +202,7 @@ export class Backend implements EdgeParent {
       return this.#failed('flush', error, () => this.flush());
     }
     if (done !== undefined) return this.#finish(done, 'flush', 0, began, () => this.flush());
-    this.statistics.flushOperations++;
-    this.statistics.flushTime += this.graph.host.now() - began;
+    this.statistics.succeeded('flush', 0, this.graph.host.now() - began);
   }
 
   /** The extents of a range through the backing chain. */
@@ -284,20 +278,7 @@ export class Backend implements EdgeParent {
       if (handled !== undefined) await handled;
       return;
     }
-    const { statistics } = this;
-    const time = this.graph.host.now() - began;
-    if (operation === 'read') {
-      statistics.readOperations++;
-      statistics.readBytes += length;
-      statistics.readTime += time;
-    } else if (operation === 'write') {
-      statistics.writeOperations++;
-      statistics.writeBytes += length;
-      statistics.writeTime += time;
-    } else {
-      statistics.flushOperations++;
-      statistics.flushTime += time;
-    }
+    this.statistics.succeeded(operation, length, this.graph.host.now() - began);
     this.#left();
   }
 
@@ -311,10 +292,7 @@ export class Backend implements EdgeParent {
   /** Applies the error policy: throws, swallows, or holds the request until the device goes on. */
   #failed(operation: Operation, thrown: unknown, again: () => Completion): Completion {
     const error = asBlockError(thrown);
-    const { statistics } = this;
-    if (operation === 'read') statistics.failedReads++;
-    else if (operation === 'write') statistics.failedWrites++;
-    else statistics.failedFlushes++;
+    this.statistics.failed(operation);
     const policy = operation === 'read' ? this.readError : this.writeError;
     if (policy === undefined) throw error;
     const errno = errnoOf(error);

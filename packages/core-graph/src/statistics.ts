@@ -1,11 +1,6 @@
-/** Counters of one node, and the latency-aware ones of a backend; the terms of the schema's `BlockDeviceStats`. */
+/** The counters of a backend, in the terms of the schema's `BlockDeviceStats`. */
 
-export class NodeStatistics {
-  /** The offset after the greatest byte written, in bytes. */
-  highestWrite = 0;
-}
-
-export type Operation = 'read' | 'write' | 'flush';
+import type { Operation } from './error-policy.js';
 
 /** Accounting of the requests of one device. Bytes and nanoseconds. */
 export class DeviceStatistics {
@@ -22,4 +17,29 @@ export class DeviceStatistics {
   failedReads = 0;
   failedWrites = 0;
   failedFlushes = 0;
+
+  /** Counts a request that succeeded: `length` bytes in `time` nanoseconds. */
+  succeeded(operation: Operation, length: number, time: number): void {
+    switch (operation) {
+      case 'read':
+        this.readOperations++;
+        this.readBytes += length;
+        this.readTime += time;
+        break;
+      case 'write':
+        this.writeOperations++;
+        this.writeBytes += length;
+        this.writeTime += time;
+        break;
+      case 'flush':
+        this.flushOperations++;
+        this.flushTime += time;
+    }
+  }
+
+  failed(operation: Operation): void {
+    if (operation === 'read') this.failedReads++;
+    else if (operation === 'write') this.failedWrites++;
+    else this.failedFlushes++;
+  }
 }
