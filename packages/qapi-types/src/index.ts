@@ -6,6 +6,7 @@
 export { QmpError, type QmpErrorClass } from './errors.js';
 export type * from './generated/types.js';
 export { toSafeInteger, type EmptyObject, type Int64, type Uint64 } from './integers.js';
+export { parseKeyval, parseOptions, type KeyvalTree } from './keyval.js';
 export { introspection, type IntrospectionFilter } from './introspect.js';
 export {
   coerceType,

@@ -3,9 +3,10 @@
  * which mirrors somebody else's contract can stay word for word as it is.
  *
  * An extension may only widen: further values of an enum, optional members of a struct or of a command's inline
- * arguments, branches of a union; a branch that exists may be exchanged for a struct derived from it.
+ * arguments, branches of a union. What exists may be exchanged for what takes more: a branch for a struct derived from
+ * it, an optional member's alternate for one with further branches.
  */
-import type { CommandDef, Definition, ExtendDef, Member, StructDef, TypeDef, TypeRef } from './model.js';
+import type { Definition, ExtendDef, Member, TypeDef, TypeRef } from './model.js';
 import { SchemaError } from './parse.js';
 
 /** The definition with the extension applied. Throws a {@link SchemaError}. */
@@ -29,11 +30,11 @@ export function extend(
   const added = data as ReadonlyMap<string, TypeRef>;
   switch (target.kind) {
     case 'struct':
-      return { ...target, members: [...target.members, ...newMembers(target.members, added, extension, fail)] };
+      return { ...target, members: widened(target.members, added, extension, types, fail) };
     case 'command':
     case 'event':
       if (typeof target.data === 'string') return fail(`its arguments are the type '${target.data}'; extend that`);
-      return { ...target, data: [...target.data, ...newMembers(target.data, added, extension, fail)] };
+      return { ...target, data: widened(target.data, added, extension, types, fail) };
     case 'union': {
       const branches = new Map(target.branches);
       for (const [name, type] of added) {
@@ -58,18 +59,34 @@ export function extend(
   }
 }
 
-function newMembers(
+/** The members with further ones behind them, or with another type in their old place. */
+function widened(
   old: readonly Member[],
   added: ReadonlyMap<string, TypeRef>,
   extension: ExtendDef,
+  types: ReadonlyMap<string, TypeDef>,
   fail: (what: string) => never,
 ): Member[] {
-  return [...added].map(([key, type]) => {
+  const members = [...old];
+  for (const [key, type] of added) {
     const name = key.replace(/^\*/, '');
     if (!key.startsWith('*')) fail(`member '${name}' must be optional`);
-    if (old.some((member) => member.name === name)) fail(`member '${name}' exists already`);
-    return { name, type, optional: true, doc: extension.doc?.members.get(name) };
-  });
+    const index = members.findIndex((member) => member.name === name);
+    const before = members[index];
+    if (before !== undefined && !(before.optional && includes(type, before.type, types))) {
+      fail(`member '${name}' exists already, and '${String(type)}' does not take all that '${String(before.type)}' takes`);
+    }
+    const doc = extension.doc?.members.get(name) ?? before?.doc;
+    members.splice(before === undefined ? members.length : index, 1, { name, type, optional: true, doc });
+  }
+  return members;
+}
+
+/** Whether one alternate has all branches of another. */
+function includes(wide: TypeRef, narrow: TypeRef, types: ReadonlyMap<string, TypeDef>): boolean {
+  const [all, some] = [wide, narrow].map((type) => types.get(String(type)));
+  if (all?.kind !== 'alternate' || some?.kind !== 'alternate') return false;
+  return [...some.branches].every(([branch, type]) => String(all.branches.get(branch)) === String(type));
 }
 
 function derives(name: string, base: string, types: ReadonlyMap<string, TypeDef>): boolean {

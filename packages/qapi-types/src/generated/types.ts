@@ -75,20 +75,41 @@ export interface String {
  */
 export type IoOperationType = 'read' | 'write';
 
+/**
+ * One internal snapshot of an image.
+ *
+ * Since: 1.3
+ */
 export interface SnapshotInfo {
+  /** identifier, unique within the image. */
   id: string;
+  /** name that the user chose. */
   name: string;
+  /** bytes of saved machine state; 0 for a disk-only snapshot. */
   'vm-state-size': Int64;
+  /** when it was taken: seconds since 1970, UTC. */
   'date-sec': Int64;
+  /** nanoseconds to add to `date-sec`. */
   'date-nsec': Int64;
+  /** how long the machine had been running: seconds. */
   'vm-clock-sec': Int64;
+  /** nanoseconds to add to `vm-clock-sec`. */
   'vm-clock-nsec': Int64;
 }
 
+/**
+ * What only qcow2 images have to tell.
+ *
+ * Since: 1.7
+ */
 export interface ImageInfoSpecificQCow2 {
+  /** version of the format: `0.10` for 2, `1.1` for 3. */
   compat: string;
+  /** whether reference counts may lag behind; version 3 only. */
   'lazy-refcounts'?: boolean;
+  /** true if the image is marked corrupt; version 3 only (since 2.2). */
   corrupt?: boolean;
+  /** width of a reference count, in bits (since 2.3). */
   'refcount-bits': Int64;
   /** file that holds the guest's data. (Since 4.0) */
   'data-file'?: string;
@@ -102,210 +123,479 @@ export interface ImageInfoSpecificQCow2 {
   'compression-type'?: Qcow2CompressionType;
 }
 
+/**
+ * What only VMDK images have to tell.
+ *
+ * Since: 1.7
+ */
 export interface ImageInfoSpecificVmdk {
+  /** the layout of the image, as VMDK names it. */
   'create-type': string;
+  /** content id. */
   cid: Int64;
+  /** content id of the parent image. */
   'parent-cid': Int64;
+  /** the files that make up the image. */
   extents: ImageInfo[];
 }
 
+/**
+ * What only images of one format have to tell.
+ *
+ * Since: 1.7
+ */
 export type ImageInfoSpecific =
   | { type: 'qcow2'; data: ImageInfoSpecificQCow2 }
   | { type: 'vmdk'; data: ImageInfoSpecificVmdk };
 
+/**
+ * An image file, described.
+ *
+ * Since: 1.3
+ */
 export interface ImageInfo {
+  /** name of the file. */
   filename: string;
+  /** name of the format. */
   format: string;
+  /** true if the image was not closed properly. */
   'dirty-flag'?: boolean;
+  /** bytes that the file takes up on its file system. */
   'actual-size'?: Int64;
+  /** bytes that a guest sees. */
   'virtual-size': Int64;
+  /** bytes of a cluster. */
   'cluster-size'?: Int64;
+  /** true if the image is encrypted. */
   encrypted?: boolean;
+  /** true if the image is compressed (since 1.7). */
   compressed?: boolean;
+  /** backing file as the image names it. */
   'backing-filename'?: string;
+  /** where that name leads to. */
   'full-backing-filename'?: string;
+  /** format that the image gives for its backing file. */
   'backing-filename-format'?: string;
+  /** internal snapshots. */
   snapshots?: SnapshotInfo[];
+  /** the backing file, described in turn (since 1.6). */
   'backing-image'?: ImageInfo;
+  /** what only this format has to tell (since 1.7). */
   'format-specific'?: ImageInfoSpecific;
 }
 
+/**
+ * The outcome of a check of an image.
+ *
+ * Since: 1.4
+ */
 export interface ImageCheck {
+  /** name of the file. */
   filename: string;
+  /** name of the format. */
   format: string;
+  /** how many times the check itself failed. */
   'check-errors': Int64;
+  /** where the last used byte of the file ends, if the format can tell. */
   'image-end-offset'?: Int64;
+  /** corruptions found. */
   corruptions?: Int64;
+  /** leaked clusters found. */
   leaks?: Int64;
+  /** corruptions repaired. */
   'corruptions-fixed'?: Int64;
+  /** leaked clusters freed. */
   'leaks-fixed'?: Int64;
+  /** clusters of the image, if the format can tell. */
   'total-clusters'?: Int64;
+  /** those of them that are allocated. */
   'allocated-clusters'?: Int64;
+  /** those that do not follow their predecessor in the file. */
   'fragmented-clusters'?: Int64;
+  /** those that are compressed. */
   'compressed-clusters'?: Int64;
 }
 
+/**
+ * How a device is cached.
+ *
+ * Since: 2.3
+ */
 export interface BlockdevCacheInfo {
+  /** whether writes complete before they are on stable storage. */
   writeback: boolean;
+  /** whether the host's page cache is bypassed. */
   direct: boolean;
+  /** whether flushes are ignored. */
   'no-flush': boolean;
 }
 
+/**
+ * The image behind a device, as it is open now.
+ *
+ * Since: 0.14.0
+ */
 export interface BlockDeviceInfo {
+  /** name of the file. */
   file: string;
+  /** name of the node (since 2.0). */
   'node-name'?: string;
+  /** whether it is open read-only. */
   ro: boolean;
+  /** driver that reads it. */
   drv: string;
+  /** name of its backing file. */
   backing_file?: string;
+  /** length of the chain below it (since 1.2). */
   backing_file_depth: Int64;
+  /** whether it is encrypted. */
   encrypted: boolean;
+  /** whether it waits for its key. */
   encryption_key_missing: boolean;
+  /** what becomes of written zeroes (since 2.1). */
   detect_zeroes: BlockdevDetectZeroesOptions;
+  /** limit of bytes per second, reads and writes together; 0 is none. */
   bps: Int64;
+  /** the same for reads. */
   bps_rd: Int64;
+  /** the same for writes. */
   bps_wr: Int64;
+  /** limit of requests per second, reads and writes together; 0 is none. */
   iops: Int64;
+  /** the same for reads. */
   iops_rd: Int64;
+  /** the same for writes. */
   iops_wr: Int64;
+  /** the image file (since 1.6). */
   image: ImageInfo;
+  /** burst of bytes, reads and writes together (since 1.7). */
   bps_max?: Int64;
+  /** the same for reads (since 1.7). */
   bps_rd_max?: Int64;
+  /** the same for writes (since 1.7). */
   bps_wr_max?: Int64;
+  /** burst of requests, reads and writes together (since 1.7). */
   iops_max?: Int64;
+  /** the same for reads (since 1.7). */
   iops_rd_max?: Int64;
+  /** the same for writes (since 1.7). */
   iops_wr_max?: Int64;
+  /** bytes that count as one request (since 1.7). */
   iops_size?: Int64;
+  /** name of the throttle group (since 2.4). */
   group?: string;
+  /** how it is cached (since 2.3). */
   cache: BlockdevCacheInfo;
+  /** offset past which a write is reported; 0 is none (since 2.3). */
   write_threshold: Int64;
 }
 
+/**
+ * How the last request of a device went.
+ *
+ * Since: 1.0
+ */
 export type BlockDeviceIoStatus = 'ok' | 'failed' | 'nospace';
 
+/**
+ * A range of an image and where its bytes come from.
+ *
+ * Since: 1.7
+ */
 export interface BlockDeviceMapEntry {
+  /** where the range starts in the image, in bytes. */
   start: Int64;
+  /** bytes of the range. */
   length: Int64;
+  /** how many backing files lie between the image and the file that answers. */
   depth: Int64;
+  /** whether the range reads as zeroes. */
   zero: boolean;
+  /** whether reading it reads data from a file. */
   data: boolean;
+  /** where the bytes lie in that file, if they lie there as they are. */
   offset?: Int64;
 }
 
+/**
+ * What a dirty bitmap is doing.
+ *
+ * Since: 2.4
+ */
 export type DirtyBitmapStatus = 'active' | 'disabled' | 'frozen';
 
+/**
+ * A dirty bitmap.
+ *
+ * Since: 1.3
+ */
 export interface BlockDirtyInfo {
+  /** its name, if it has one (since 2.4). */
   name?: string;
+  /** bytes marked as dirty. */
   count: Int64;
+  /** bytes that one bit stands for (since 1.4). */
   granularity: number;
+  /** what it is doing (since 2.4). */
   status: DirtyBitmapStatus;
 }
 
+/**
+ * A device and what is in it.
+ *
+ * Since: 0.14.0
+ */
 export interface BlockInfo {
+  /** name of the device. */
   device: string;
+  /** always `unknown`; kept for old clients. */
   type: string;
+  /** whether its medium can be taken out. */
   removable: boolean;
+  /** whether the guest keeps the medium locked in. */
   locked: boolean;
+  /** the medium, if there is one. */
   inserted?: BlockDeviceInfo;
+  /** whether the tray is open, if there is a tray. */
   tray_open?: boolean;
+  /** how the last request went, where errors may stop the device. */
   'io-status'?: BlockDeviceIoStatus;
+  /** its dirty bitmaps, if there are any (since 2.0). */
   'dirty-bitmaps'?: BlockDirtyInfo[];
 }
 
+/**
+ * Counters of a device or a node since it was opened.
+ *
+ * Since: 0.14.0
+ */
 export interface BlockDeviceStats {
+  /** bytes read. */
   rd_bytes: Int64;
+  /** bytes written. */
   wr_bytes: Int64;
+  /** reads. */
   rd_operations: Int64;
+  /** writes. */
   wr_operations: Int64;
+  /** flushes (since 0.15.0). */
   flush_operations: Int64;
+  /** nanoseconds spent in flushes (since 0.15.0). */
   flush_total_time_ns: Int64;
+  /** nanoseconds spent in writes (since 0.15.0). */
   wr_total_time_ns: Int64;
+  /** nanoseconds spent in reads (since 0.15.0). */
   rd_total_time_ns: Int64;
+  /** end of the highest write. */
   wr_highest_offset: Int64;
+  /** reads that were merged into others (since 2.3). */
   rd_merged: Int64;
+  /** writes that were merged into others (since 2.3). */
   wr_merged: Int64;
 }
 
+/**
+ * Counters of a device or node, and of what lies below it.
+ *
+ * Since: 0.14.0
+ */
 export interface BlockStats {
+  /** name of the device, if it is one. */
   device?: string;
+  /** name of the node (since 2.3). */
   'node-name'?: string;
+  /** the counters. */
   stats: BlockDeviceStats;
+  /** the protocol node below. */
   parent?: BlockStats;
+  /** the backing image (since 2.0). */
   backing?: BlockStats;
 }
 
+/**
+ * What to do when a request fails. A request of a guest and one of a job differ in what is stopped.
+ *
+ * Since: 1.3
+ */
 export type BlockdevOnError = 'report' | 'ignore' | 'enospc' | 'stop';
 
+/**
+ * What a copying job starts with.
+ *
+ * Since: 1.3
+ */
 export type MirrorSyncMode = 'top' | 'full' | 'none' | 'incremental';
 
+/**
+ * Kinds of jobs.
+ *
+ * Since: 1.7
+ */
 export type BlockJobType = 'commit' | 'stream' | 'mirror' | 'backup';
 
+/**
+ * A running job.
+ *
+ * Since: 1.1
+ */
 export interface BlockJobInfo {
+  /** kind of the job. */
   type: string;
+  /** the device that it works on. */
   device: string;
+  /** where progress ends. */
   len: Int64;
+  /** how far it is. */
   offset: Int64;
+  /** false if no request of the job is under way (since 1.3). */
   busy: boolean;
+  /** whether it is paused, or will be as soon as it can (since 1.3). */
   paused: boolean;
+  /** limit in bytes per second; 0 is none. */
   speed: Int64;
+  /** how its last request went (since 1.3). */
   'io-status': BlockDeviceIoStatus;
+  /** whether it waits to be completed (since 2.2). */
   ready: boolean;
 }
 
+/**
+ * Where the image of a target comes from.
+ *
+ * Since: 1.1
+ */
 export type NewImageMode = 'existing' | 'absolute-paths';
 
+/** A snapshot into a new overlay. Exactly one of `device` and `node-name` says of what. */
 export interface BlockdevSnapshot {
+  /** name of the device. */
   device?: string;
+  /** name of the node (since 2.0). */
   'node-name'?: string;
+  /** file of the overlay. */
   'snapshot-file': string;
+  /** name for the node of the overlay (since 2.0). */
   'snapshot-node-name'?: string;
+  /** format of the overlay (default: qcow2). */
   format?: string;
+  /** whether the overlay is created (default: absolute-paths). */
   mode?: NewImageMode;
 }
 
+/**
+ * Arguments of `drive-backup`. The two error policies are for the job's own requests; a guest's
+ * writes follow the device's.
+ *
+ * Since: 1.6
+ */
 export interface DriveBackup {
+  /** name of the device to copy. */
   device: string;
+  /** file or device to copy to; created if need be. */
   target: string;
+  /** format of the target (default: that of the source, or what is found if `mode` is existing). */
   format?: string;
+  /** what to copy. */
   sync: MirrorSyncMode;
+  /** whether the target is created (default: absolute-paths). */
   mode?: NewImageMode;
+  /** limit in bytes per second; 0 is none. */
   speed?: Int64;
+  /** the dirty bitmap that says what to copy; needed for, and allowed with, incremental `sync` only (since 2.4). */
   bitmap?: string;
+  /** what to do when reading the source fails (default: report). */
   'on-source-error'?: BlockdevOnError;
+  /** what to do when writing the target fails (default: report). */
   'on-target-error'?: BlockdevOnError;
 }
 
+/**
+ * Arguments of `blockdev-backup`. The two error policies are for the job's own requests; a guest's
+ * writes follow the device's.
+ *
+ * Since: 2.3
+ */
 export interface BlockdevBackup {
+  /** name of the device to copy. */
   device: string;
+  /** name of the device to copy to. */
   target: string;
+  /** what to copy. */
   sync: MirrorSyncMode;
+  /** limit in bytes per second; 0 is none. */
   speed?: Int64;
+  /** what to do when reading the source fails (default: report). */
   'on-source-error'?: BlockdevOnError;
+  /** what to do when writing the target fails (default: report). */
   'on-target-error'?: BlockdevOnError;
 }
 
+/**
+ * A dirty bitmap, named.
+ *
+ * Since: 2.4
+ */
 export interface BlockDirtyBitmap {
+  /** device or node that it belongs to. */
   node: string;
+  /** name of the bitmap. */
   name: string;
 }
 
+/**
+ * A dirty bitmap to be made.
+ *
+ * Since: 2.4
+ */
 export interface BlockDirtyBitmapAdd {
+  /** device or node that it belongs to. */
   node: string;
+  /** name of the bitmap. */
   name: string;
+  /** bytes that one bit stands for (default: 64 KiB). */
   granularity?: number;
 }
 
+/**
+ * What becomes of discards.
+ *
+ * Since: 1.7
+ */
 export type BlockdevDiscardOptions = 'ignore' | 'unmap';
 
+/**
+ * What becomes of written zeroes.
+ *
+ * Since: 2.1
+ */
 export type BlockdevDetectZeroesOptions = 'off' | 'on' | 'unmap';
 
+/**
+ * How requests reach the host.
+ *
+ * Since: 1.7
+ */
 export type BlockdevAioOptions = 'threads' | 'native' | 'io_uring';
 
+/**
+ * How a device is to be cached.
+ *
+ * Since: 1.7
+ */
 export interface BlockdevCacheOptions {
+  /** writes may complete before they are on stable storage (default: true). */
   writeback?: boolean;
+  /** bypass the host's page cache (default: false). */
   direct?: boolean;
+  /** ignore flushes (default: false). */
   'no-flush'?: boolean;
 }
 
+/**
+ * Drivers that can be asked for.
+ *
+ * Since: 2.0
+ */
 export type BlockdevDriver =
   | 'archipelago'
   | 'blkdebug'
@@ -337,16 +627,31 @@ export type BlockdevDriver =
   | 'vvfat'
   | 'nbd';
 
+/**
+ * What can be said of every device, whatever its driver.
+ *
+ * Since: 1.7
+ */
 export interface BlockdevOptionsBase {
+  /** the driver. */
   driver: BlockdevDriver;
+  /** name for the device; needed on the top level and only allowed there. */
   id?: string;
+  /** name for the node (since 2.0). */
   'node-name'?: string;
+  /** what becomes of discards (default: ignore). */
   discard?: BlockdevDiscardOptions;
+  /** how it is to be cached. */
   cache?: BlockdevCacheOptions;
+  /** how requests reach the host (default: threads). */
   aio?: BlockdevAioOptions;
+  /** what to do when a read fails (default: report). */
   rerror?: BlockdevOnError;
+  /** what to do when a write fails (default: enospc). */
   werror?: BlockdevOnError;
+  /** open read-only (default: false). */
   'read-only'?: boolean;
+  /** what becomes of written zeroes (default: off; since 2.1). */
   'detect-zeroes'?: BlockdevDetectZeroesOptions;
   /** open read-only if read-write is not possible. (Since 3.1) */
   'auto-read-only'?: boolean;
@@ -354,67 +659,149 @@ export interface BlockdevOptionsBase {
   'force-share'?: boolean;
 }
 
+/**
+ * A file, or what is named like one.
+ *
+ * Since: 1.7
+ */
 export interface BlockdevOptionsFile {
+  /** its name. */
   filename: string;
 }
 
+/**
+ * A device that stores nothing.
+ *
+ * Since: 2.2
+ */
 export interface BlockdevOptionsNull {
+  /** its size in bytes. */
   size?: Int64;
+  /** nanoseconds that each request takes (default: 0; since 2.4). */
   'latency-ns'?: Uint64;
   /** whether reads fill the buffer with zeroes rather than leave it as it is (default: false). (Since 4.1) */
   'read-zeroes'?: boolean;
 }
 
+/**
+ * A directory shown as a FAT disk.
+ *
+ * Since: 1.7
+ */
 export interface BlockdevOptionsVVFAT {
+  /** the directory. */
   dir: string;
+  /** 12, 16 or 32. */
   'fat-type'?: Int64;
+  /** show a floppy disk instead of a hard disk (default: false). */
   floppy?: boolean;
+  /** label of the volume, at most 11 bytes (default: QEMU VVFAT; since 2.4). */
   label?: string;
+  /** allow writes (default: false). */
   rw?: boolean;
 }
 
+/**
+ * A format that needs to know nothing but where its bytes are.
+ *
+ * Since: 1.7
+ */
 export interface BlockdevOptionsGenericFormat {
+  /** the node that holds the image. */
   file: BlockdevRef;
 }
 
+/**
+ * The same for a format with backing files.
+ *
+ * Since: 1.7
+ */
 export interface BlockdevOptionsGenericCOWFormat extends BlockdevOptionsGenericFormat {
-  backing?: BlockdevRef;
+  /** the backing image (default: what the image says; null, or an empty string: none). */
+  backing?: BlockdevRefOrNull;
 }
 
+/**
+ * How much is guarded against being overwritten by accident.
+ *
+ * Since: 2.2
+ */
 export type Qcow2OverlapCheckMode = 'none' | 'constant' | 'cached' | 'all';
 
+/**
+ * What is guarded, structure by structure. What is left out is as `template` has it.
+ *
+ * Since: 2.2
+ */
 export interface Qcow2OverlapCheckFlags {
+  /** where to start from (default: cached). */
   template?: Qcow2OverlapCheckMode;
+  /** the header. */
   'main-header'?: boolean;
+  /** the L1 table in use. */
   'active-l1'?: boolean;
+  /** the L2 tables in use. */
   'active-l2'?: boolean;
+  /** the refcount table. */
   'refcount-table'?: boolean;
+  /** the refcount blocks. */
   'refcount-block'?: boolean;
+  /** the snapshot table. */
   'snapshot-table'?: boolean;
+  /** the snapshots' L1 tables. */
   'inactive-l1'?: boolean;
+  /** the snapshots' L2 tables. */
   'inactive-l2'?: boolean;
 }
 
+/**
+ * What is guarded against being overwritten by accident.
+ *
+ * Since: 2.2
+ */
 export type Qcow2OverlapChecks = Qcow2OverlapCheckFlags | Qcow2OverlapCheckMode;
 
+/**
+ * A qcow2 image.
+ *
+ * Since: 1.7
+ */
 export interface BlockdevOptionsQcow2 extends BlockdevOptionsGenericCOWFormat {
+  /** let reference counts lag behind (default: what the image says). */
   'lazy-refcounts'?: boolean;
+  /** pass discards of the guest on to the file. */
   'pass-discard-request'?: boolean;
+  /** discard in the file what removing a snapshot frees. */
   'pass-discard-snapshot'?: boolean;
+  /** discard in the file what is freed otherwise. */
   'pass-discard-other'?: boolean;
+  /** what is guarded against being overwritten by accident (default: cached; since 2.2). */
   'overlap-check'?: Qcow2OverlapChecks;
+  /** bytes for the caches of L2 tables and refcount blocks together (since 2.2). */
   'cache-size'?: Int64;
+  /** bytes for the cache of L2 tables (since 2.2). */
   'l2-cache-size'?: Int64;
+  /** bytes for the cache of refcount blocks (since 2.2). */
   'refcount-cache-size'?: Int64;
 }
 
+/**
+ * A volume of an Archipelago cluster.
+ *
+ * Since: 2.2
+ */
 export interface BlockdevOptionsArchipelago {
+  /** name of the volume. */
   volume: string;
+  /** port of mapperd (default: 1001). */
   mport?: Int64;
+  /** port of vlmcd (default: 501). */
   vport?: Int64;
+  /** name of the shared memory segment (default: archipelago). */
   segment?: string;
 }
 
+/** Moments at which blkdebug can act. */
 export type BlkdebugEvent =
   | 'l1_update'
   | 'l1_grow.alloc_table'
@@ -460,44 +847,100 @@ export type BlkdebugEvent =
   | 'pwritev_done'
   | 'empty_image_prepare';
 
+/**
+ * An error for blkdebug to inject.
+ *
+ * Since: 2.0
+ */
 export interface BlkdebugInjectErrorOptions {
+  /** the moment. */
   event: BlkdebugEvent;
+  /** only in this state (default: any). */
   state?: Int64;
+  /** the error (default: EIO). */
   errno?: Int64;
+  /** only for requests that touch this sector (default: any). */
   sector?: Int64;
+  /** only the first time (default: false). */
   once?: boolean;
+  /** fail at once (default: false). */
   immediately?: boolean;
 }
 
+/**
+ * A change of state for blkdebug.
+ *
+ * Since: 2.0
+ */
 export interface BlkdebugSetStateOptions {
+  /** the moment. */
   event: BlkdebugEvent;
+  /** only in this state (default: any). */
   state?: Int64;
+  /** the state to go to. */
   new_state: Int64;
 }
 
+/**
+ * An image with errors injected.
+ *
+ * Since: 2.0
+ */
 export interface BlockdevOptionsBlkdebug {
+  /** the image. */
   image: BlockdevRef;
+  /** file with further rules. */
   config?: string;
+  /** alignment of requests in bytes. */
   align?: Int64;
+  /** errors to inject. */
   'inject-error'?: BlkdebugInjectErrorOptions[];
+  /** changes of state. */
   'set-state'?: BlkdebugSetStateOptions[];
 }
 
+/**
+ * An image compared with another while it is used.
+ *
+ * Since: 2.0
+ */
 export interface BlockdevOptionsBlkverify {
+  /** the image under test. */
   test: BlockdevRef;
+  /** the raw image to compare with. */
   raw: BlockdevRef;
 }
 
+/**
+ * Which children a quorum reads.
+ *
+ * Since: 2.2
+ */
 export type QuorumReadPattern = 'quorum' | 'fifo';
 
+/**
+ * Several copies of one image.
+ *
+ * Since: 2.0
+ */
 export interface BlockdevOptionsQuorum {
+  /** print where the children differ (default: false). */
   blkverify?: boolean;
+  /** the copies. */
   children: BlockdevRef[];
+  /** how many must agree for a read to succeed. */
   'vote-threshold': Int64;
+  /** write what is right over what is wrong (since 2.1). */
   'rewrite-corrupted'?: boolean;
+  /** which children are read (default: quorum; since 2.2). */
   'read-pattern'?: QuorumReadPattern;
 }
 
+/**
+ * A device or node to be opened.
+ *
+ * Since: 1.7
+ */
 export type BlockdevOptions =
   | (BlockdevOptionsBase & { driver: 'archipelago' } & BlockdevOptionsArchipelago)
   | (BlockdevOptionsBase & { driver: 'blkdebug' } & BlockdevOptionsBlkdebug)
@@ -529,10 +972,25 @@ export type BlockdevOptions =
   | (BlockdevOptionsBase & { driver: 'vvfat' } & BlockdevOptionsVVFAT)
   | (BlockdevOptionsBase & { driver: 'nbd' } & BlockdevOptionsNbd);
 
+/**
+ * A node: a new one or one that exists.
+ *
+ * Since: 1.7
+ */
 export type BlockdevRef = BlockdevOptions | string;
 
+/**
+ * What was done about a failed request.
+ *
+ * Since: 2.1
+ */
 export type BlockErrorAction = 'ignore' | 'report' | 'stop';
 
+/**
+ * What is reserved when an image is created.
+ *
+ * Since: 2.2
+ */
 export type PreallocMode = 'off' | 'metadata' | 'falloc' | 'full';
 
 /**
@@ -641,6 +1099,13 @@ export interface BlockdevOptionsRaw extends BlockdevOptionsGenericFormat {
   /** how long it is, in bytes (default: to the end). */
   size?: Int64;
 }
+
+/**
+ * A node: a new one, one that exists, or none.
+ *
+ * Since: 2.11
+ */
+export type BlockdevRefOrNull = BlockdevOptions | string | null;
 
 /**
  * An export of an NBD server.
@@ -1016,36 +1481,51 @@ export type SchemaInfo =
 
 /** Arguments of `query-blockstats`. */
 export interface QueryBlockstatsArguments {
+  /** list all named nodes instead, each with what lies below but without its backing images (default: false; since 2.3). */
   'query-nodes'?: boolean;
 }
 
 /** Arguments of `block_passwd`. */
 export interface BlockPasswdArguments {
+  /** name of the device. */
   device?: string;
+  /** name of the node (since 2.0). */
   'node-name'?: string;
+  /** the password. */
   password: string;
 }
 
 /** Arguments of `block_resize`. */
 export interface BlockResizeArguments {
+  /** name of the device. */
   device?: string;
+  /** name of the node (since 2.0). */
   'node-name'?: string;
+  /** new size in bytes. */
   size: Int64;
 }
 
 /** Arguments of `change-backing-file`. */
 export interface ChangeBackingFileArguments {
+  /** name of the device whose chain holds the image. */
   device: string;
+  /** node of the image to rewrite. */
   'image-node-name': string;
+  /** the name to record. */
   'backing-file': string;
 }
 
 /** Arguments of `block-commit`. */
 export interface BlockCommitArguments {
+  /** name of the device. */
   device: string;
+  /** file to write into (default: the lowest of the chain). */
   base?: string;
+  /** file of the uppermost image to take along (default: the active one). */
   top?: string;
+  /** name to record as backing file in the image above `top` (default: worked out; since 2.1). */
   'backing-file'?: string;
+  /** limit in bytes per second; 0 is none. */
   speed?: Int64;
 }
 
@@ -1057,84 +1537,127 @@ export interface QueryNamedBlockNodesArguments {
 
 /** Arguments of `drive-mirror`. */
 export interface DriveMirrorArguments {
+  /** name of the device to mirror. */
   device: string;
+  /** file or device to copy to; created if need be. */
   target: string;
+  /** format of the target (default: that of the source, or what is found if `mode` is existing). */
   format?: string;
+  /** name for the node of the target (since 2.1). */
   'node-name'?: string;
+  /** node that the target takes the place of once it is complete; with full `sync` only (since 2.1). */
   replaces?: string;
+  /** what to copy. */
   sync: MirrorSyncMode;
+  /** whether the target is created (default: absolute-paths). */
   mode?: NewImageMode;
+  /** limit in bytes per second; 0 is none. */
   speed?: Int64;
+  /** bytes that one bit of the dirty bitmap stands for: a power of two from 512 to 64 MiB (default: the cluster size, at least 4 KiB; 64 KiB without clusters; since 1.4). */
   granularity?: number;
+  /** most bytes under way at a time (since 1.4). */
   'buf-size'?: Int64;
+  /** what to do when reading the source fails (default: report). */
   'on-source-error'?: BlockdevOnError;
+  /** what to do when writing the target fails (default: report). */
   'on-target-error'?: BlockdevOnError;
+  /** whether zeroes may become holes in the target (default: true; since 2.4). */
   unmap?: boolean;
 }
 
 /** Arguments of `block_set_io_throttle`. */
 export interface BlockSetIoThrottleArguments {
+  /** name of the device. */
   device: string;
+  /** bytes per second, reads and writes together; 0 is no limit. */
   bps: Int64;
+  /** the same for reads. */
   bps_rd: Int64;
+  /** the same for writes. */
   bps_wr: Int64;
+  /** requests per second, reads and writes together; 0 is no limit. */
   iops: Int64;
+  /** the same for reads. */
   iops_rd: Int64;
+  /** the same for writes. */
   iops_wr: Int64;
+  /** burst of bytes, reads and writes together (since 1.7). */
   bps_max?: Int64;
+  /** the same for reads (since 1.7). */
   bps_rd_max?: Int64;
+  /** the same for writes (since 1.7). */
   bps_wr_max?: Int64;
+  /** burst of requests, reads and writes together (since 1.7). */
   iops_max?: Int64;
+  /** the same for reads (since 1.7). */
   iops_rd_max?: Int64;
+  /** the same for writes (since 1.7). */
   iops_wr_max?: Int64;
+  /** bytes that count as one request (since 1.7). */
   iops_size?: Int64;
+  /** throttle group to be in (default: the present one, else one named as the device; since 2.4). */
   group?: string;
 }
 
 /** Arguments of `block-stream`. */
 export interface BlockStreamArguments {
+  /** name of the device. */
   device: string;
+  /** file of the first backing image to keep. */
   base?: string;
+  /** name to record as backing file (default: worked out). */
   'backing-file'?: string;
+  /** limit in bytes per second; 0 is none. */
   speed?: Int64;
+  /** what to do when a request fails (default: report; since 1.3). */
   'on-error'?: BlockdevOnError;
 }
 
 /** Arguments of `block-job-set-speed`. */
 export interface BlockJobSetSpeedArguments {
+  /** name of the device that the job works on. */
   device: string;
+  /** limit in bytes per second; 0 is none. */
   speed: Int64;
 }
 
 /** Arguments of `block-job-cancel`. */
 export interface BlockJobCancelArguments {
+  /** name of the device that the job works on. */
   device: string;
+  /** cancel it even while it is paused (default: false; since 1.3). */
   force?: boolean;
 }
 
 /** Arguments of `block-job-pause`. */
 export interface BlockJobPauseArguments {
+  /** name of the device that the job works on. */
   device: string;
 }
 
 /** Arguments of `block-job-resume`. */
 export interface BlockJobResumeArguments {
+  /** name of the device that the job works on. */
   device: string;
 }
 
 /** Arguments of `block-job-complete`. */
 export interface BlockJobCompleteArguments {
+  /** name of the device that the job works on. */
   device: string;
 }
 
 /** Arguments of `blockdev-add`. */
 export interface BlockdevAddArguments {
+  /** what to open. */
   options: BlockdevOptions;
 }
 
 /** Arguments of `block-set-write-threshold`. */
 export interface BlockSetWriteThresholdArguments {
+  /** name of the node. */
   'node-name': string;
+  /** the offset in bytes; 0 asks for nothing. */
   'write-threshold': Uint64;
 }
 
@@ -1172,62 +1695,95 @@ export interface QmpCapabilitiesArguments {
 
 /** Data of `BLOCK_IMAGE_CORRUPTED`. */
 export interface BlockImageCorruptedData {
+  /** name of the device; empty if there is none. */
   device: string;
+  /** name of the node (since 2.4). */
   'node-name'?: string;
+  /** what was found, for people. */
   msg: string;
+  /** where in the file, if it was an access. */
   offset?: Int64;
+  /** bytes of the access. */
   size?: Int64;
+  /** true if the image cannot be used until it is repaired (since 2.2). */
   fatal: boolean;
 }
 
 /** Data of `BLOCK_IO_ERROR`. */
 export interface BlockIoErrorData {
+  /** name of the device. */
   device: string;
+  /** direction of the request. */
   operation: IoOperationType;
+  /** what was done about it. */
   action: BlockErrorAction;
+  /** true if space was wanting; only where `query-block` has an io-status (since 2.2). */
   nospace?: boolean;
+  /** the error, for people (since 2.2). */
   reason: string;
 }
 
 /** Data of `BLOCK_JOB_COMPLETED`. */
 export interface BlockJobCompletedData {
+  /** kind of the job. */
   type: BlockJobType;
+  /** name of the device. */
   device: string;
+  /** where progress ends. */
   len: Int64;
+  /** how far it got; less than `len` if it failed. */
   offset: Int64;
+  /** limit in bytes per second; 0 is none. */
   speed: Int64;
+  /** why it failed, for people; absent if it did not. */
   error?: string;
 }
 
 /** Data of `BLOCK_JOB_CANCELLED`. */
 export interface BlockJobCancelledData {
+  /** kind of the job. */
   type: BlockJobType;
+  /** name of the device. */
   device: string;
+  /** where progress ends. */
   len: Int64;
+  /** how far it got. */
   offset: Int64;
+  /** limit in bytes per second; 0 is none. */
   speed: Int64;
 }
 
 /** Data of `BLOCK_JOB_ERROR`. */
 export interface BlockJobErrorData {
+  /** name of the device. */
   device: string;
+  /** direction of the request. */
   operation: IoOperationType;
+  /** what was done about it. */
   action: BlockErrorAction;
 }
 
 /** Data of `BLOCK_JOB_READY`. */
 export interface BlockJobReadyData {
+  /** kind of the job. */
   type: BlockJobType;
+  /** name of the device. */
   device: string;
+  /** where progress ends. */
   len: Int64;
+  /** how far it got. */
   offset: Int64;
+  /** limit in bytes per second; 0 is none. */
   speed: Int64;
 }
 
 /** Data of `BLOCK_WRITE_THRESHOLD`. */
 export interface BlockWriteThresholdData {
+  /** name of the node. */
   'node-name': string;
+  /** bytes beyond the threshold. */
   'amount-exceeded': Uint64;
+  /** the threshold, in bytes. */
   'write-threshold': Uint64;
 }
 
@@ -1243,29 +1799,71 @@ export interface QmpCommands {
   'query-version': { arguments: EmptyObject; returns: VersionInfo };
   /** Lists the commands that can be given. */
   'query-commands': { arguments: EmptyObject; returns: CommandInfo[] };
+  /** Lists all devices. */
   'query-block': { arguments: EmptyObject; returns: BlockInfo[] };
+  /** Reads the counters of all devices. */
   'query-blockstats': { arguments: QueryBlockstatsArguments; returns: BlockStats[] };
+  /** Lists the running jobs. */
   'query-block-jobs': { arguments: EmptyObject; returns: BlockJobInfo[] };
+  /**
+   * Gives the password of an encrypted image that was opened without one. Exactly one of `device` and
+   * `node-name` says which.
+   *
+   * A wrong password is not always noticed, and what is then written is lost.
+   */
   block_passwd: { arguments: BlockPasswdArguments; returns: EmptyObject };
+  /** Changes the size of an image that is in use. Exactly one of `device` and `node-name` says which. */
   block_resize: { arguments: BlockResizeArguments; returns: EmptyObject };
+  /** Puts a new overlay over an image: the image stays as it is, writes go to the overlay. */
   'blockdev-snapshot-sync': { arguments: BlockdevSnapshot; returns: EmptyObject };
+  /**
+   * Rewrites the name of the backing file within an image. Nothing is reopened, and the name is not
+   * looked at.
+   */
   'change-backing-file': { arguments: ChangeBackingFileArguments; returns: EmptyObject };
+  /**
+   * Writes what lies in the images from `top` down to above `base` into `base`. A base that is too small
+   * is grown; one that is too large is left. If `top` is the active image the job becomes ready and
+   * waits for `block-job-complete`.
+   */
   'block-commit': { arguments: BlockCommitArguments; returns: EmptyObject };
+  /** Starts a copy of a device as it is at this moment. */
   'drive-backup': { arguments: DriveBackup; returns: EmptyObject };
+  /** Starts a copy of a device, as it is at this moment, to a device that is open already. */
   'blockdev-backup': { arguments: BlockdevBackup; returns: EmptyObject };
+  /** Lists all nodes that have a name. */
   'query-named-block-nodes': { arguments: QueryNamedBlockNodesArguments; returns: BlockDeviceInfo[] };
+  /** Starts to copy a device to a target and to keep the two alike. */
   'drive-mirror': { arguments: DriveMirrorArguments; returns: EmptyObject };
+  /** Makes a dirty bitmap, which records writes from now on. */
   'block-dirty-bitmap-add': { arguments: BlockDirtyBitmapAdd; returns: EmptyObject };
+  /** Removes a dirty bitmap that nothing uses. */
   'block-dirty-bitmap-remove': { arguments: BlockDirtyBitmap; returns: EmptyObject };
+  /** Marks everything in a dirty bitmap as clean. */
   'block-dirty-bitmap-clear': { arguments: BlockDirtyBitmap; returns: EmptyObject };
+  /**
+   * Limits what a device may do. Devices of one throttle group share the limits, in turn; new limits
+   * are those of the whole group. All of them 0 takes the device out of its group.
+   */
   block_set_io_throttle: { arguments: BlockSetIoThrottleArguments; returns: EmptyObject };
+  /**
+   * Fetches into an image what it now finds in its backing files, so that it needs them no longer.
+   * With `base`, what lies there and below is left, and the image ends up on it.
+   */
   'block-stream': { arguments: BlockStreamArguments; returns: EmptyObject };
+  /** Changes the speed limit of a job. */
   'block-job-set-speed': { arguments: BlockJobSetSpeedArguments; returns: EmptyObject };
+  /** Asks a job to stop. It is gone when BLOCK_JOB_CANCELLED comes; until then it is still listed. */
   'block-job-cancel': { arguments: BlockJobCancelArguments; returns: EmptyObject };
+  /** Asks a job to pause as soon as it can. Pausing twice is pausing once. */
   'block-job-pause': { arguments: BlockJobPauseArguments; returns: EmptyObject };
+  /** Lets a paused job go on, its error forgotten. */
   'block-job-resume': { arguments: BlockJobResumeArguments; returns: EmptyObject };
+  /** Completes a job that is ready: a mirror then uses its target in the place of the source. */
   'block-job-complete': { arguments: BlockJobCompleteArguments; returns: EmptyObject };
+  /** Opens a device. */
   'blockdev-add': { arguments: BlockdevAddArguments; returns: EmptyObject };
+  /** Asks for an event when a write goes past an offset, so that a thin disk can be grown in time. */
   'block-set-write-threshold': { arguments: BlockSetWriteThresholdArguments; returns: EmptyObject };
   /** Takes a node out of the graph that `blockdev-add` put in. Refused while it is in use. */
   'blockdev-del': { arguments: BlockdevDelArguments; returns: EmptyObject };
@@ -1289,12 +1887,19 @@ export interface QmpCommands {
 
 /** Every event: the type of its data. */
 export interface QmpEvents {
+  /** An image was found corrupt. */
   BLOCK_IMAGE_CORRUPTED: BlockImageCorruptedData;
+  /** A request of a device failed. If it was answered by stopping the machine, STOP follows. */
   BLOCK_IO_ERROR: BlockIoErrorData;
+  /** A job is over. */
   BLOCK_JOB_COMPLETED: BlockJobCompletedData;
+  /** A job was cancelled. */
   BLOCK_JOB_CANCELLED: BlockJobCancelledData;
+  /** A request of a job failed. */
   BLOCK_JOB_ERROR: BlockJobErrorData;
+  /** A job can be completed. BLOCK_JOB_ERROR takes that back. */
   BLOCK_JOB_READY: BlockJobReadyData;
+  /** A write went past the threshold. The threshold is gone then and has to be set anew. */
   BLOCK_WRITE_THRESHOLD: BlockWriteThresholdData;
   /** The server is about to end. */
   SHUTDOWN: ShutdownData;
@@ -1370,6 +1975,7 @@ export interface QapiTypeMap {
   SocketAddress: SocketAddress;
   BlockdevOptionsHostFile: BlockdevOptionsHostFile;
   BlockdevOptionsRaw: BlockdevOptionsRaw;
+  BlockdevRefOrNull: BlockdevRefOrNull;
   BlockdevOptionsNbd: BlockdevOptionsNbd;
   Qcow2CompressionType: Qcow2CompressionType;
   Qcow2BitmapInfoFlags: Qcow2BitmapInfoFlags;
