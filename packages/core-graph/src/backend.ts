@@ -150,7 +150,7 @@ export class Backend implements EdgeParent {
   read(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
     if (this.#held > 0) return this.#whenOpen(() => this.read(offset, buffer, start, length));
     const { root } = this;
-    if (!(offset >= 0 && offset + length <= root.size)) throw this.#outOfRange(offset, length);
+    if (!isRange(offset, length, root.size)) throw this.#outOfRange(offset, length);
     const began = this.graph.host.now();
     let done: Completion;
     try {
@@ -249,7 +249,7 @@ export class Backend implements EdgeParent {
 
   #checkWrite(root: BlockNode, offset: number, length: number): void {
     if (this.readOnly) throw new BlockError('read-only', `${this.description} is read-only`);
-    if (!(offset >= 0 && offset + length <= root.size)) throw this.#outOfRange(offset, length);
+    if (!isRange(offset, length, root.size)) throw this.#outOfRange(offset, length);
   }
 
   #outOfRange(offset: number, length: number): BlockError {
@@ -314,3 +314,7 @@ function accessOf(options: BackendOptions): Access {
   return { permissions, shared: options.shared ?? Permission.All };
 }
 
+/** Whether both are whole numbers of bytes, and inside the image. */
+function isRange(offset: number, length: number, size: number): boolean {
+  return offset >= 0 && length >= 0 && offset + length <= size && Number.isInteger(offset) && Number.isInteger(length);
+}

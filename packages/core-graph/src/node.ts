@@ -14,7 +14,7 @@ import { BlockError } from './errors.js';
 import type { Extent } from './extent.js';
 import { MAX_SIZE, type NodeLimits } from './flags.js';
 import { nodeExtent } from './io/extents.js';
-import { slowRead } from './io/read.js';
+import { checkOpen, slowRead } from './io/read.js';
 import { Requests } from './io/requests.js';
 import { slowWrite, slowWriteZeroes } from './io/write.js';
 import { discardRange } from './io/discard.js';
@@ -138,7 +138,7 @@ export class BlockNode implements EdgeParent {
    * The buffer stays the caller's and is not touched after completion.
    */
   read(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
-    if (!this.#plainRead || offset + length > this.driver.size) return slowRead(this, offset, buffer, start, length);
+    if (!this.#plainRead || length === 0 || offset + length > this.driver.size) return slowRead(this, offset, buffer, start, length);
     const done = this.driver.read(offset, buffer, start, length);
     return done === undefined ? undefined : this.requests.track(done, offset, length);
   }
@@ -146,7 +146,7 @@ export class BlockNode implements EdgeParent {
   /** Reads into several buffers, one after the other. */
   readv(offset: number, buffers: readonly Uint8Array[]): Completion {
     const length = totalLength(buffers);
-    if (this.#plainRead && this.driver.readv !== undefined && offset + length <= this.driver.size) {
+    if (this.#plainRead && length > 0 && this.driver.readv !== undefined && offset + length <= this.driver.size) {
       const done = this.driver.readv(offset, buffers);
       return done === undefined ? undefined : this.requests.track(done, offset, length);
     }
@@ -157,7 +157,7 @@ export class BlockNode implements EdgeParent {
   write(offset: number, buffer: Uint8Array, start: number, length: number, flags = 0): Completion {
     const { driver } = this;
     const end = offset + length;
-    if (!this.#plainWrite || flags !== 0 || end > driver.size) return slowWrite(this, offset, buffer, start, length, flags);
+    if (!this.#plainWrite || flags !== 0 || length === 0 || end > driver.size) return slowWrite(this, offset, buffer, start, length, flags);
     this.wrote(end);
     const done = (driver.write as NonNullable<DriverNode['write']>)(offset, buffer, start, length, 0);
     return done === undefined ? undefined : this.requests.track(done, offset, length);
@@ -166,7 +166,7 @@ export class BlockNode implements EdgeParent {
   writev(offset: number, buffers: readonly Uint8Array[], flags = 0): Completion {
     const { driver } = this;
     const length = totalLength(buffers);
-    if (this.#plainWrite && flags === 0 && driver.writev !== undefined && offset + length <= driver.size) {
+    if (this.#plainWrite && flags === 0 && length > 0 && driver.writev !== undefined && offset + length <= driver.size) {
       this.wrote(offset + length);
       const done = driver.writev(offset, buffers, 0);
       return done === undefined ? undefined : this.requests.track(done, offset, length);
@@ -186,6 +186,7 @@ export class BlockNode implements EdgeParent {
 
   /** Puts all that was written before this call on stable storage. */
   flush(): Completion {
+    checkOpen(this);
     const { driver } = this;
     if (this.children.size === 0) {
       if (this.settings.cache.noFlush || driver.flush === undefined || this.#flushedWrites === this.#writes) return;
@@ -217,6 +218,7 @@ export class BlockNode implements EdgeParent {
 
   /** Changes the size. The caller holds `Permission.Resize` and, for a guest device, a drained section. */
   async truncate(size: number, options: TruncateOptions = { preallocation: 'off' }): Promise<void> {
+    checkOpen(this);
     if (!Number.isSafeInteger(size) || size < 0) {
       throw new BlockError('invalid-argument', `Image size ${size} is not between 0 and ${MAX_SIZE} bytes`);
     }

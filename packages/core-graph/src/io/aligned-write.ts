@@ -79,15 +79,16 @@ async function readModifyWrite(
   length: number,
   flags: number,
 ): Promise<void> {
-  const { alignment } = node.driver.limits;
+  const { alignment, maxTransfer } = node.driver.limits;
+  const limit = maxTransfer === 0 ? BOUNCE : Math.min(BOUNCE, maxTransfer);
   const range = widened(node, offset, length);
   const from = range.offset;
   const to = from + range.length;
   const write = writerOf(node);
-  const bounce = node.pool.take(Math.min(BOUNCE, to - from));
+  const bounce = node.pool.take(Math.min(limit, to - from));
   try {
-    for (let at = from; at < to; at += BOUNCE) {
-      const piece = Math.min(BOUNCE, to - at);
+    for (let at = from; at < to; at += limit) {
+      const piece = Math.min(limit, to - at);
       // Only blocks that the request does not cover have to be read: the first, the last, or both.
       if (at < offset) await readBlock(node, at, bounce, 0, alignment);
       const lastBlock = at + piece - alignment;
