@@ -12,3 +12,7 @@ export { slow, Slow, type SlowOptions } from './slow.js';
 export { faulty, Faults, type FaultRule } from './faulty.js';
 export { recorder, Recording, type RecordedOperation, type Survival } from './recorder.js';
 export { passthrough } from './passthrough.js';
+export { BytesModel } from './bytes-model.js';
+export { driverConformance, type Conformance } from './conformance.js';
+export type { Provider, Provision, ProvisionRequest } from './rig.js';
+export { inMemory, type InMemoryOptions } from './in-memory.js';
