@@ -4,5 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     projects: ['packages/*/vitest.config.ts', 'tooling/*/vitest.config.ts'],
+    // Much of what a test waits for is another process, so one worker would leave a core idle.
+    maxWorkers: 2,
   },
 });
