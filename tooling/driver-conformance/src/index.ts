@@ -16,3 +16,4 @@ export { BytesModel } from './bytes-model.js';
 export { driverConformance, type Conformance } from './conformance.js';
 export type { Provider, Provision, ProvisionRequest } from './rig.js';
 export { inMemory, type InMemoryOptions } from './in-memory.js';
+export { runReadmeExample } from './readme.js';

@@ -1,0 +1,96 @@
+/** One open raw image: every verb goes to the file, `offset` bytes further on. */
+import {
+  BlockError,
+  dataExtent,
+  isPromise,
+  MAX_SIZE,
+  NO_LIMITS,
+  WriteFlag,
+  type Completion,
+  type DriverNode,
+  type Edge,
+  type Extent,
+  type MaybePromise,
+  type NodeLimits,
+  type TruncateOptions,
+} from '@blk/core-graph';
+
+/** Flags that go down as they are; `Fua` is the graph's own to emulate. */
+const HANDED_DOWN = WriteFlag.MayUnmap | WriteFlag.NoFallback | WriteFlag.Unchanged | WriteFlag.Compressed;
+
+export class RawNode implements DriverNode {
+  readonly writeFlags = HANDED_DOWN;
+  readonly zeroFlags = HANDED_DOWN;
+
+  /** `offset` and `length` in bytes; without `length` the image follows the size of the file. */
+  constructor(
+    protected readonly file: Edge,
+    protected readonly offset: number,
+    private readonly length: number | undefined,
+  ) {}
+
+  get size(): number {
+    return this.length ?? Math.max(0, this.file.size - this.offset);
+  }
+
+  get growable(): boolean {
+    return this.length === undefined && this.file.node.driver.growable === true;
+  }
+
+  get limits(): NodeLimits {
+    const { limits } = this.file.node;
+    // Shifted by less than a block, nothing that is aligned here is aligned there: the file's node pads.
+    return this.offset % limits.alignment === 0 ? limits : NO_LIMITS;
+  }
+
+  read(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+    return this.file.read(this.offset + offset, buffer, start, length);
+  }
+
+  readv(offset: number, buffers: readonly Uint8Array[]): Completion {
+    return this.file.readv(this.offset + offset, buffers);
+  }
+
+  write(offset: number, buffer: Uint8Array, start: number, length: number, flags: number): Completion {
+    return this.file.write(this.offset + offset, buffer, start, length, flags);
+  }
+
+  writev(offset: number, buffers: readonly Uint8Array[], flags: number): Completion {
+    return this.file.writev(this.offset + offset, buffers, flags);
+  }
+
+  writeZeroes(offset: number, length: number, flags: number): Completion {
+    return this.file.writeZeroes(this.offset + offset, length, flags);
+  }
+
+  discard(offset: number, length: number): Completion {
+    return this.file.discard(this.offset + offset, length);
+  }
+
+  flush(): Completion {
+    return this.file.flush();
+  }
+
+  extent(offset: number, length: number): MaybePromise<Extent> {
+    const found = this.file.extent(this.offset + offset, length);
+    if (this.offset === 0) return found;
+    return isPromise(found) ? found.then(shifted) : shifted(found);
+  }
+
+  async truncate(size: number, options: TruncateOptions): Promise<void> {
+    if (this.length !== undefined) {
+      throw new BlockError('unsupported', 'Cannot resize fixed-size raw disks', { driver: 'raw', reason: 'raw/fixed-size' });
+    }
+    if (size > MAX_SIZE - this.offset) {
+      throw new BlockError('too-large', `Disk size too big for the chosen offset`, { driver: 'raw', reason: 'raw/too-large' });
+    }
+    await this.file.node.truncate(size + this.offset, options);
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** What the file leaves to a backing file of its own lies there at another place than here: called data. */
+function shifted(extent: Extent): Extent {
+  return extent.allocated || extent.zero ? extent : dataExtent(extent.length, -1);
+}
