@@ -10,13 +10,13 @@ import type { JsonLimits, JsonValue } from './value.js';
  * @throws QmpError worded as QEMU words it
  */
 export function parseJson(text: string, limits?: JsonLimits): JsonValue {
-  const values: JsonValue[] = [];
-  const errors: QmpError[] = [];
-  const stream = new JsonStream({ onValue: (value) => values.push(value), onError: (error) => errors.push(error) }, limits);
+  const found: (JsonValue | QmpError)[] = [];
+  const stream = new JsonStream({ onValue: (value) => found.push(value), onError: (error) => found.push(error) }, limits);
   stream.push(new TextEncoder().encode(text));
   stream.end();
-  if (errors.length > 0) throw errors[0];
-  if (values.length === 0) throw parseError('premature EOI');
-  if (values.length > 1) throw new QmpError('GenericError', 'Expecting at most one JSON value');
-  return values[0]!;
+  const [first] = found;
+  if (first === undefined) throw parseError('premature EOI');
+  if (first instanceof QmpError) throw first;
+  if (found.length > 1) throw new QmpError('GenericError', 'Expecting at most one JSON value');
+  return first;
 }

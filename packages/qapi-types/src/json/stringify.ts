@@ -17,7 +17,7 @@ export function stringify(value: unknown, options: StringifyOptions = {}): strin
 }
 
 /** A value that holds itself would never end. */
-const MAX_DEPTH = 4096;
+const MAX_DEPTH = 1536;
 
 /** @param newline a line break with the indentation of the current level; empty: everything on one line */
 function write(value: unknown, newline: string, depth: number): string {
