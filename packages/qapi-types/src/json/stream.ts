@@ -10,7 +10,7 @@ import { afterNumber, Byte, classes, endsToken, State } from './lexer.js';
 import { MAX_QUOTED, parseError, parseValue } from './parse-value.js';
 import type { JsonLimits, JsonValue } from './value.js';
 
-/** Who gets the values and the errors, in the order of the stream. */
+/** Who gets the values and the errors, in the order of the stream. They must neither throw nor push. */
 export interface JsonStreamHandlers {
   onValue(value: JsonValue): void;
   onError(error: QmpError): void;
