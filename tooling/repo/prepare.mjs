@@ -41,14 +41,17 @@ export async function install() {
 export async function build() {
   const code = await step(tool('turbo'), ['run', 'build', '--output-logs=errors-only']);
   if (code !== 0) throw new Error(`the build ended with ${code}`);
+  writeFileSync(built, '');
 }
 
-/** Whether a file is there and younger than every source of every package. */
+/** Whether a file is there and no source of any package is younger than the last build. */
 export function isFresh(file) {
-  if (!existsSync(file)) return false;
-  const built = statSync(file).mtimeMs;
-  return members('packages').every((dir) => youngest(join(dir, 'src')) < built && statSync(join(dir, 'package.json')).mtimeMs < built);
+  if (!existsSync(file) || !existsSync(built)) return false;
+  const time = statSync(built).mtimeMs;
+  return members('packages').every((dir) => youngest(join(dir, 'src')) < time && statSync(join(dir, 'package.json')).mtimeMs < time);
 }
+
+const built = join(root, 'node_modules/.blk-built');
 
 /** Ends the process when its work fails: one line, no stack. */
 export function fail(name, error) {
