@@ -32,7 +32,7 @@ export async function createImage(graph: BlockGraph, filename: string, request: 
     throw new BlockError('unsupported', `Format driver '${format.name}' does not support image creation`);
   }
   const tables = { ...createTable(protocol), ...createTable(format) };
-  const options = checkOptions({ ...request.options }, tables, format.name);
+  const options = checkOptions({ ...request.options }, tables, (option) => `Invalid parameter '${option}'`);
   const size = request.size ?? (await backingSize(graph, filename, options));
   if (!Number.isSafeInteger(size) || size < 0) {
     throw new BlockError('invalid-argument', `Image size ${size} is not between 0 and ${MAX_SIZE} bytes`);

@@ -3,4 +3,4 @@
  *
  * @packageDocumentation
  */
-export {};
+export { nullAio, nullCo } from './driver.js';

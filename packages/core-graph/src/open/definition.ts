@@ -68,12 +68,12 @@ export function splitCommon(definition: Definition): { common: CommonOptions; ow
   const common: Record<string, unknown> = {};
   const own: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(definition)) define(Object.hasOwn(COMMON, key) ? common : own, key, value);
-  const checked = checkOptions(common, COMMON, 'block');
+  const checked = checkOptions(common, COMMON, unexpected);
   if (checked.cache !== undefined) {
     if (typeof checked.cache !== 'object') {
       throw new BlockError('invalid-argument', "Invalid parameter type for 'cache', expected: object");
     }
-    checked.cache = checkOptions(checked.cache as Record<string, unknown>, CACHE, 'cache');
+    checked.cache = checkOptions(checked.cache as Record<string, unknown>, CACHE, (option) => unexpected(`cache.${option}`));
   }
   return { common: checked, own };
 }
@@ -81,4 +81,8 @@ export function splitCommon(definition: Definition): { common: CommonOptions; ow
 /** Own property whatever the key: `__proto__` out of JSON must not reach the prototype. */
 function define(target: Record<string, unknown>, key: string, value: unknown): void {
   Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+}
+
+function unexpected(option: string): string {
+  return `Parameter '${option}' is unexpected`;
 }

@@ -73,9 +73,9 @@ export async function openDefinition(graph: BlockGraph, definition: Definition, 
     throw new BlockError('invalid-argument', 'setting detect-zeroes to unmap is not allowed without setting discard operation to unmap');
   }
   const { backing, ...ownOptions } = own;
-  if (backing !== undefined && driver.backing !== true) throw unknownOption(driver, 'backing');
+  if (backing !== undefined && driver.backing !== true) throw new BlockError('invalid-argument', unknownOption(driver, 'backing'));
   const table = driver.options.aio === undefined || here.aio === undefined ? ownOptions : { aio: here.aio, ...ownOptions };
-  const options = checkOptions(table, withChildren(driver), driver.name);
+  const options = checkOptions(table, withChildren(driver), (option) => unknownOption(driver, option));
   const wantedName = common['node-name'] ?? state.nodeName;
   const name = graph.reserveName(wantedName);
   const node = new BlockNode(
@@ -244,8 +244,10 @@ function withChildren(driver: BlockDriver): OptionTable {
   return table;
 }
 
-function unknownOption(driver: BlockDriver, option: string): BlockError {
-  return new BlockError('invalid-argument', `Block format '${driver.name}' does not support the option '${option}'`);
+function unknownOption(driver: BlockDriver, option: string): string {
+  return driver.role === 'protocol'
+    ? `Block protocol '${driver.name}' doesn't support the option '${option}'`
+    : `Block format '${driver.name}' does not support the option '${option}'`;
 }
 
 /** The name under which a definition is spoken of: its own file name, or that of its `file`. */

@@ -14,12 +14,19 @@ export interface OptionSpec {
 
 export type OptionTable = Readonly<Record<string, OptionSpec>>;
 
-/** Checks `values` against `table` and gives them back with their right types. Throws a `BlockError` and nothing else. */
-export function checkOptions(values: Record<string, unknown>, table: OptionTable, driver: string): Record<string, unknown> {
+/**
+ * Checks `values` against `table` and gives them back with their right types; `unknown` words the message about an option
+ * that is not in the table. Throws a `BlockError` and nothing else.
+ */
+export function checkOptions(
+  values: Record<string, unknown>,
+  table: OptionTable,
+  unknown: (option: string) => string,
+): Record<string, unknown> {
   const checked: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(values)) {
     const spec = Object.hasOwn(table, name) ? table[name] : undefined;
-    if (!spec) throw new BlockError('invalid-argument', `Block format '${driver}' does not support the option '${name}'`);
+    if (!spec) throw new BlockError('invalid-argument', unknown(name));
     if (value !== undefined && value !== null) checked[name] = checkOption(name, value, spec.type);
   }
   for (const [name, spec] of Object.entries(table)) {
