@@ -20,8 +20,6 @@ export interface GraphOptions {
   readonly policy?: ImagePolicy;
   readonly pool?: BufferPool;
   readonly host?: Partial<Host>;
-  /** Parser for `json:{…}` names; `JSON.parse` unless given (QEMU also takes single quotes). */
-  readonly parseJson?: (text: string) => unknown;
 }
 
 /** How to open an image; what the definition itself says goes first. */
@@ -61,7 +59,6 @@ export class BlockGraph {
   readonly pool: BufferPool;
   readonly host: Host;
   readonly policy: ImagePolicy;
-  readonly parseJson: (text: string) => unknown;
   readonly backends = new Map<string, Backend>();
   readonly #nodes = new Map<string, BlockNode>();
   readonly #reserved = new Set<string>();
@@ -74,7 +71,6 @@ export class BlockGraph {
     this.policy = options.policy ?? TRUSTED;
     this.pool = options.pool ?? new BufferPool();
     this.host = { ...platformHost, ...options.host };
-    this.parseJson = options.parseJson ?? ((text) => JSON.parse(text) as unknown);
   }
 
   /** All nodes in the order in which they were opened. */

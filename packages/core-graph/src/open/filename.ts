@@ -1,4 +1,5 @@
 /** File names as QEMU reads them: `json:{…}`, `protocol:…`, plain paths; and relative ones inside images. */
+import { parseJson } from '@blk/qapi-types/json';
 import { BlockError } from '../errors.js';
 
 /** The protocol prefix of a name (`nbd` of `nbd:…`), if it has one: a colon before any slash. */
@@ -38,11 +39,11 @@ export function normalisePath(filename: string): string {
   return (filename.startsWith('/') ? '/' : '') + parts.join('/');
 }
 
-/** Parses the object of a `json:{…}` name. */
-export function parseJsonName(filename: string, parse: (text: string) => unknown): Record<string, unknown> {
+/** Parses the object of a `json:{…}` name; as in QEMU, single quotes will do. */
+export function parseJsonName(filename: string): Record<string, unknown> {
   let value: unknown;
   try {
-    value = parse(filename.slice('json:'.length));
+    value = parseJson(filename.slice('json:'.length));
   } catch (error) {
     throw new BlockError('invalid-argument', `Could not parse the JSON options: ${(error as Error).message}`, {}, error);
   }

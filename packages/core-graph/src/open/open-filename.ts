@@ -22,7 +22,7 @@ export async function openFilename(
 ): Promise<BlockNode> {
   const { file, ...options } = without(extra, 'filename');
   if (filename?.startsWith('json:') === true) {
-    return openDefinition(graph, { ...parseJsonName(filename, (text) => graph.parseJson(text)), ...options }, state);
+    return openDefinition(graph, { ...parseJsonName(filename), ...options }, state);
   }
   const format = typeof options.driver === 'string' ? graph.driver(options.driver) : undefined;
   const protocol = filename === undefined ? undefined : await protocolDefinition(graph, filename);
