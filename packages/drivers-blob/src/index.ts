@@ -3,4 +3,5 @@
  *
  * @packageDocumentation
  */
-export {};
+export { blob, blobSource, type BlobSource, type BlobSourceOptions } from './driver.js';
+export { MemorySource, type MemorySourceOptions } from './memory-source.js';
