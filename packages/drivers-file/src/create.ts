@@ -1,0 +1,88 @@
+/** Making files; checking devices that are to hold a new image. */
+import { constants, stat as statCallback, unlink as unlinkCallback } from 'node:fs';
+import { promisify } from 'node:util';
+import { BlockError, Permission, type CreateContext, type CreateOptionTable, type Preallocation } from '@blk/core-graph';
+import { cannotCreate } from './errors.js';
+import { checkName, closeFile, openFile, openHostFile, statusOfOpen } from './host-file.js';
+import { ImageLocks } from './locks/locks.js';
+import { seenLocks } from './locks/proc-locks.js';
+import { deviceSize } from './open.js';
+import { changeLength, checkPreallocation } from './space/length.js';
+import type { Engines } from './engines.js';
+
+const stat = promisify(statCallback);
+const unlink = promisify(unlinkCallback);
+
+/** Options of `create`, checked. */
+export interface FileCreateOptions {
+  readonly preallocation?: Preallocation;
+  /** Both are hints for file systems that have such a thing; accepted and not passed on. */
+  readonly nocow?: boolean;
+  readonly extent_size_hint?: number;
+}
+
+export const createOptions: CreateOptionTable = {
+  extent_size_hint: { type: { type: 'size' }, help: 'Extent size hint for the image file, 0 to disable' },
+  nocow: { type: { type: 'bool' }, help: 'Turn off copy-on-write (valid only on btrfs)' },
+  preallocation: {
+    type: { type: ['off', 'metadata', 'falloc', 'full'] },
+    help: 'Preallocation mode (allowed values: off, falloc, full)',
+  },
+};
+
+/** Makes a file, or empties one that is there and that nobody uses. A file that it made does not outlive its failure. */
+export async function createRegular(
+  filename: string,
+  { size, preallocation = 'off' }: FileCreateOptions & { size: number },
+  context: CreateContext,
+  engines: Engines,
+): Promise<void> {
+  checkName('file', filename);
+  checkPreallocation(preallocation);
+  context.signal?.throwIfAborted();
+  const isNew = !(await exists(filename));
+  let fd: number;
+  try {
+    fd = await openFile(filename, constants.O_RDWR | constants.O_CREAT, 0o644);
+  } catch (error) {
+    throw cannotCreate(filename, error);
+  }
+  try {
+    const locks = new ImageLocks(seenLocks(await statusOfOpen(fd)), filename);
+    locks.prepare({ permissions: Permission.Write | Permission.Resize, shared: Permission.All & ~Permission.Resize });
+    const native = preallocation === 'falloc' ? await engines.native() : undefined;
+    await changeLength(fd, filename, native, 0, 0, 'off');
+    if (size > 0) await changeLength(fd, filename, native, 0, size, preallocation);
+  } catch (error) {
+    if (isNew) await unlink(filename).catch(() => undefined);
+    throw error;
+  } finally {
+    await closeFile(fd);
+  }
+}
+
+/** A device is there already; it only has to be large enough. */
+export async function createOnDevice(
+  filename: string,
+  { size, preallocation = 'off' }: FileCreateOptions & { size: number },
+): Promise<void> {
+  checkName('host_device', filename);
+  if (preallocation !== 'off') {
+    throw new BlockError('unsupported', `Preallocation mode '${preallocation}' unsupported for this non-regular file`, { filename });
+  }
+  const file = await openHostFile(filename, { write: true, direct: false });
+  try {
+    if (size > (await deviceSize(file, undefined))) throw new BlockError('unsupported', 'Cannot grow device files', { filename });
+  } finally {
+    await closeFile(file.fd);
+  }
+}
+
+async function exists(filename: string): Promise<boolean> {
+  try {
+    await stat(filename);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * Decides whether calls that may block are made on the event loop or in the thread pool.
+ *
+ * A stream starts in the pool. When a row of calls came back quickly it moves to the event loop, where a call costs a
+ * tenth; one slow call, or a slow average, moves it back for a while, longer each time. So a slow device is found out at
+ * the pool's expense, and a device that turns slow stalls the loop once, not again and again.
+ */
+
+/** All times in nanoseconds. Each grows with the length of the transfer, by `perByte`. */
+export interface PaceLimits {
+  /** A call in the pool is quick below this; it includes waiting for a thread. */
+  readonly quick: number;
+  /** Calls on the event loop may take this on average. */
+  readonly average: number;
+  /** One call that takes longer than this sends the stream back at once. */
+  readonly stall: number;
+  readonly perByte: number;
+}
+
+/** For the page cache, which serves 4 KiB in 2 µs. */
+export const CACHED: PaceLimits = { quick: 2e6, average: 1e5, stall: 5e6, perByte: 4 };
+/** For devices without the page cache in front: waiting for a fast one is cheaper than a thread. */
+export const DIRECT: PaceLimits = { quick: 2e6, average: 5e5, stall: 5e6, perByte: 4 };
+
+const QUICK_IN_A_ROW = 8;
+const FIRST_PENALTY = 1e8;
+const LAST_PENALTY = 1e10;
+/** Weight of the newest call in the average. */
+const WEIGHT = 1 / 16;
+
+export class Pace {
+  #onLoop = false;
+  #quick = 0;
+  #average = 0;
+  #back = 0;
+  #penalty = FIRST_PENALTY;
+
+  constructor(private readonly limits: PaceLimits) {}
+
+  /** Whether the next call may be made on the event loop. */
+  get onLoop(): boolean {
+    return this.#onLoop;
+  }
+
+  /** A call on the event loop moved `bytes` from `before` to `after`. */
+  ran(before: number, after: number, bytes: number): void {
+    const { average, stall, perByte } = this.limits;
+    const extra = after - before - bytes * perByte;
+    this.#average += (Math.max(0, extra) - this.#average) * WEIGHT;
+    if (extra <= stall && this.#average <= average) return;
+    this.#onLoop = false;
+    this.#quick = 0;
+    // A stream that behaved for long is not punished for what it did before.
+    if (after - this.#back > 10 * this.#penalty) this.#penalty = FIRST_PENALTY;
+    this.#back = after + this.#penalty;
+    this.#penalty = Math.min(2 * this.#penalty, LAST_PENALTY);
+  }
+
+  /** A call in the pool did. */
+  pooled(before: number, after: number, bytes: number): void {
+    if (after - before > this.limits.quick + bytes * this.limits.perByte) {
+      this.#quick = 0;
+      return;
+    }
+    if (++this.#quick < QUICK_IN_A_ROW || after < this.#back) return;
+    this.#onLoop = true;
+    this.#average = 0;
+  }
+}

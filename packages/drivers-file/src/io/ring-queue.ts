@@ -1,0 +1,93 @@
+/** One ring of the kernel's for all files of a driver: slots for requests under way, and a queue where there is none. */
+import type { Ring } from '../native/native.js';
+
+type Done = (count: number) => void;
+
+interface Request {
+  readonly write: boolean;
+  readonly fd: number;
+  readonly offset: number;
+  readonly buffer: Uint8Array;
+  readonly start: number;
+  readonly length: number;
+  readonly done: Done;
+}
+
+export class RingQueue {
+  /** What the kernel works on, by id; it also keeps the buffers alive. */
+  readonly #slots: (Request | undefined)[] = [];
+  readonly #free: number[] = [];
+  readonly #backlog: Request[] = [];
+  #underWay = 0;
+  #waiting = false;
+  #users = 0;
+
+  constructor(
+    private readonly ring: Ring,
+    private readonly closed: () => void,
+  ) {
+    for (let id = ring.entries - 1; id >= 0; id--) this.#free.push(id);
+  }
+
+  acquire(): this {
+    this.#users++;
+    return this;
+  }
+
+  /** Closes the ring when its last user lets go; nothing of his is under way then. */
+  release(): void {
+    if (--this.#users > 0) return;
+    this.closed();
+    if (!this.#waiting) this.ring.close();
+  }
+
+  /** Queues a transfer for the next `submit`. `done` gets the count, or the negative errno. */
+  add(write: boolean, fd: number, offset: number, buffer: Uint8Array, start: number, length: number, done: Done): void {
+    const request = { write, fd, offset, buffer, start, length, done };
+    if (this.#free.length > 0) this.#put(request);
+    else this.#backlog.push(request);
+  }
+
+  submit(): void {
+    this.#reap();
+    for (;;) {
+      const failed = this.ring.submit();
+      // The kernel is short of memory for the moment; what it did not take waits with us.
+      if (failed < 0) setImmediate(() => { this.submit(); });
+      if (this.#backlog.length === 0 || this.#free.length === 0 || failed < 0) break;
+      while (this.#backlog.length > 0 && this.#free.length > 0) this.#put(this.#backlog.shift() as Request);
+    }
+    if (this.#underWay > 0 && !this.#waiting) void this.#wait();
+  }
+
+  #put(request: Request): void {
+    const id = this.#free.pop() as number;
+    this.#slots[id] = request;
+    this.#underWay++;
+    const { write, fd, offset, buffer, start, length } = request;
+    this.ring.queue(id, write, fd, offset, buffer, start, length);
+  }
+
+  readonly #finished = (id: number, count: number): void => {
+    const request = this.#slots[id];
+    this.#slots[id] = undefined;
+    this.#free.push(id);
+    this.#underWay--;
+    request?.done(count);
+  };
+
+  #reap(): void {
+    this.ring.reap(this.#finished);
+  }
+
+  async #wait(): Promise<void> {
+    this.#waiting = true;
+    while (this.#underWay > 0) {
+      await this.ring.wait();
+      this.#reap();
+      if (this.#backlog.length > 0) this.submit();
+    }
+    this.#waiting = false;
+    if (this.#users === 0) this.ring.close();
+  }
+}

@@ -1,0 +1,131 @@
+/** Opening a regular file or a device as a node. */
+import { BlockError, NO_LIMITS, type DriverNode, type NodeLimits, type OpenContext } from '@blk/core-graph';
+import { blockSizeOf, deviceAttribute, directAlignment } from './alignment.js';
+import { isCode, wrongKind } from './errors.js';
+import { checkedSize, closeFile, openHostFile, statusOf, type HostFile } from './host-file.js';
+import { HostNode, WritableHostNode, type HostNodeParts } from './host-node.js';
+import { HoleFinder } from './extents.js';
+import { ImageLocks } from './locks/locks.js';
+import { seenLocks } from './locks/proc-locks.js';
+import { DeviceSpace } from './space/device-space.js';
+import { FileSpace } from './space/file-space.js';
+import type { Aio, Engines } from './engines.js';
+import type { Native } from './native/native.js';
+
+export interface FileOptions {
+  readonly filename?: string;
+  readonly locking?: 'auto' | 'on' | 'off';
+  readonly aio?: Exclude<Aio, undefined>;
+}
+
+/** Opens a regular file. */
+export async function openRegular(options: FileOptions, context: OpenContext, engines: Engines): Promise<DriverNode> {
+  const filename = options.filename ?? '';
+  checkAio(options, context);
+  if (!(await statusOf('file', filename)).isFile()) throw wrongKind('file', filename, 'a regular file');
+  const file = await openHostFile(filename, { write: !context.readOnly, direct: context.cache.direct });
+  return closingOnError(file, async () => {
+    // Between the look and the opening it may have become something else.
+    if (!file.stats.isFile()) throw wrongKind('file', filename, 'a regular file');
+    const size = checkedSize(filename, file.stats.size);
+    const { native, parts, now } = await commonParts(file, size, options, context, engines);
+    const holes = native && new HoleFinder(file.fd, native, now);
+    if (context.readOnly) return new HostNode({ ...parts, holes });
+    const space = new FileSpace({ fd: file.fd, filename, native, now });
+    return new WritableHostNode({ ...parts, holes, space, growable: true });
+  });
+}
+
+/** Opens a block device, or a character device. */
+export async function openDevice(options: FileOptions, context: OpenContext, engines: Engines): Promise<DriverNode> {
+  const filename = options.filename ?? '';
+  const wanted = 'either a character or block device';
+  checkAio(options, context);
+  if (!isDevice(await statusOf('host_device', filename))) throw wrongKind('host_device', filename, wanted);
+  const file = await openForDevice(filename, context);
+  return closingOnError(file, async () => {
+    if (!isDevice(file.stats)) throw wrongKind('host_device', filename, wanted);
+    const size = await deviceSize(file, await (context.noIo ? undefined : engines.native()));
+    const { native, parts } = await commonParts(file, size, options, context, engines);
+    if (context.readOnly) return new HostNode({ ...parts, holes: undefined });
+    const blockSize = await blockSizeOf(file.stats.rdev);
+    const space = new DeviceSpace({ fd: file.fd, filename, blockSize, native });
+    return new WritableHostNode({ ...parts, holes: undefined, space, growable: false });
+  });
+}
+
+export function isDevice(stats: { isBlockDevice(): boolean; isCharacterDevice(): boolean }): boolean {
+  return stats.isBlockDevice() || stats.isCharacterDevice();
+}
+
+/** Bytes of a device; one that has no size (`/dev/null`) has none. */
+export async function deviceSize({ fd, filename, stats }: HostFile, native: Native | undefined): Promise<number> {
+  if (!stats.isBlockDevice()) return 0;
+  const size = native?.deviceSize(fd) ?? -1;
+  if (size >= 0) return checkedSize(filename, BigInt(size));
+  return checkedSize(filename, BigInt((await deviceAttribute(stats.rdev, 'size')) ?? 0) * 512n);
+}
+
+async function openForDevice(filename: string, context: OpenContext): Promise<HostFile> {
+  try {
+    return await openHostFile(filename, { write: !context.readOnly, direct: context.cache.direct });
+  } catch (error) {
+    if (context.readOnly || !isCode(error, 'EACCES', 'EROFS', 'EPERM')) throw error;
+    const { context: where, cause } = error as BlockError;
+    throw new BlockError('permission', 'The device is not writable: Permission denied', where, cause);
+  }
+}
+
+function checkAio({ aio }: FileOptions, context: OpenContext): void {
+  if (aio === 'native' && !context.cache.direct) {
+    throw new BlockError(
+      'invalid-argument',
+      'aio=native was specified, but it requires cache.direct=on, which was not specified.',
+    );
+  }
+}
+
+async function commonParts(
+  file: HostFile,
+  size: number,
+  options: FileOptions,
+  context: OpenContext,
+  engines: Engines,
+): Promise<{ native: Native | undefined; parts: Omit<HostNodeParts, 'holes'>; now: () => number }> {
+  // Whoever wants only to look at an image is done before the helper would be loaded.
+  const native = context.noIo ? undefined : await engines.native();
+  const alignment = context.cache.direct ? await directAlignment(file, context.pool) : 1;
+  const limits: NodeLimits = { ...NO_LIMITS, alignment, memoryAlignment: alignment };
+  const io = engines.engine(file, context, { native, aio: options.aio, alignment });
+  const locks = imageLocks(file, native, options, context);
+  const parts = { fd: file.fd, filename: file.filename, size, limits, io, locks };
+  return { native, parts, now: () => context.host.now() };
+}
+
+function imageLocks(
+  { fd, filename, stats }: HostFile,
+  native: Native | undefined,
+  { locking = 'auto' }: FileOptions,
+  context: OpenContext,
+): ImageLocks | undefined {
+  if (locking === 'off' || context.forceShare) return undefined;
+  if (native !== undefined) {
+    return new ImageLocks(
+      { lock: (byte, kind) => native.lock(fd, byte, kind), isLocked: (byte) => native.isLocked(fd, byte) },
+      filename,
+    );
+  }
+  if (locking === 'on' && !context.noIo) {
+    context.warn(`File lock requested for '${filename}', but the package koffi is not there: other processes are not kept away`);
+  }
+  return new ImageLocks(seenLocks(stats), filename);
+}
+
+async function closingOnError<T>({ fd }: HostFile, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await closeFile(fd);
+    throw error;
+  }
+}
