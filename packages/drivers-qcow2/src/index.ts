@@ -3,4 +3,4 @@
  *
  * @packageDocumentation
  */
-export {};
+export { qcow2 } from './driver.js';

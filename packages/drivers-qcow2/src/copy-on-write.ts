@@ -1,0 +1,86 @@
+/** Filling new clusters: the request's bytes, and around them what the guest sees there now. */
+import { isZero, type Completion } from '@blk/core-graph';
+import type { Qcow2Image } from './qcow2-image.js';
+import { readRange } from './read.js';
+
+/** The host clusters to be filled. */
+export interface Target {
+  /** Where the cluster of the request's first byte begins in the file. */
+  readonly host: number;
+  /** They read as zeroes already. */
+  readonly virgin: boolean;
+}
+
+/** Writes whole clusters around `[offset, offset + length)`, which no table refers to yet. */
+export function copyOnWrite(
+  image: Qcow2Image,
+  target: Target,
+  offset: number,
+  buffer: Uint8Array,
+  start: number,
+  length: number,
+): Completion {
+  const { clusterSize } = image.geometry;
+  const head = offset % clusterSize;
+  const end = offset + length;
+  const tail = Math.ceil(end / clusterSize) * clusterSize - end;
+  if (head === 0 && tail === 0) return image.file.write(target.host, buffer, start, length);
+  return fillAround(image, target, offset, head, tail, buffer, start, length);
+}
+
+async function fillAround(
+  image: Qcow2Image,
+  target: Target,
+  offset: number,
+  head: number,
+  tail: number,
+  buffer: Uint8Array,
+  start: number,
+  length: number,
+): Promise<void> {
+  const { file, pool, size, geometry } = image;
+  const { clusterSize } = geometry;
+  const end = offset + length;
+  const around = pool.take(head + tail <= clusterSize && head + length + tail === clusterSize ? clusterSize : head + tail);
+  try {
+    if (head + length + tail === clusterSize) {
+      // One cluster: put together in one buffer, written at once.
+      await readOld(image, offset - head, around, 0, head);
+      await readOld(image, end, around, head + length, tail, size);
+      const headZero = target.virgin && isZero(around, 0, head);
+      const tailZero = target.virgin && isZero(around, head + length, tail);
+      around.set(buffer.subarray(start, start + length), head);
+      const from = headZero ? head : 0;
+      const to = tailZero ? head + length : clusterSize;
+      await file.write(target.host + from, around, from, to - from);
+      return;
+    }
+    await readOld(image, offset - head, around, 0, head);
+    await readOld(image, end, around, head, tail, size);
+    const parts: Uint8Array[] = [];
+    const withHead = head > 0 && !(target.virgin && isZero(around, 0, head));
+    const withTail = tail > 0 && !(target.virgin && isZero(around, head, tail));
+    if (withHead) parts.push(around.subarray(0, head));
+    parts.push(buffer.subarray(start, start + length));
+    if (withTail) parts.push(around.subarray(head, head + tail));
+    await file.writev(target.host + (withHead ? 0 : head), parts);
+  } finally {
+    pool.give(around);
+  }
+}
+
+/** What the guest sees; nothing but zeroes from `limit`, the end of the disk, on. */
+async function readOld(
+  image: Qcow2Image,
+  offset: number,
+  buffer: Uint8Array,
+  start: number,
+  length: number,
+  limit = Infinity,
+): Promise<void> {
+  const inside = Math.max(0, Math.min(length, limit - offset));
+  if (inside < length) buffer.fill(0, start + inside, start + length);
+  if (inside === 0) return;
+  const done = readRange(image, offset, buffer, start, inside);
+  if (done !== undefined) await done;
+}

@@ -1,0 +1,257 @@
+/** New images: the few clusters of an empty one, then space ahead of time where it is wanted. */
+import { BlockError, TRUSTED, type CreateContext, type CreateOptionTable, type Edge, type Preallocation } from '@blk/core-graph';
+import { argumentError } from './errors.js';
+import { encodeExtensions, encodeFeatureNames, ExtensionType, type Extension } from './extensions.js';
+import { Compatible, FEATURE_NAMES } from './features.js';
+import {
+  FULL_HEADER_BYTES, geometryOf, l1EntriesFor, MAX_BACKING_NAME, MAX_CLUSTER_BITS, MAX_L1_BYTES, MIN_CLUSTER_BITS, putU64,
+  V2_HEADER_BYTES, viewOf, type Geometry,
+} from './format.js';
+import { encodeHeader, type Header } from './header.js';
+import { openQcow2 } from './open-image.js';
+import { preallocate } from './preallocate.js';
+import { setRefcount } from './refcount-codec.js';
+
+export interface CreateOptions {
+  readonly size: number;
+  readonly compat?: string;
+  readonly cluster_size?: number;
+  readonly lazy_refcounts?: boolean;
+  readonly preallocation?: Preallocation;
+  readonly refcount_bits?: number;
+  readonly backing_file?: string;
+  readonly backing_fmt?: string;
+  readonly compression_type?: string;
+  readonly extended_l2?: boolean;
+  readonly data_file?: string;
+  readonly data_file_raw?: boolean;
+  readonly encryption?: boolean;
+  /** `encrypt.format` and the like. */
+  readonly [encrypt: `encrypt.${string}`]: unknown;
+}
+
+const DEFAULT_CLUSTER_SIZE = 65536;
+
+export const CREATE_OPTIONS: CreateOptionTable = {
+  backing_file: { type: { type: 'string' }, help: 'File name of a base image' },
+  backing_fmt: { type: { type: 'string' }, help: 'Image format of the base image' },
+  cluster_size: { type: { type: 'size' }, help: 'qcow2 cluster size', default: DEFAULT_CLUSTER_SIZE },
+  compat: { type: { type: 'string' }, help: 'Compatibility level (v2 [0.10] or v3 [1.1])' },
+  compression_type: { type: { type: 'string' }, help: 'Compression method used for image cluster compression', default: 'zlib' },
+  data_file: { type: { type: 'string' }, help: 'File name of an external data file' },
+  data_file_raw: { type: { type: 'bool' }, help: 'The external data file must stay valid as a raw image' },
+  'encrypt.cipher-alg': { type: { type: 'string' }, help: 'Name of encryption cipher algorithm' },
+  'encrypt.cipher-mode': { type: { type: 'string' }, help: 'Name of encryption cipher mode' },
+  'encrypt.format': { type: { type: 'string' }, help: "Encrypt the image, format choices: 'aes', 'luks'" },
+  'encrypt.hash-alg': { type: { type: 'string' }, help: 'Name of encryption hash algorithm' },
+  'encrypt.iter-time': { type: { type: 'uint' }, help: 'Time to spend in PBKDF in milliseconds' },
+  'encrypt.ivgen-alg': { type: { type: 'string' }, help: 'Name of IV generator algorithm' },
+  'encrypt.ivgen-hash-alg': { type: { type: 'string' }, help: 'Name of IV generator hash algorithm' },
+  'encrypt.key-secret': { type: { type: 'string' }, help: 'ID of secret providing qcow AES key or LUKS passphrase' },
+  encryption: { type: { type: 'bool' }, help: "Encrypt the image with format 'aes'. (Deprecated in favor of encrypt.format=aes)" },
+  extended_l2: { type: { type: 'bool' }, help: 'Extended L2 tables', default: false },
+  lazy_refcounts: { type: { type: 'bool' }, help: 'Postpone refcount updates', default: false },
+  preallocation: { type: { type: 'string' }, help: 'Preallocation mode (allowed values: off, metadata, falloc, full)' },
+  refcount_bits: { type: { type: 'uint' }, help: 'Width of a reference count entry in bits', default: 16 },
+};
+
+/** Writes an empty image into `file`, which is empty. Throws before anything is written where the options do not fit. */
+export async function createQcow2(file: Edge, options: CreateOptions, context: CreateContext): Promise<void> {
+  const plan = planImage(options);
+  await writeEmpty(file, plan);
+  if (plan.preallocation === 'off') return;
+  const image = await openQcow2(file, {}, {
+    readOnly: false,
+    policy: TRUSTED,
+    discard: false,
+    pool: context.pool,
+    corrupted: () => undefined,
+    warn: (message) => {
+      context.host.warn(message);
+    },
+  });
+  await preallocate(image, 0, image.size, plan.preallocation);
+  await image.flusher.flushFully();
+}
+
+interface Plan {
+  readonly header: Header;
+  readonly preallocation: Preallocation;
+  readonly blocks: number;
+  readonly l1Clusters: number;
+}
+
+/** Checks the options and lays the image out: header, refcount table, refcount blocks, L1 table. */
+function planImage(options: CreateOptions): Plan {
+  const geometry = chooseGeometry(options);
+  refuseNewer(options, geometry);
+  const preallocation = options.preallocation ?? 'off';
+  if (!['off', 'metadata', 'falloc', 'full'].includes(preallocation)) throw wrongValue('preallocation', preallocation);
+  const backingFile = options.backing_file === '' ? undefined : options.backing_file;
+  if (backingFile === undefined && options.backing_fmt !== undefined) {
+    throw argumentError('Backing format cannot be used without backing file');
+  }
+  if (backingFile !== undefined && preallocation !== 'off') {
+    throw argumentError('Backing file and preallocation can only be used at the same time if extended_l2 is on');
+  }
+  if (options.lazy_refcounts === true && geometry.version === 2) {
+    throw argumentError('Lazy refcounts only supported with compatibility level 1.1 and above (use version=v3 or greater)');
+  }
+  const size = Math.ceil(options.size / 512) * 512;
+  const l1Size = l1EntriesFor(geometry, size);
+  if (l1Size * 8 > MAX_L1_BYTES || !Number.isSafeInteger(size)) {
+    throw argumentError("The image size is too large for file format 'qcow2' (try using a larger cluster size)", 'too-large');
+  }
+  const l1Clusters = Math.max(1, Math.ceil((l1Size * 8) / geometry.clusterSize));
+  let blocks = 1;
+  while (blocks < Math.ceil((2 + blocks + l1Clusters) / geometry.blockEntries)) blocks++;
+  const tableClusters = Math.ceil((blocks * 8) / geometry.clusterSize);
+  while (blocks < Math.ceil((1 + tableClusters + blocks + l1Clusters) / geometry.blockEntries)) blocks++;
+  const header: Header = {
+    geometry,
+    size,
+    l1Size,
+    l1Offset: (1 + tableClusters + blocks) * geometry.clusterSize,
+    refcountTableOffset: geometry.clusterSize,
+    refcountTableClusters: tableClusters,
+    snapshotCount: 0,
+    snapshotsOffset: 0,
+    incompatible: 0n,
+    compatible: options.lazy_refcounts === true ? Compatible.LazyRefcounts : 0n,
+    autoclear: 0n,
+    headerLength: geometry.version === 2 ? V2_HEADER_BYTES : FULL_HEADER_BYTES,
+    additional: new Uint8Array(geometry.version === 2 ? 0 : 8),
+    extensions: extensionsFor(geometry, backingFile, options.backing_fmt),
+    backingOffset: 0,
+    backingLength: 0,
+    backingFile,
+    backingFormat: options.backing_fmt,
+  };
+  return { header: placeBacking(header), preallocation, blocks, l1Clusters };
+}
+
+function chooseGeometry(options: CreateOptions): Geometry {
+  const version = versionOf(options.compat);
+  const clusterSize = options.cluster_size ?? DEFAULT_CLUSTER_SIZE;
+  const bits = Math.log2(clusterSize);
+  if (!Number.isInteger(bits) || bits < MIN_CLUSTER_BITS || bits > MAX_CLUSTER_BITS) {
+    throw argumentError('Cluster size must be a power of two between 512 and 2048k');
+  }
+  const refcountBits = options.refcount_bits ?? 16;
+  const order = Math.log2(refcountBits);
+  if (!Number.isInteger(order) || order < 0 || order > 6) {
+    throw argumentError('Refcount width must be a power of two and may not exceed 64 bits');
+  }
+  if (version === 2 && refcountBits !== 16) {
+    throw argumentError(
+      'Different refcount widths than 16 bits require compatibility level 1.1 or above (use version=v3 or greater)',
+    );
+  }
+  return geometryOf(version, bits, order);
+}
+
+function versionOf(compat: string | undefined): 2 | 3 {
+  switch (compat) {
+    case undefined:
+    case '1.1':
+    case 'v3':
+      return 3;
+    case '0.10':
+    case 'v2':
+      return 2;
+    default:
+      throw wrongValue('version', compat);
+  }
+}
+
+/** Features of the format that this package does not write. */
+function refuseNewer(options: CreateOptions, geometry: Geometry): void {
+  const compression = options.compression_type ?? 'zlib';
+  if (compression !== 'zlib' && compression !== 'zstd') throw wrongValue('compression-type', compression);
+  if (compression === 'zstd') {
+    if (geometry.version === 2) {
+      throw argumentError(
+        'Non-zlib compression type is only supported with compatibility level 1.1 and above (use version=v3 or greater)',
+      );
+    }
+    throw notYet('zstd compression');
+  }
+  if (options.extended_l2 === true) throw notYet('extended L2 entries');
+  if (options.data_file !== undefined) throw notYet('an external data file');
+  if (options.data_file_raw === true) throw argumentError('data-file-raw requires data-file');
+  if (options.encryption === true || Object.keys(options).some((name) => name.startsWith('encrypt.'))) throw notYet('encryption');
+}
+
+function extensionsFor(geometry: Geometry, backingFile: string | undefined, format: string | undefined): Extension[] {
+  const extensions: Extension[] = [];
+  if (backingFile !== undefined && format !== undefined) {
+    const data = new TextEncoder().encode(format);
+    if (data.length >= 16) throw wrongValue('backing-fmt', format);
+    extensions.push({ type: ExtensionType.BackingFormat, data });
+  }
+  if (geometry.version === 3) extensions.push(encodeFeatureNames(FEATURE_NAMES));
+  return extensions;
+}
+
+/** Puts the backing name behind the extensions; the table of feature names goes where both do not fit. */
+export function placeBacking(header: Header): Header {
+  if (header.backingFile === undefined) return { ...header, backingOffset: 0, backingLength: 0 };
+  const { length } = new TextEncoder().encode(header.backingFile);
+  if (length > MAX_BACKING_NAME) throw argumentError('Backing file name too long');
+  const fit = (extensions: readonly Extension[]): Header | undefined => {
+    const backingOffset = header.headerLength + encodeExtensions(extensions).length;
+    if (backingOffset + length > header.geometry.clusterSize) return undefined;
+    return { ...header, extensions, backingOffset, backingLength: length };
+  };
+  const placed =
+    fit(header.extensions) ?? fit(header.extensions.filter(({ type }) => type !== ExtensionType.FeatureNames));
+  if (placed === undefined) throw argumentError('Backing file name too long');
+  return placed;
+}
+
+/** The used part of the first cluster. */
+export function encodeFirstCluster(header: Header): Uint8Array {
+  const extensions = encodeExtensions(header.extensions);
+  const name = new TextEncoder().encode(header.backingFile ?? '');
+  const bytes = new Uint8Array(header.headerLength + extensions.length + name.length);
+  bytes.set(encodeHeader(header));
+  bytes.set(extensions, header.headerLength);
+  if (name.length > 0) bytes.set(name, header.backingOffset);
+  return bytes;
+}
+
+async function writeEmpty(file: Edge, { header, blocks, l1Clusters }: Plan): Promise<void> {
+  const { geometry, refcountTableClusters } = header;
+  const { clusterSize, blockEntries, refcountOrder } = geometry;
+  const firstBlock = 1 + refcountTableClusters;
+  const used = firstBlock + blocks + l1Clusters;
+  // Up to the L1 table; of that, as much as the header says.
+  const bytes = new Uint8Array((firstBlock + blocks) * clusterSize);
+  const view = viewOf(bytes);
+  const first = encodeFirstCluster(header);
+  if (first.length > clusterSize) {
+    // Only version 3 with clusters of 512 bytes: the names are for people, and can be done without.
+    bytes.set(encodeFirstCluster({ ...header, extensions: [] }));
+  } else {
+    bytes.set(first);
+  }
+  for (let block = 0; block < blocks; block++) {
+    putU64(view, clusterSize + block * 8, (firstBlock + block) * clusterSize);
+    const counts = viewOf(bytes.subarray((firstBlock + block) * clusterSize, (firstBlock + block + 1) * clusterSize));
+    for (let at = 0; at < blockEntries && block * blockEntries + at < used; at++) setRefcount(counts, refcountOrder, at, 1);
+  }
+  // The header last: a file that is cut short on the way is no image.
+  await file.write(clusterSize, bytes, clusterSize, bytes.length - clusterSize);
+  if (header.l1Size > 0) await file.write(header.l1Offset, new Uint8Array(header.l1Size * 8), 0, header.l1Size * 8);
+  await file.flush();
+  await file.write(0, bytes, 0, clusterSize);
+  await file.flush();
+}
+
+function notYet(feature: string): BlockError {
+  return argumentError(`Creating qcow2 images with ${feature} is not supported`, 'unsupported');
+}
+
+function wrongValue(name: string, value: string): BlockError {
+  return argumentError(`Parameter '${name}' does not accept value '${value}'`);
+}

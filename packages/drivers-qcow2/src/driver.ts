@@ -1,0 +1,26 @@
+/** The driver value of qcow2. */
+import { defineDriver, type BlockDriver } from '@blk/core-graph';
+import { CREATE_OPTIONS, createQcow2, type CreateOptions } from './create.js';
+import { MAGIC, viewOf } from './format.js';
+import { OPTION_TABLE, type RawOptions } from './options.js';
+import { openQcow2 } from './open-image.js';
+import { Qcow2Node } from './qcow2-node.js';
+
+/** The qcow2 image format, versions 2 and 3. */
+export const qcow2: BlockDriver = defineDriver<RawOptions, CreateOptions>({
+  name: 'qcow2',
+  role: 'format',
+  options: OPTION_TABLE,
+  children: { file: 'required' },
+  backing: true,
+
+  probe: (head) => (head.length >= 8 && viewOf(head).getUint32(0) === MAGIC && viewOf(head).getUint32(4) >= 2 ? 100 : 0),
+
+  async open(options, context) {
+    const file = await context.child('file', options.file, 'storage');
+    return new Qcow2Node(await openQcow2(file, options, context));
+  },
+
+  createOptions: CREATE_OPTIONS,
+  create: createQcow2,
+});

@@ -1,0 +1,119 @@
+/** From a file to an open image: header, tables, the map of metadata, and what has to be put right before writing. */
+import { MAX_SIZE, type Edge, type ImagePolicy, type OpenContext } from '@blk/core-graph';
+import { qcow2Error } from './errors.js';
+import { bitmapsOf } from './extensions.js';
+import { Incompatible } from './features.js';
+import { u64, viewOf } from './format.js';
+import { FIRST_READ, parseClusterSize, parseHeader, type Header } from './header.js';
+import { L1Table } from './l1-table.js';
+import { resolveOptions, type RawOptions } from './options.js';
+import { MetadataMap } from './overlap.js';
+import { Qcow2Image } from './qcow2-image.js';
+import { rebuildRefcounts } from './rebuild.js';
+import { readSnapshotTable, type SnapshotTable } from './snapshot-table.js';
+
+/** What opening needs of the graph. */
+export type ImageContext = Pick<OpenContext, 'readOnly' | 'policy' | 'discard' | 'corrupted' | 'warn' | 'pool'>;
+
+/**
+ * Opens the image in `file`. For writing, refcounts of an image that was not closed are rebuilt, and features that this
+ * package does not keep up are marked as out of date.
+ */
+export async function openQcow2(file: Edge, raw: RawOptions, context: ImageContext): Promise<Qcow2Image> {
+  const header = parseHeader(await readFirstCluster(file));
+  const { readOnly } = context;
+  if (!readOnly && (header.incompatible & Incompatible.Corrupt) !== 0n) throw qcow2Error({ what: 'corrupt' });
+  const options = resolveOptions(raw, header, context.policy, context.discard);
+  checkMemory(header, context.policy, readOnly);
+  const l1Bytes = await readTable(file, 'Active L1 table', header.l1Offset, header.l1Size * 8);
+  const l1 = L1Table.decode(l1Bytes, header.l1Size, header.l1Offset);
+  const metadata = new MetadataMap(header.geometry, options.guarded);
+  if (readOnly) {
+    const none = new Float64Array(0);
+    return new Qcow2Image({ file, header, l1, refcountTable: none, metadata, options, readOnly, context });
+  }
+
+  const refcountTable = await readRefcountTable(file, header);
+  const snapshots = await readSnapshotTable(file, header.snapshotsOffset, header.snapshotCount, header.geometry);
+  await fillMap(metadata, file, header, l1, refcountTable, snapshots);
+  const image = new Qcow2Image({ file, header, l1, refcountTable, metadata, options, readOnly, context });
+  await prepareForWriting(image, snapshots, context.policy);
+  return image;
+}
+
+/** The first cluster, or what the file has of it. */
+async function readFirstCluster(file: Edge): Promise<Uint8Array> {
+  const head = new Uint8Array(Math.min(FIRST_READ, file.size));
+  await file.read(0, head, 0, head.length);
+  const cluster = new Uint8Array(Math.min(parseClusterSize(head), file.size));
+  await file.read(0, cluster, 0, cluster.length);
+  return cluster;
+}
+
+async function readTable(file: Edge, table: string, offset: number, length: number): Promise<Uint8Array> {
+  if (length > 0 && offset + length > file.size) {
+    throw qcow2Error({ what: 'table-truncated', table, end: offset + length, fileSize: file.size });
+  }
+  const bytes = new Uint8Array(length);
+  if (length > 0) await file.read(offset, bytes, 0, length);
+  return bytes;
+}
+
+async function readRefcountTable(file: Edge, header: Header): Promise<Float64Array> {
+  const { refcountTableOffset, refcountTableClusters, geometry } = header;
+  const length = refcountTableClusters * geometry.clusterSize;
+  const view = viewOf(await readTable(file, 'Reference count table', refcountTableOffset, length));
+  const table = new Float64Array(length / 8);
+  for (let index = 0; index < table.length; index++) table[index] = u64(view, index * 8) - (view.getUint32(index * 8 + 4) & 0x1ff);
+  return table;
+}
+
+function checkMemory(header: Header, policy: ImagePolicy, readOnly: boolean): void {
+  // In memory an L1 entry takes nine bytes, one of the refcount table eight.
+  const refcountTable = readOnly ? 0 : header.refcountTableClusters * header.geometry.clusterSize;
+  const bytes = header.l1Size * 9 + refcountTable;
+  if (bytes > policy.maxMetadataBytes) throw qcow2Error({ what: 'table-memory', bytes, limit: policy.maxMetadataBytes });
+}
+
+async function fillMap(
+  map: MetadataMap,
+  file: Edge,
+  header: Header,
+  l1: L1Table,
+  refcountTable: Float64Array,
+  snapshots: SnapshotTable,
+): Promise<void> {
+  const { clusterSize } = header.geometry;
+  const add = (offset: number): boolean => offset !== 0 && offset % clusterSize === 0 && offset < MAX_SIZE;
+  map.add('main-header', 0, clusterSize);
+  map.add('active-l1', header.l1Offset, header.l1Size * 8);
+  map.add('refcount-table', header.refcountTableOffset, header.refcountTableClusters * clusterSize);
+  map.add('snapshot-table', header.snapshotsOffset, snapshots.length);
+  const bitmaps = bitmapsOf(header.extensions);
+  if (bitmaps !== undefined && bitmaps.directoryOffset + bitmaps.directorySize <= BigInt(file.size)) {
+    map.add('bitmap-directory', Number(bitmaps.directoryOffset), Number(bitmaps.directorySize));
+  }
+  if (map.guards('refcount-block')) {
+    for (const offset of refcountTable) if (add(offset)) map.add('refcount-block', offset, clusterSize);
+  }
+  if (map.guards('active-l2')) for (const offset of l1.offsets) if (add(offset)) map.add('active-l2', offset, clusterSize);
+  for (const table of snapshots.l1Tables) {
+    map.add('inactive-l1', table.offset, table.entries * 8);
+    if (!map.guards('inactive-l2')) continue;
+    const bytes = await readTable(file, 'Snapshot L1 table', table.offset, table.entries * 8);
+    for (const offset of L1Table.decode(bytes, table.entries, table.offset).offsets) {
+      if (add(offset)) map.add('inactive-l2', offset, clusterSize);
+    }
+  }
+}
+
+async function prepareForWriting(image: Qcow2Image, snapshots: SnapshotTable, policy: ImagePolicy): Promise<void> {
+  const { header, file } = image;
+  if (header.has(Incompatible.Dirty)) await rebuildRefcounts(image, snapshots, policy);
+  if (header.current.autoclear !== 0n) {
+    // What the bits vouch for is out of date with the first write; so they have to be gone before it.
+    await header.update({ autoclear: 0n });
+    await file.flush();
+  }
+}
+

@@ -1,0 +1,92 @@
+/**
+ * Which host clusters hold metadata, so that no write of data or of another table lands on them.
+ *
+ * A filter of bits answers almost every question with one look: a bit that is not set means no metadata there.
+ */
+import type { Geometry } from './format.js';
+
+/** Parts of an image that can be guarded; the names are those of QEMU's option `overlap-check`. */
+export type Structure =
+  | 'main-header'
+  | 'active-l1'
+  | 'active-l2'
+  | 'refcount-table'
+  | 'refcount-block'
+  | 'snapshot-table'
+  | 'inactive-l1'
+  | 'inactive-l2'
+  | 'bitmap-directory';
+
+export const OVERLAP_TEMPLATES = {
+  none: [],
+  constant: ['main-header', 'active-l1', 'refcount-table', 'snapshot-table', 'bitmap-directory'],
+  cached: [
+    'main-header', 'active-l1', 'active-l2', 'refcount-table', 'refcount-block', 'snapshot-table', 'inactive-l1',
+    'bitmap-directory',
+  ],
+  all: [
+    'main-header', 'active-l1', 'active-l2', 'refcount-table', 'refcount-block', 'snapshot-table', 'inactive-l1',
+    'inactive-l2', 'bitmap-directory',
+  ],
+} as const satisfies Record<string, readonly Structure[]>;
+
+/** As they are called in messages. */
+const TITLES: Record<Structure, string> = {
+  'main-header': 'qcow2_header',
+  'active-l1': 'active L1 table',
+  'active-l2': 'active L2 table',
+  'refcount-table': 'refcount table',
+  'refcount-block': 'refcount block',
+  'snapshot-table': 'snapshot table',
+  'inactive-l1': 'inactive L1 table',
+  'inactive-l2': 'inactive L2 table',
+  'bitmap-directory': 'bitmap directory',
+};
+
+const FILTER_BYTES = 65536;
+
+export class MetadataMap {
+  readonly #clusters = new Map<number, Structure>();
+  readonly #filter = new Uint8Array(FILTER_BYTES);
+
+  constructor(
+    private readonly geometry: Geometry,
+    private readonly guarded: ReadonlySet<Structure>,
+  ) {}
+
+  guards(structure: Structure): boolean {
+    return this.guarded.has(structure);
+  }
+
+  /** Notes that `[offset, offset + length)` of the file holds `structure`. */
+  add(structure: Structure, offset: number, length: number): void {
+    if (!this.guarded.has(structure)) return;
+    const { clusterSize } = this.geometry;
+    const end = Math.ceil((offset + length) / clusterSize);
+    for (let cluster = Math.floor(offset / clusterSize); cluster < end; cluster++) {
+      this.#clusters.set(cluster, structure);
+      this.#filter[(cluster >>> 3) & (FILTER_BYTES - 1)] |= 1 << (cluster & 7);
+    }
+  }
+
+  /** The range holds ordinary data from now on, or nothing. */
+  remove(offset: number, length: number): void {
+    const { clusterSize } = this.geometry;
+    const end = Math.ceil((offset + length) / clusterSize);
+    for (let cluster = Math.floor(offset / clusterSize); cluster < end; cluster++) this.#clusters.delete(cluster);
+  }
+
+  has(cluster: number): boolean {
+    if ((this.#filter[(cluster >>> 3) & (FILTER_BYTES - 1)] & (1 << (cluster & 7))) === 0) return false;
+    return this.#clusters.has(cluster);
+  }
+
+  /** What a write to clusters `[first, first + count)` would hit, as messages call it; undefined: nothing. */
+  hit(first: number, count: number): string | undefined {
+    for (let cluster = first; cluster < first + count; cluster++) {
+      const structure = this.has(cluster) ? this.#clusters.get(cluster) : undefined;
+      if (structure !== undefined) return TITLES[structure];
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,67 @@
+/** Host clusters for a range before anything is written to it. */
+import type { Preallocation } from '@blk/core-graph';
+import { unlockedTable } from './allocating-write.js';
+import { kindOf, EntryKind } from './l2-entry.js';
+import { linkData, writableTable } from './link.js';
+import type { Qcow2Image } from './qcow2-image.js';
+
+const ZEROES = new Uint8Array(1024 * 1024);
+
+/** Gives every unallocated cluster of `[from, to)` a host cluster that reads as zeroes. */
+export async function preallocate(image: Qcow2Image, from: number, to: number, mode: Preallocation): Promise<void> {
+  if (mode === 'off') return;
+  const { clusterSize, l2Entries } = image.geometry;
+  const end = Math.ceil(to / clusterSize);
+  for (let at = Math.floor(from / clusterSize); at < end; ) {
+    const l1Index = Math.floor(at / l2Entries);
+    const tableEnd = Math.min(end, (l1Index + 1) * l2Entries);
+    const relief = image.flusher.relieve();
+    if (relief !== undefined) await relief;
+    const table = await unlockedTable(image, l1Index, at, tableEnd);
+    const first = at;
+    const isFree = (cluster: number): boolean => {
+      const index = (cluster - l1Index * l2Entries) * 8;
+      return kindOf(table.view.getUint32(index), table.view.getUint32(index + 4)) === EntryKind.Unallocated;
+    };
+    while (at < tableEnd && isFree(at)) at++;
+    if (at === first) {
+      at++;
+      continue;
+    }
+    at = first + (await allocateRun(image, l1Index, first, at - first, mode));
+  }
+}
+
+async function allocateRun(image: Qcow2Image, l1Index: number, cluster: number, want: number, mode: Preallocation): Promise<number> {
+  const { clusterSize, l2Entries } = image.geometry;
+  const unlock = image.locks.hold(cluster, cluster + want);
+  try {
+    const run = await image.allocator.allocate(want);
+    const host = run.cluster * clusterSize;
+    const hostEnd = host + run.count * clusterSize;
+    try {
+      await reserve(image, host, hostEnd, mode, run.virgin);
+      const table = await writableTable(image, l1Index);
+      linkData(image, table, cluster - l1Index * l2Entries, run.count, host);
+    } catch (error) {
+      await image.allocator.release(run.cluster, run.count).catch(() => undefined);
+      throw error;
+    }
+    return run.count;
+  } finally {
+    unlock();
+  }
+}
+
+async function reserve(image: Qcow2Image, host: number, end: number, mode: Preallocation, virgin: boolean): Promise<void> {
+  const { file } = image;
+  if (mode === 'full' || !virgin) {
+    for (let at = host; at < end; at += ZEROES.length) {
+      const done = file.write(at, ZEROES, 0, Math.min(ZEROES.length, end - at));
+      if (done !== undefined) await done;
+    }
+  } else if (file.size < end) {
+    // The tables must not refer to anything behind the end of the file.
+    await file.node.truncate(end, { preallocation: mode === 'falloc' ? 'falloc' : 'off' });
+  }
+}

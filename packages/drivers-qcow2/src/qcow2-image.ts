@@ -1,0 +1,115 @@
+/** The parts of one open image, put together; each owns its own state. */
+import type { Edge, OpenContext } from '@blk/core-graph';
+import { Allocator } from './allocator.js';
+import { ClusterLocks } from './cluster-locks.js';
+import { CompressedClusters } from './compressed-read.js';
+import { CompressedSpace } from './compressed-space.js';
+import { Corruption } from './corruption.js';
+import { Flusher } from './flusher.js';
+import type { Geometry } from './format.js';
+import { HeaderFile } from './header-file.js';
+import type { Header } from './header.js';
+import type { L1Table } from './l1-table.js';
+import { L2Tables } from './l2-tables.js';
+import type { Qcow2Options } from './options.js';
+import type { MetadataMap } from './overlap.js';
+import { Reclaim, type FreedRun } from './reclaim.js';
+import { Refcounts } from './refcounts.js';
+
+/** What `open` read before the parts are put together. */
+export interface ImageSource {
+  readonly file: Edge;
+  readonly header: Header;
+  readonly l1: L1Table;
+  /** Empty where the image is read-only. */
+  readonly refcountTable: Float64Array;
+  readonly metadata: MetadataMap;
+  readonly options: Qcow2Options;
+  readonly readOnly: boolean;
+  readonly context: Pick<OpenContext, 'corrupted' | 'warn' | 'pool'>;
+}
+
+export class Qcow2Image {
+  readonly file: Edge;
+  readonly geometry: Geometry;
+  readonly header: HeaderFile;
+  readonly metadata: MetadataMap;
+  readonly corruption: Corruption;
+  readonly reclaim: Reclaim;
+  readonly refcounts: Refcounts;
+  readonly allocator: Allocator;
+  readonly l2: L2Tables;
+  readonly flusher: Flusher;
+  readonly locks = new ClusterLocks();
+  readonly compressed: CompressedClusters;
+  readonly compressedSpace: CompressedSpace;
+  readonly options: Qcow2Options;
+  readonly readOnly: boolean;
+  readonly pool: OpenContext['pool'];
+  /** What unallocated clusters read; absent: zeroes. */
+  backing: Edge | undefined;
+  /** Guest bytes. */
+  size: number;
+
+  constructor(source: ImageSource) {
+    const { file, header, l1, metadata, options, readOnly, context } = source;
+    const { geometry } = header;
+    this.file = file;
+    this.geometry = geometry;
+    this.options = options;
+    this.readOnly = readOnly;
+    this.metadata = metadata;
+    this.pool = context.pool;
+    this.size = header.size;
+    this.header = new HeaderFile(file, header);
+    this.corruption = new Corruption(context, this.header, readOnly, () => {
+      this.l2.cache.clear();
+    });
+    this.reclaim = new Reclaim((freed) => this.#giveBack(freed));
+    this.refcounts = new Refcounts(
+      file,
+      geometry,
+      metadata,
+      this.corruption,
+      source.refcountTable,
+      header.refcountTableOffset,
+      header.refcountTableClusters,
+      options.refcountCacheTables,
+      (cluster, count) => {
+        this.reclaim.free(cluster, count);
+      },
+    );
+    this.allocator = new Allocator(this.refcounts, geometry);
+    const allocator = readOnly ? undefined : this.allocator;
+    this.l2 = new L2Tables(file, geometry, l1, this.corruption, metadata, this.reclaim, allocator, options.l2CacheTables);
+    this.flusher = new Flusher(file, this.header, this.l2, this.refcounts, this.reclaim, this.corruption, options.lazyRefcounts);
+    this.compressed = new CompressedClusters(file, geometry);
+    this.compressedSpace = new CompressedSpace(this.allocator, this.refcounts, geometry);
+  }
+
+  /** Whether an unallocated cluster at this guest offset reads as zeroes. */
+  readsZero(offset: number): boolean {
+    return this.backing === undefined || offset >= this.backing.size;
+  }
+
+  /** Takes a reference from clusters; discards below those that have none left, before anybody may have them. */
+  async #giveBack(freed: readonly FreedRun[]): Promise<void> {
+    const { clusterSize } = this.geometry;
+    for (const { cluster, count, cause } of freed) {
+      const discard = cause === 'request' ? this.options.discardRequests : this.options.discardOther;
+      for (let at = cluster; at < cluster + count; at++) this.compressedSpace.leave(at);
+      if (discard) {
+        for (let at = cluster; at < cluster + count; ) {
+          let end = at;
+          while (end < cluster + count && (await this.refcounts.get(end)) === 1) end++;
+          if (end > at) {
+            const done = this.file.discard(at * clusterSize, (end - at) * clusterSize);
+            if (done !== undefined) await done;
+          }
+          at = end + 1;
+        }
+      }
+      await this.refcounts.change(cluster, count, -1);
+    }
+  }
+}

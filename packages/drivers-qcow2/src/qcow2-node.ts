@@ -1,0 +1,175 @@
+/** One open image as the graph sees it: the driver contract, composed of the files around it. */
+import {
+  BlockError, NO_LIMITS, WriteFlag, type Completion, type DriverImageInfo, type DriverNode, type Edge, type Extent,
+  type MaybePromise, type NodeLimits, type RecordedBacking, type TruncateOptions,
+} from '@blk/core-graph';
+import { writeCompressed } from './compressed-write.js';
+import { encodeFirstCluster, placeBacking } from './create.js';
+import { extentAt } from './extents.js';
+import { ExtensionType } from './extensions.js';
+import { Compatible, Incompatible } from './features.js';
+import { HIGH } from './format.js';
+import type { Qcow2Image } from './qcow2-image.js';
+import { readRange } from './read.js';
+import { truncateImage } from './truncate.js';
+import { writeRange } from './write.js';
+import { discardRange, zeroRange } from './zero.js';
+
+export class Qcow2Node implements DriverNode {
+  readonly limits: NodeLimits;
+  readonly writeFlags = WriteFlag.Compressed;
+  readonly zeroFlags = WriteFlag.MayUnmap;
+  readonly #image: Qcow2Image;
+  readonly #clusterSize: number;
+  readonly #l2Span: number;
+  readonly #mask: number;
+  /** The file had at least this many bytes when it was last looked at. */
+  #fileSize = 0;
+
+  constructor(image: Qcow2Image) {
+    const { clusterSize } = image.geometry;
+    this.#image = image;
+    this.#clusterSize = clusterSize;
+    this.#l2Span = image.geometry.l2Span;
+    this.#mask = clusterSize - 1;
+    this.limits = { ...NO_LIMITS, optimalTransfer: clusterSize, zeroAlignment: clusterSize, discardAlignment: clusterSize };
+  }
+
+  get size(): number {
+    return this.#image.size;
+  }
+
+  read(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+    const host = this.#hostOf(offset, length, 0);
+    if (host < 0 || host - (host % this.#clusterSize) >= this.#fileSize) return this.#slowRead(offset, buffer, start, length);
+    const done = this.#image.file.read(host, buffer, start, length);
+    return done === undefined ? undefined : this.#image.reclaim.track(done);
+  }
+
+  write(offset: number, buffer: Uint8Array, start: number, length: number, flags: number): Completion {
+    const image = this.#image;
+    if (flags !== 0 && (flags & WriteFlag.Compressed) !== 0) return writeCompressed(image, offset, buffer, start, length);
+    const host = this.#hostOf(offset, length, 1);
+    if (host < 0 || image.metadata.has(Math.floor(host / this.#clusterSize))) return writeRange(image, offset, buffer, start, length);
+    const done = image.file.write(host, buffer, start, length);
+    return done === undefined ? undefined : image.reclaim.track(done);
+  }
+
+  writeZeroes(offset: number, length: number, flags: number): Completion {
+    return this.#tracked(zeroRange(this.#image, offset, length, flags));
+  }
+
+  discard(offset: number, length: number): Completion {
+    const done = discardRange(this.#image, offset, length);
+    return done === undefined ? undefined : this.#tracked(done);
+  }
+
+  flush(): Completion {
+    return this.#image.readOnly ? undefined : this.#image.flusher.flush();
+  }
+
+  flushToOs(): Completion {
+    // The order of the tables needs flushes in between; there is nothing cheaper to do.
+    return this.flush();
+  }
+
+  extent(offset: number, length: number): MaybePromise<Extent> {
+    return extentAt(this.#image, offset, length);
+  }
+
+  truncate(size: number, options: TruncateOptions): Promise<void> {
+    return truncateImage(this.#image, size, options);
+  }
+
+  get recordedBacking(): RecordedBacking | undefined {
+    const { backingFile, backingFormat } = this.#image.header.current;
+    if (backingFile === undefined || backingFile === '') return undefined;
+    return backingFormat === undefined ? { filename: backingFile } : { filename: backingFile, format: backingFormat };
+  }
+
+  setBacking(child: Edge | undefined): void {
+    this.#image.backing = child;
+  }
+
+  async changeBackingFile(backing: RecordedBacking | undefined): Promise<void> {
+    const { header, file, geometry } = this.#image;
+    const others = header.current.extensions.filter(({ type }) => type !== ExtensionType.BackingFormat);
+    const format = backing?.format;
+    if (format !== undefined && format.length >= 16) {
+      throw new BlockError('invalid-argument', `Parameter 'backing-fmt' does not accept value '${format}'`);
+    }
+    const extension = { type: ExtensionType.BackingFormat, data: new TextEncoder().encode(format ?? '') };
+    const changed = placeBacking({
+      ...header.current,
+      extensions: format === undefined ? others : [extension, ...others],
+      backingFile: backing?.filename,
+      backingFormat: format,
+    });
+    const cluster = new Uint8Array(geometry.clusterSize);
+    cluster.set(encodeFirstCluster(changed));
+    await this.flush();
+    await file.write(0, cluster, 0, cluster.length);
+    await file.flush();
+    header.current = changed;
+  }
+
+  info(): DriverImageInfo {
+    const { geometry, header } = this.#image;
+    const { current } = header;
+    const data: Record<string, unknown> = { compat: geometry.version === 2 ? '0.10' : '1.1', 'compression-type': 'zlib' };
+    if (geometry.version === 3) data['lazy-refcounts'] = (current.compatible & Compatible.LazyRefcounts) !== 0n;
+    data['refcount-bits'] = 2 ** geometry.refcountOrder;
+    if (geometry.version === 3) {
+      data['corrupt'] = header.has(Incompatible.Corrupt);
+      data['extended-l2'] = false;
+    }
+    return {
+      clusterSize: geometry.clusterSize,
+      dirty: header.has(Incompatible.Dirty),
+      specific: { type: 'qcow2', data },
+    };
+  }
+
+  async close(): Promise<void> {
+    const image = this.#image;
+    if (image.readOnly) return;
+    await image.corruption.marked;
+    if (image.corruption.fatal !== undefined) return;
+    await image.flusher.flushFully();
+    await image.reclaim.idle();
+    // What was given back by then is written as well, so that nothing leaks.
+    await image.flusher.flushFully();
+    if (!image.header.has(Incompatible.Dirty)) return;
+    await image.header.update({ incompatible: image.header.current.incompatible & ~Incompatible.Dirty });
+    await image.file.flush();
+  }
+
+  /**
+   * Host offset of a range inside one cluster that is stored plainly, its table being at hand; else -1. `forWriting`: 1 asks
+   * for clusters that belong to this image alone.
+   */
+  #hostOf(offset: number, length: number, forWriting: 0 | 1): number {
+    const inCluster = offset % this.#clusterSize;
+    if (inCluster + length > this.#clusterSize) return -1;
+    const l1Index = Math.floor(offset / this.#l2Span);
+    const table = this.#image.l2.cache.slots[l1Index];
+    if (table === undefined || (forWriting === 1 && !table.writable)) return -1;
+    const at = ((offset - l1Index * this.#l2Span - inCluster) / this.#clusterSize) * 8;
+    const high = table.view.getUint32(at);
+    const low = table.view.getUint32(at + 4);
+    // Plain data below 2^53 with nothing reserved set; for writing also with the mark of one reference.
+    if ((high & 0x7fe0_0000) !== 0 || (low & this.#mask) !== 0 || (high << 1) + low === 0) return -1;
+    if (forWriting === 1 && high < 0x8000_0000) return -1;
+    table.used = true;
+    return (high & 0x001f_ffff) * HIGH + low + inCluster;
+  }
+
+  #slowRead(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+    this.#fileSize = this.#image.file.size;
+    return readRange(this.#image, offset, buffer, start, length);
+  }
+
+  #tracked(work: Promise<void>): Promise<void> {
+    return this.#image.reclaim.track(work);
+  }
+}

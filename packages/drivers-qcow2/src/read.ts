@@ -1,0 +1,113 @@
+/** Reading: runs of clusters that lie together become one read of the file or of the backing file. */
+import { BlockError, isPromise, type Completion } from '@blk/core-graph';
+import { hex } from './corruption.js';
+import { EntryKind } from './l2-entry.js';
+import { settleAll, settleThenThrow } from './pending.js';
+import type { Qcow2Image } from './qcow2-image.js';
+import { ScannedRun, scanRun } from './scan.js';
+import type { Table } from './table-cache.js';
+
+const scratch = new ScannedRun();
+
+/** Fills `buffer[start, start + length)` with the guest's bytes from `offset`; all runs are read at the same time. */
+export function readRange(image: Qcow2Image, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+  const { geometry, l2 } = image;
+  const { clusterSize, l2Span, l2Entries } = geometry;
+  const end = offset + length;
+  let pending: Promise<void>[] | undefined;
+  let at = offset;
+  try {
+    image.corruption.check();
+    while (at < end) {
+      const l1Index = Math.floor(at / l2Span);
+      const tableEnd = Math.min(end, (l1Index + 1) * l2Span);
+      let done: Completion;
+      let runEnd = tableEnd;
+      if (!l2.exists(l1Index)) {
+        done = readBacking(image, at, buffer, start + at - offset, tableEnd - at);
+      } else {
+        const table = l2.load(l1Index);
+        if (isPromise(table)) {
+          const rest = readAfter(table, image, at, buffer, start + at - offset, end - at);
+          (pending ??= []).push(rest);
+          break;
+        }
+        const cluster = Math.floor(at / clusterSize);
+        const index = cluster - l1Index * l2Entries;
+        scanRun(table, index, Math.ceil(tableEnd / clusterSize) - cluster, geometry, image.corruption, scratch);
+        runEnd = Math.min(tableEnd, (cluster + scratch.count) * clusterSize);
+        done = readRun(image, table, index, at, buffer, start + at - offset, runEnd - at, length > clusterSize);
+      }
+      if (done !== undefined) (pending ??= []).push(done);
+      at = runEnd;
+    }
+  } catch (error) {
+    if (pending === undefined) throw error;
+    return image.reclaim.track(settleThenThrow(pending, error));
+  }
+  if (pending === undefined) return;
+  return image.reclaim.track(pending.length === 1 ? pending[0] : settleAll(pending));
+}
+
+async function readAfter(
+  loading: Promise<unknown>,
+  image: Qcow2Image,
+  offset: number,
+  buffer: Uint8Array,
+  start: number,
+  length: number,
+): Promise<void> {
+  await loading;
+  await readRange(image, offset, buffer, start, length);
+}
+
+/** One run, as `scratch` describes it; inside one run everything lies together. */
+function readRun(
+  image: Qcow2Image,
+  table: Table,
+  index: number,
+  offset: number,
+  buffer: Uint8Array,
+  start: number,
+  length: number,
+  many: boolean,
+): Completion {
+  const { clusterSize } = image.geometry;
+  switch (scratch.kind) {
+    case EntryKind.Data: {
+      const { host, count } = scratch;
+      // A file that was cut short must not be taken for one full of zeroes.
+      if (host + (count - 1) * clusterSize >= image.file.size) throw beyondEnd(image, offset, host);
+      return image.file.read(host + (offset % clusterSize), buffer, start, length);
+    }
+    case EntryKind.Unallocated:
+      return readBacking(image, offset, buffer, start, length);
+    case EntryKind.Compressed: {
+      const cluster = image.compressed.read(table.view.getUint32(index * 8), table.view.getUint32(index * 8 + 4), many);
+      const from = offset % clusterSize;
+      if (!isPromise(cluster)) {
+        buffer.set(cluster.subarray(from, from + length), start);
+        return;
+      }
+      return cluster.then((bytes) => {
+        buffer.set(bytes.subarray(from, from + length), start);
+      });
+    }
+    default:
+      buffer.fill(0, start, start + length);
+      return;
+  }
+}
+
+function readBacking(image: Qcow2Image, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+  if (image.readsZero(offset)) {
+    buffer.fill(0, start, start + length);
+    return;
+  }
+  return (image.backing as NonNullable<Qcow2Image['backing']>).read(offset, buffer, start, length);
+}
+
+function beyondEnd(image: Qcow2Image, offset: number, host: number): BlockError {
+  const message = `Data cluster at ${hex(host)} lies beyond the end of the file at ${image.file.size} (guest offset: ${hex(offset)})`;
+  return new BlockError('io', message, { driver: 'qcow2', reason: 'qcow2/data-beyond-end', offset: host });
+}

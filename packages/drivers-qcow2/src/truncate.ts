@@ -1,0 +1,102 @@
+/** Changing the size of the disk. */
+import { BlockError, WriteFlag, type TruncateOptions } from '@blk/core-graph';
+import { argumentError } from './errors.js';
+import { l1EntriesFor, MAX_L1_BYTES } from './format.js';
+import { preallocate } from './preallocate.js';
+import type { Qcow2Image } from './qcow2-image.js';
+import { forgetClusters, zeroPart, zeroRange } from './zero.js';
+import { writeAll } from './write.js';
+
+/** Grows or shrinks; what is added reads as zeroes even where the backing file has something. */
+export async function truncateImage(image: Qcow2Image, size: number, options: TruncateOptions): Promise<void> {
+  image.corruption.check();
+  const { geometry, header } = image;
+  if (header.current.snapshotCount > 0 && geometry.version === 2) {
+    throw argumentError("Can't resize a v2 image which has snapshots", 'unsupported');
+  }
+  if (size === image.size) return;
+  if (size < image.size) await shrink(image, size, options);
+  else await growTo(image, size, options);
+}
+
+async function growTo(image: Qcow2Image, size: number, options: TruncateOptions): Promise<void> {
+  const { clusterSize } = image.geometry;
+  const oldSize = image.size;
+  await growL1(image, l1EntriesFor(image.geometry, size));
+  const oldEnd = Math.ceil(oldSize / clusterSize) * clusterSize;
+  // What an earlier, longer disk may have left behind.
+  await forgetClusters(image, oldEnd / clusterSize, Math.ceil(size / clusterSize));
+  // The rest of the last cluster may hold data of that disk, or let the backing file through.
+  if (oldSize < oldEnd) await zeroPart(image, oldSize, Math.min(oldEnd, size) - oldSize);
+  if (!image.readsZero(oldEnd) && oldEnd < size) await hideBacking(image, oldEnd, Math.min(size, image.backing?.size ?? 0));
+  await preallocate(image, oldSize, size, options.preallocation);
+  // The size is last: until then nobody can see what is behind the end.
+  const pending = image.flusher.flush();
+  if (pending !== undefined) await pending;
+  await image.header.update({ size });
+  await image.file.flush();
+  image.size = size;
+}
+
+async function hideBacking(image: Qcow2Image, from: number, to: number): Promise<void> {
+  const end = Math.ceil(to / image.geometry.clusterSize) * image.geometry.clusterSize;
+  if (image.geometry.version === 3) await zeroRange(image, from, end - from, WriteFlag.MayUnmap);
+  else await writeZeroBytes(image, from, end);
+}
+
+const PIECE = 1024 * 1024;
+
+async function writeZeroBytes(image: Qcow2Image, from: number, to: number): Promise<void> {
+  const zeroes = new Uint8Array(Math.min(PIECE, to - from));
+  for (let at = from; at < to; at += PIECE) await writeAll(image, at, zeroes, 0, Math.min(PIECE, to - at));
+}
+
+async function growL1(image: Qcow2Image, entries: number): Promise<void> {
+  const { geometry, header, l2, file } = image;
+  const { clusterSize } = geometry;
+  if (entries * 8 > MAX_L1_BYTES) {
+    throw new BlockError('too-large', 'Failed to grow the L1 table: File too large', { driver: 'qcow2' });
+  }
+  if (entries <= l2.l1.length) return;
+  const clusters = Math.ceil((entries * 8) / clusterSize);
+  const run = await image.allocator.allocateTogether(clusters);
+  const offset = run.cluster * clusterSize;
+  try {
+    // What the table refers to, and the counts of its new place, come before it. The node is drained: nothing changes now.
+    await image.flusher.flushFully();
+    const bytes = new Uint8Array(clusters * clusterSize);
+    bytes.set(l2.l1.encode());
+    await file.write(offset, bytes, 0, bytes.length);
+    await file.flush();
+    await header.update({ l1Size: entries, l1Offset: offset });
+    await file.flush();
+  } catch (error) {
+    await image.allocator.release(run.cluster, run.count).catch(() => undefined);
+    throw error;
+  }
+  const old = l2.l1;
+  l2.l1 = old.moved(entries, offset);
+  if (old.dirty) l2.l1.touch(0, entries);
+  image.metadata.remove(old.offset, Math.max(old.length * 8, 1));
+  image.metadata.add('active-l1', offset, entries * 8);
+  if (old.length > 0) image.reclaim.free(old.offset / clusterSize, Math.ceil((old.length * 8) / clusterSize));
+}
+
+async function shrink(image: Qcow2Image, size: number, options: TruncateOptions): Promise<void> {
+  if (options.shrink !== true) {
+    throw argumentError('Shrinking deletes what is behind the new end; ask for it explicitly');
+  }
+  if (options.preallocation !== 'off') {
+    throw argumentError('Preallocation can not be used for shrinking an image');
+  }
+  const { clusterSize } = image.geometry;
+  const oldSize = image.size;
+  const pending = image.flusher.flush();
+  if (pending !== undefined) await pending;
+  image.size = size;
+  await image.header.update({ size });
+  await image.file.flush();
+  await forgetClusters(image, Math.ceil(size / clusterSize), Math.ceil(oldSize / clusterSize));
+  const after = image.flusher.flush();
+  if (after !== undefined) await after;
+}

@@ -1,0 +1,70 @@
+/** Writing: in place where a cluster belongs to this image alone, else into new clusters (`allocating-write.ts`). */
+import { isPromise, type Completion } from '@blk/core-graph';
+import { allocatingWrite } from './allocating-write.js';
+import { EntryKind } from './l2-entry.js';
+import { settleAll, settleThenThrow } from './pending.js';
+import type { Qcow2Image } from './qcow2-image.js';
+import { ScannedRun, scanRun } from './scan.js';
+
+const scratch = new ScannedRun();
+
+/**
+ * Stores `buffer[start, start + length)` at guest offset `offset`. What can be written in place at once is; the rest, from
+ * the first cluster that needs a table or a host cluster on, follows in `allocatingWrite`.
+ */
+export function writeRange(image: Qcow2Image, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+  const { geometry } = image;
+  const { clusterSize, l2Span, l2Entries } = geometry;
+  const end = offset + length;
+  let pending: Promise<void>[] | undefined;
+  let at = offset;
+  try {
+    image.corruption.check();
+    while (at < end) {
+      const l1Index = Math.floor(at / l2Span);
+      const table = image.l2.cache.peek(l1Index);
+      let inPlace = false;
+      if (table?.writable === true) {
+        const tableEnd = Math.min(end, (l1Index + 1) * l2Span);
+        const cluster = Math.floor(at / clusterSize);
+        scanRun(table, cluster - l1Index * l2Entries, Math.ceil(tableEnd / clusterSize) - cluster, geometry, image.corruption, scratch);
+        inPlace = scratch.kind === EntryKind.Data && scratch.copied;
+      }
+      if (!inPlace) {
+        const rest = allocatingWrite(image, at, buffer, start + at - offset, end - at);
+        (pending ??= []).push(rest);
+        break;
+      }
+      const runEnd = Math.min(end, (Math.floor(at / clusterSize) + scratch.count) * clusterSize);
+      const done = writeHost(image, scratch.host + (at % clusterSize), buffer, start + at - offset, runEnd - at);
+      if (done !== undefined) (pending ??= []).push(done);
+      at = runEnd;
+    }
+  } catch (error) {
+    if (pending === undefined) throw error;
+    return image.reclaim.track(settleThenThrow(pending, error));
+  }
+  if (pending === undefined) return;
+  return image.reclaim.track(pending.length === 1 ? pending[0] : settleAll(pending));
+}
+
+/** Writes data to the file, after a look whether metadata lies there. */
+export function writeHost(image: Qcow2Image, host: number, buffer: Uint8Array, start: number, length: number): Completion {
+  checkHostRange(image, host, length);
+  return image.file.write(host, buffer, start, length);
+}
+
+/** Throws where data is about to be written over metadata. */
+export function checkHostRange(image: Qcow2Image, host: number, length: number): void {
+  const { clusterSize } = image.geometry;
+  const first = Math.floor(host / clusterSize);
+  const hit = image.metadata.hit(first, Math.floor((host + length - 1) / clusterSize) - first + 1);
+  if (hit === undefined) return;
+  throw image.corruption.found(`Preventing invalid write on metadata (overlaps with ${hit})`, host, length);
+}
+
+/** As `writeRange`, for those who have a promise anyway. */
+export async function writeAll(image: Qcow2Image, offset: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
+  const done = writeRange(image, offset, buffer, start, length);
+  if (isPromise(done)) await done;
+}

@@ -1,0 +1,73 @@
+/** Images in memory for the tests: opened, changed, looked at, and handed to the reference tools as files. */
+import { writeFileSync, readFileSync } from 'node:fs';
+import { BlockGraph, UNTRUSTED, TRUSTED, WriteFlag, type BlockNode, type Completion, type ImagePolicy } from '@blk/core-graph';
+import { MemoryDisk, MemoryDisks } from '@blk/driver-conformance';
+import { qemuImg } from '@blk/oracle';
+import { qcow2 } from '../src/index.js';
+
+export { UNTRUSTED };
+
+/** A graph, its disks, and the image `memory:image` in it. */
+export class Bench {
+  readonly disks = new MemoryDisks();
+  readonly graph: BlockGraph;
+  readonly warnings: string[] = [];
+
+  constructor(policy: ImagePolicy = TRUSTED) {
+    this.graph = new BlockGraph({
+      drivers: [this.disks.driver, qcow2],
+      policy,
+      host: { warn: (message) => this.warnings.push(message) },
+    });
+  }
+
+  async create(size: number, options: Record<string, unknown> = {}, name = 'image'): Promise<MemoryDisk> {
+    await this.graph.create(`memory:${name}`, { format: 'qcow2', size, options, unsafe: true });
+    return this.disks.get(name);
+  }
+
+  open(disk: MemoryDisk, options: Record<string, unknown> = {}, readOnly = false): Promise<BlockNode> {
+    return this.graph.open({ driver: 'qcow2', file: disk.definition, discard: 'unmap', ...options }, { readOnly });
+  }
+}
+
+/** Waits for a completion. */
+export async function done(completion: Completion): Promise<void> {
+  if (completion !== undefined) await completion;
+}
+
+export async function readAll(node: BlockNode): Promise<Uint8Array> {
+  const bytes = new Uint8Array(node.size);
+  if (bytes.length > 0) await done(node.read(0, bytes, 0, bytes.length));
+  return bytes;
+}
+
+export async function write(node: BlockNode, offset: number, bytes: Uint8Array, flags = 0): Promise<void> {
+  await done(node.write(offset, bytes, 0, bytes.length, flags));
+}
+
+export async function writeCompressed(node: BlockNode, offset: number, bytes: Uint8Array): Promise<void> {
+  await write(node, offset, bytes, WriteFlag.Compressed);
+}
+
+/** Throws what `qemu-img check` says where it finds corruption, or leaks too unless they are allowed. */
+export async function checkImage(file: string, leaksAllowed = false): Promise<void> {
+  const { code, stdout, stderr } = await qemuImg('check', '-f', 'qcow2', file);
+  if (code === 0 || (leaksAllowed && code === 3)) return;
+  throw new Error(`qemu-img check: exit code ${code}\n${stderr.slice(0, 2000)}${stdout.slice(0, 2000)}`);
+}
+
+/** Throws where the reference reads other bytes from the image than `expected`. */
+export async function compareWith(file: string, expected: Uint8Array): Promise<void> {
+  writeFileSync(`${file}.raw`, expected);
+  const { code, stdout, stderr } = await qemuImg('compare', '-f', 'qcow2', '-F', 'raw', file, `${file}.raw`);
+  if (code !== 0) throw new Error(`qemu-img compare: exit code ${code}\n${stderr}${stdout}`);
+}
+
+export function save(disk: MemoryDisk, file: string): void {
+  writeFileSync(file, disk.toBytes());
+}
+
+export function load(file: string): MemoryDisk {
+  return new MemoryDisk({ content: new Uint8Array(readFileSync(file)) });
+}
