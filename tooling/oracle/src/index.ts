@@ -5,7 +5,7 @@
  */
 export { findTool, skipUnless, type Requirement, type ToolName } from './tools.js';
 export { run, type RunOptions, type RunResult } from './run.js';
-export { start, waitForSocket, type Running, type StartOptions } from './start.js';
+export { start, waitForSocket, type Running, type StartOptions, type WaitOptions } from './start.js';
 export { tempDir, type TempDir } from './temp.js';
 export { prng, type Prng } from './prng.js';
 export { createImage, imageInfo, qemuImg, qemuIo, type QemuIoOptions } from './qemu-img.js';

@@ -30,6 +30,6 @@ export async function startQemuNbd(options: QemuNbdOptions): Promise<QemuNbd> {
     ...(exportName === '' ? [] : ['-x', exportName]), ...(readOnly ? ['-r'] : []), ...args, file,
   ];
   const server = await start(needTool('qemu-nbd'), words, rest);
-  await waitForSocket(socket, server);
+  await waitForSocket(socket, server, { greeting: true });
   return { ...server, uri: nbdUri(socket, exportName) };
 }

@@ -61,26 +61,47 @@ export async function start(program: string, args: readonly string[], options: S
   };
 }
 
+/** What to wait for. */
+export interface WaitOptions {
+  /** Milliseconds until it is given up. Default 20,000. */
+  readonly timeout?: number;
+  /**
+   * Also wait until the server speaks, as NBD servers do first: a socket accepts connections from the moment it listens, which
+   * may be before the server has opened what it serves.
+   */
+  readonly greeting?: boolean;
+}
+
 /**
  * Waits until a unix socket accepts connections. Each try is a connection of its own, so the server must allow it.
- * @throws Error if the server ends first or `timeout` milliseconds (default 20,000) pass.
+ * @throws Error if the server ends first or the time is up; the server is ended then.
  */
-export async function waitForSocket(path: string, server: Running, timeout = 20_000): Promise<void> {
+export async function waitForSocket(path: string, server: Running, options: WaitOptions = {}): Promise<void> {
+  const { timeout = 20_000, greeting = false } = options;
   const deadline = Date.now() + timeout;
   let ended: number | undefined;
   void server.exited.then((code) => (ended = code));
-  while (!(await accepts(path))) {
+  while (!(await accepts(path, greeting, deadline))) {
     if (ended !== undefined) throw new Error(`the server ended with ${ended} before it listened: ${server.stderr()}`);
-    if (Date.now() > deadline) throw new Error(`no server on ${path} after ${timeout} ms: ${server.stderr()}`);
+    if (Date.now() > deadline) {
+      await server.stop();
+      throw new Error(`no server on ${path} after ${timeout} ms: ${server.stderr()}`);
+    }
     // Nothing announces that another process has called listen().
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 
-function accepts(path: string): Promise<boolean> {
+function accepts(path: string, greeting: boolean, deadline: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
-    socket.once('connect', () => { socket.destroy(); resolve(true); });
-    socket.once('error', () => { resolve(false); });
+    const settle = (answer: boolean): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once(greeting ? 'data' : 'connect', () => { settle(true); });
+    socket.once('error', () => { settle(false); });
+    socket.once('close', () => { settle(false); });
+    socket.setTimeout(Math.max(1, deadline - Date.now()), () => { settle(false); });
   });
 }

@@ -17,7 +17,7 @@ export async function startNbd(lab: Lab, side: Side, file: string, format: strin
   const [program, ...words] = lab.programs[side].nbd;
   const server = await start(program, [...words, '-t', '-e', '16', '-f', format, ...(readOnly ? ['-r'] : []), '-k', socket, file], { lifetime: 1_200_000 });
   server.process.stdout.resume();
-  await waitForSocket(socket, server);
+  await waitForSocket(socket, server, { greeting: true });
   return { ...server, uri: nbdUri(socket) };
 }
 
@@ -34,7 +34,7 @@ export async function startDaemon(lab: Lab, side: Side, file: string, format: st
     '--export', 'type=nbd,id=export,node-name=disk',
   ], { lifetime: 600_000 });
   server.process.stdout.resume();
-  await waitForSocket(socket, server);
+  await waitForSocket(socket, server, { greeting: true });
   return { ...server, uri: nbdUri(socket, 'disk') };
 }
 
