@@ -3,4 +3,28 @@
  *
  * @packageDocumentation
  */
-export {};
+export * from './codec/constants.js';
+export * from './codec/handshake.js';
+export * from './codec/transmission.js';
+export { NbdErrno, nbdErrnoOf } from './codec/errno.js';
+export { NBD_PORT, nbdUri, type NbdAddress } from './codec/uri.js';
+export { NbdServer, type NbdServerEvents, type NbdServerOptions, type RemoveMode } from './server/server.js';
+export { NbdExport, type ExportOptions, type ExportSource } from './server/export.js';
+export type { Connection } from './server/connection.js';
+export { DEFAULT_LIMITS, type NbdLimits } from './server/limits.js';
+export type { ListenTarget } from './server/listener.js';
+export {
+  allocationContext,
+  allocationDepthContext,
+  dirtyBitmapContext,
+  type MetaContext,
+  type StatusRun,
+} from './server/meta-context.js';
+export {
+  loadPsk,
+  loadX509,
+  type NbdTls,
+  type PskCredentials,
+  type TlsCredentials,
+  type X509Credentials,
+} from './server/tls.js';

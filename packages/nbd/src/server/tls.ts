@@ -1,0 +1,112 @@
+/** TLS of a server: credentials from files laid out as QEMU's, and the upgrade of a connection. */
+import { readFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import { createServer, type TLSSocket, type TlsOptions } from 'node:tls';
+import { BlockError, systemError } from '@blk/core-graph';
+
+/** Certificates, as PEM. */
+export interface X509Credentials {
+  readonly kind: 'x509';
+  readonly certificate: string;
+  readonly key: string;
+  /** Who may have signed the certificates of clients. */
+  readonly authority: string | undefined;
+  readonly revoked: string | undefined;
+  /** Clients must show a certificate that `authority` signed. */
+  readonly verifyPeer: boolean;
+}
+
+/** Keys known to both sides, by user name. */
+export interface PskCredentials {
+  readonly kind: 'psk';
+  readonly keys: ReadonlyMap<string, Uint8Array>;
+}
+
+export type TlsCredentials = X509Credentials | PskCredentials;
+
+export interface NbdTls {
+  readonly credentials: TlsCredentials;
+  /** Default true: nothing but TLS is served. False: clients may ask for TLS. */
+  readonly required?: boolean;
+}
+
+/** `server-cert.pem`, `server-key.pem`, `ca-cert.pem` and, if there, `ca-crl.pem` of a folder. */
+export async function loadX509(folder: string, options: { readonly verifyPeer?: boolean } = {}): Promise<X509Credentials> {
+  const { verifyPeer = true } = options;
+  return {
+    kind: 'x509',
+    certificate: await load(folder, 'server-cert.pem'),
+    key: await load(folder, 'server-key.pem'),
+    authority: verifyPeer ? await load(folder, 'ca-cert.pem') : await loadIfThere(folder, 'ca-cert.pem'),
+    revoked: await loadIfThere(folder, 'ca-crl.pem'),
+    verifyPeer,
+  };
+}
+
+/** `keys.psk` of a folder: lines of `user:key`, the key in hexadecimal. */
+export async function loadPsk(folder: string): Promise<PskCredentials> {
+  const keys = new Map<string, Uint8Array>();
+  for (const [index, line] of (await load(folder, 'keys.psk')).split('\n').entries()) {
+    if (line.trim() === '' || line.startsWith('#')) continue;
+    const match = /^([^:]+):((?:[0-9a-f]{2})+)$/i.exec(line.trim());
+    if (!match) throw new BlockError('invalid-argument', `Line ${index + 1} of '${join(folder, 'keys.psk')}' is not USER:HEXKEY`);
+    keys.set(match[1], Buffer.from(match[2], 'hex'));
+  }
+  return { kind: 'psk', keys };
+}
+
+/**
+ * Runs the TLS handshake on a connection whose bytes are nobody else's from here on.
+ * Rejects where it fails or the connection ends; the socket is destroyed then.
+ */
+export function upgrade(socket: Socket, credentials: TlsCredentials): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    // A server of its own for each connection: its events then belong to this connection, all of it documented interface.
+    const server = createServer(optionsOf(credentials));
+    const fail = (error: Error): void => {
+      socket.destroy();
+      reject(error);
+    };
+    server.once('secureConnection', resolve);
+    server.once('tlsClientError', fail);
+    socket.once('close', () => {
+      fail(new BlockError('io', 'Connection ended during the TLS handshake'));
+    });
+    server.emit('connection', socket);
+  });
+}
+
+function optionsOf(credentials: TlsCredentials): TlsOptions {
+  if (credentials.kind === 'psk') {
+    return { ciphers: 'PSK', minVersion: 'TLSv1.2', pskCallback: (_socket, identity) => credentials.keys.get(identity) ?? null };
+  }
+  const { certificate, key, authority, revoked, verifyPeer } = credentials;
+  return {
+    cert: certificate,
+    key,
+    minVersion: 'TLSv1.2',
+    requestCert: verifyPeer,
+    rejectUnauthorized: verifyPeer,
+    ...(authority === undefined ? {} : { ca: authority }),
+    ...(revoked === undefined ? {} : { crl: revoked }),
+  };
+}
+
+async function load(folder: string, name: string): Promise<string> {
+  const path = join(folder, name);
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw systemError(`Unable to read TLS credentials '${path}'`, error, { filename: path });
+  }
+}
+
+async function loadIfThere(folder: string, name: string): Promise<string | undefined> {
+  try {
+    return await load(folder, name);
+  } catch (error) {
+    if (error instanceof BlockError && error.kind === 'not-found') return undefined;
+    throw error;
+  }
+}
