@@ -5,10 +5,10 @@
 import { isPromise } from '@blk/core-graph';
 import { copyOnWrite } from './copy-on-write.js';
 import { EntryKind } from './l2-entry.js';
-import { linkData, writableTable } from './link.js';
+import { changeableTable, linkData } from './link.js';
 import type { Qcow2Image } from './qcow2-image.js';
 import { ScannedRun, scanRun } from './scan.js';
-import type { Table } from './table-cache.js';
+import { Table } from './table-cache.js';
 import { checkHostRange, writeHost } from './write.js';
 
 const scratch = new ScannedRun();
@@ -31,7 +31,11 @@ export async function allocatingWrite(
       const endCluster = Math.ceil(pieceEnd / clusterSize);
       const relief = image.flusher.relieve();
       if (relief !== undefined) await relief;
-      const table = await unlockedTable(image, l1Index, cluster, endCluster);
+      let table = changeableTable(image, l1Index, cluster, endCluster);
+      while (!(table instanceof Table)) {
+        await table;
+        table = changeableTable(image, l1Index, cluster, endCluster);
+      }
       const plan = planRun(image, table, cluster - l1Index * l2Entries, endCluster - cluster);
       const runEnd = Math.min(pieceEnd, (cluster + plan.count) * clusterSize);
       if (plan.action === 'in-place') {
@@ -50,16 +54,6 @@ export async function allocatingWrite(
     }
   } finally {
     image.reclaim.leave(generation);
-  }
-}
-
-/** The table of clusters `[first, end)`, changeable, while nobody allocates any of them. */
-export async function unlockedTable(image: Qcow2Image, l1Index: number, first: number, end: number): Promise<Table> {
-  for (;;) {
-    const table = await writableTable(image, l1Index);
-    const conflict = image.locks.conflict(first, end);
-    if (conflict === undefined && image.l2.cache.peek(l1Index) === table) return table;
-    if (conflict !== undefined) await conflict;
   }
 }
 
@@ -107,7 +101,11 @@ async function writeNew(
     checkHostRange(image, host, run.count * clusterSize);
     const writing = copyOnWrite(image, { host, virgin: run.virgin }, offset, buffer, start, end - offset);
     if (isPromise(writing)) await writing;
-    const table = await writableTable(image, l1Index);
+    let table = image.l2.writable(l1Index);
+    while (isPromise(table)) {
+      await table;
+      table = image.l2.writable(l1Index);
+    }
     linkData(image, table, cluster - l1Index * l2Entries, run.count, host);
   } catch (error) {
     if (plan.action === 'allocate') await image.allocator.release(run.cluster, run.count).catch(() => undefined);

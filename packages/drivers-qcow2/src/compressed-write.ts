@@ -1,11 +1,11 @@
 /** Writing compressed clusters: deflated in threads, packed behind each other, stored plainly where that is shorter. */
 import { isPromise } from '@blk/core-graph';
 import { deflate } from '#deflate';
-import { unlockedTable } from './allocating-write.js';
 import { argumentError } from './errors.js';
 import { compressedEntry } from './l2-entry.js';
-import { setEntry } from './link.js';
+import { changeableTable, setEntry } from './link.js';
 import type { Qcow2Image } from './qcow2-image.js';
+import { Table } from './table-cache.js';
 import { checkHostRange, writeAll } from './write.js';
 
 /** Whole clusters; only the one at the end of the disk may be short. */
@@ -56,7 +56,11 @@ async function storePacked(image: Qcow2Image, cluster: number, bytes: Uint8Array
     const done = image.file.write(offset, bytes, 0, bytes.length);
     if (isPromise(done)) await done;
     const l1Index = Math.floor(cluster / l2Entries);
-    const table = await unlockedTable(image, l1Index, cluster, cluster + 1);
+    let table = changeableTable(image, l1Index, cluster, cluster + 1);
+    while (!(table instanceof Table)) {
+      await table;
+      table = changeableTable(image, l1Index, cluster, cluster + 1);
+    }
     const { high, low } = compressedEntry(offset, bytes.length, image.geometry);
     setEntry(image, table, cluster - l1Index * l2Entries, high, low);
     image.flusher.linked();

@@ -1,5 +1,5 @@
 /** New images: the few clusters of an empty one, then space ahead of time where it is wanted. */
-import { BlockError, TRUSTED, type CreateContext, type CreateOptionTable, type Edge, type Preallocation } from '@blk/core-graph';
+import { TRUSTED, type BlockError, type CreateContext, type CreateOptionTable, type Edge, type Preallocation } from '@blk/core-graph';
 import { argumentError } from './errors.js';
 import { encodeExtensions, encodeFeatureNames, ExtensionType, type Extension } from './extensions.js';
 import { Compatible, FEATURE_NAMES } from './features.js';

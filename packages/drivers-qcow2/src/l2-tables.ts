@@ -69,7 +69,7 @@ export class L2Tables {
   async #make(l1Index: number): Promise<Table> {
     if (this.exists(l1Index)) {
       const loaded = await this.load(l1Index);
-      if (loaded.writable) return loaded;
+      if (this.l1.copied[l1Index] === 1) return this.#opened(loaded);
     }
     const allocator = this.allocator as Allocator;
     const run = await allocator.allocate(1);

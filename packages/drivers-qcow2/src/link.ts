@@ -6,14 +6,13 @@ import type { Qcow2Image } from './qcow2-image.js';
 import type { FreeCause } from './reclaim.js';
 import type { Table } from './table-cache.js';
 
-/** The table of `l1Index`, in the cache and changeable at this moment: change it before anything else is awaited. */
-export async function writableTable(image: Qcow2Image, l1Index: number): Promise<Table> {
-  let table = image.l2.writable(l1Index);
-  while (isPromise(table)) {
-    await table;
-    table = image.l2.writable(l1Index);
-  }
-  return table;
+/**
+ * The table of `l1Index` for changing clusters `[first, end)`, or something to wait for before asking again. A table is good
+ * until the caller next waits: then others may allocate the clusters, and the cache may drop it.
+ */
+export function changeableTable(image: Qcow2Image, l1Index: number, first: number, end: number): Table | Promise<unknown> {
+  const table = image.l2.writable(l1Index);
+  return isPromise(table) ? table : (image.locks.conflict(first, end) ?? table);
 }
 
 /** Replaces an entry; the reference of the old one to host clusters is given back, unless it stays the same. */

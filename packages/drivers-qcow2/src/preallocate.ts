@@ -1,9 +1,9 @@
 /** Host clusters for a range before anything is written to it. */
-import type { Preallocation } from '@blk/core-graph';
-import { unlockedTable } from './allocating-write.js';
+import { isPromise, type Preallocation } from '@blk/core-graph';
 import { kindOf, EntryKind } from './l2-entry.js';
-import { linkData, writableTable } from './link.js';
+import { changeableTable, linkData } from './link.js';
 import type { Qcow2Image } from './qcow2-image.js';
+import { Table } from './table-cache.js';
 
 const ZEROES = new Uint8Array(1024 * 1024);
 
@@ -17,11 +17,16 @@ export async function preallocate(image: Qcow2Image, from: number, to: number, m
     const tableEnd = Math.min(end, (l1Index + 1) * l2Entries);
     const relief = image.flusher.relieve();
     if (relief !== undefined) await relief;
-    const table = await unlockedTable(image, l1Index, at, tableEnd);
+    let table = changeableTable(image, l1Index, at, tableEnd);
+    while (!(table instanceof Table)) {
+      await table;
+      table = changeableTable(image, l1Index, at, tableEnd);
+    }
+    const { view } = table;
     const first = at;
     const isFree = (cluster: number): boolean => {
       const index = (cluster - l1Index * l2Entries) * 8;
-      return kindOf(table.view.getUint32(index), table.view.getUint32(index + 4)) === EntryKind.Unallocated;
+      return kindOf(view.getUint32(index), view.getUint32(index + 4)) === EntryKind.Unallocated;
     };
     while (at < tableEnd && isFree(at)) at++;
     if (at === first) {
@@ -41,7 +46,11 @@ async function allocateRun(image: Qcow2Image, l1Index: number, cluster: number, 
     const hostEnd = host + run.count * clusterSize;
     try {
       await reserve(image, host, hostEnd, mode, run.virgin);
-      const table = await writableTable(image, l1Index);
+      let table = image.l2.writable(l1Index);
+      while (isPromise(table)) {
+        await table;
+        table = image.l2.writable(l1Index);
+      }
       linkData(image, table, cluster - l1Index * l2Entries, run.count, host);
     } catch (error) {
       await image.allocator.release(run.cluster, run.count).catch(() => undefined);

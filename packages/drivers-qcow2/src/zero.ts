@@ -1,12 +1,11 @@
 /** Making ranges read as zeroes, and giving space back: by marks in the L2 tables, cluster by cluster. */
-import { WriteFlag, type Completion } from '@blk/core-graph';
-import { unlockedTable } from './allocating-write.js';
+import { isPromise, WriteFlag, type Completion } from '@blk/core-graph';
 import { argumentError } from './errors.js';
 import { COPIED, EntryKind, kindOf, ZERO } from './l2-entry.js';
-import { setEntry } from './link.js';
+import { changeableTable, setEntry } from './link.js';
 import type { Qcow2Image } from './qcow2-image.js';
 import type { FreeCause } from './reclaim.js';
-import type { Table } from './table-cache.js';
+import { Table } from './table-cache.js';
 import { writeAll } from './write.js';
 
 /** What is to become of a cluster. */
@@ -28,7 +27,7 @@ export async function zeroRange(image: Qcow2Image, offset: number, length: numbe
   // The disk's last cluster may be a part of one; nothing behind it can be seen.
   const last = end >= image.size ? Math.ceil(end / clusterSize) : Math.floor(end / clusterSize);
   const wish = (flags & WriteFlag.MayUnmap) !== 0 ? 'unmap' : 'zero';
-  if (first >= last) {
+  if (first > last) {
     await zeroPart(image, offset, length);
     return;
   }
@@ -60,7 +59,11 @@ async function changeClusters(image: Qcow2Image, first: number, last: number, wi
     if (!untouched && (image.l2.exists(l1Index) || wish !== 'forget')) {
       const relief = image.flusher.relieve();
       if (relief !== undefined) await relief;
-      const table = await unlockedTable(image, l1Index, at, end);
+      let table = changeableTable(image, l1Index, at, end);
+      while (!(table instanceof Table)) {
+        await table;
+        table = changeableTable(image, l1Index, at, end);
+      }
       for (let cluster = at; cluster < end; cluster++) {
         changeCluster(image, table, cluster - l1Index * l2Entries, cluster * clusterSize, wish, cause);
       }
@@ -103,7 +106,11 @@ async function readsAsZeroes(image: Qcow2Image, offset: number): Promise<boolean
   const { l2Span, clusterSize } = image.geometry;
   const l1Index = Math.floor(offset / l2Span);
   if (!image.l2.exists(l1Index)) return image.readsZero(offset - (offset % clusterSize));
-  const table = await image.l2.load(l1Index);
+  let table = image.l2.load(l1Index);
+  while (isPromise(table)) {
+    await table;
+    table = image.l2.load(l1Index);
+  }
   const at = Math.floor((offset % l2Span) / clusterSize) * 8;
   const kind = kindOf(table.view.getUint32(at), table.view.getUint32(at + 4));
   if (kind === EntryKind.Unallocated) return image.readsZero(offset - (offset % clusterSize));
