@@ -55,6 +55,7 @@ export class Backend implements EdgeParent {
   #root: Edge | undefined;
   #inFlight = 0;
   #held = 0;
+  #stopped = false;
   #opened: (() => void)[] = [];
   #idle: (() => void)[] = [];
 
@@ -182,13 +183,13 @@ export class Backend implements EdgeParent {
   }
 
   writeZeroes(offset: number, length: number, flags = 0): Completion {
-    return this.#change(offset, length, 'write', (root) =>
+    return this.#change(offset, length, length, (root) =>
       root.writeZeroes(offset, length, this.writeThrough ? flags | WriteFlag.Fua : flags),
     );
   }
 
   discard(offset: number, length: number): Completion {
-    return this.#change(offset, length, 'write', (root) => root.discard(offset, length));
+    return this.#change(offset, length, undefined, (root) => root.discard(offset, length));
   }
 
   /** All writes that completed before are on stable storage when this completes. */
@@ -210,10 +211,25 @@ export class Backend implements EdgeParent {
     yield* chainExtents(this.root, offset, length);
   }
 
-  /** Changes the size of the image, in a drained section. */
+  /** Changes the size of the image, in a drained section. Throws kind `busy` where other users of the node do not allow it. */
   async truncate(size: number, options?: TruncateOptions): Promise<void> {
-    const { root } = this;
-    await this.graph.drained([root], () => root.truncate(size, options));
+    const { root, edge } = this;
+    if (edge === undefined) return;
+    const { access } = edge;
+    this.setAccess({ ...access, permissions: access.permissions | Permission.Resize });
+    try {
+      await this.graph.drained([root], () => root.truncate(size, options));
+    } finally {
+      this.setAccess(access);
+    }
+  }
+
+  /** Goes on after a stop that the error policy made: the failed requests are tried again. */
+  restart(): void {
+    this.ioStatus = 'ok';
+    if (!this.#stopped) return;
+    this.#stopped = false;
+    this.resume();
   }
 
   quiesce(): void {
@@ -232,19 +248,26 @@ export class Backend implements EdgeParent {
     this.onResize?.();
   }
 
-  #change(offset: number, length: number, operation: Operation, request: (root: BlockNode) => Completion): Completion {
-    if (this.#held > 0) return this.#whenOpen(() => this.#change(offset, length, operation, request));
+  /** A change without data. `counted`: bytes to account as written; undefined: not accounted. */
+  #change(offset: number, length: number, counted: number | undefined, request: (root: BlockNode) => Completion): Completion {
+    if (this.#held > 0) return this.#whenOpen(() => this.#change(offset, length, counted, request));
     const { root } = this;
     this.#checkWrite(root, offset, length);
     const began = this.graph.host.now();
-    const again = (): Completion => this.#change(offset, length, operation, request);
+    const again = (): Completion => this.#change(offset, length, counted, request);
     let done: Completion;
     try {
       done = request(root);
     } catch (error) {
-      return this.#failed(operation, error, again);
+      return this.#failed('write', error, again);
     }
-    return done === undefined ? undefined : this.#finish(done, operation, 0, began, again);
+    if (done !== undefined) return this.#finish(done, 'write', counted, began, again);
+    if (counted !== undefined) this.statistics.succeeded('write', counted, this.graph.host.now() - began);
+  }
+
+  /** Throws kind `out-of-range` unless both are whole numbers of bytes inside the image. */
+  checkRange(offset: number, length: number): void {
+    if (!isRange(offset, length, this.root.size)) throw this.#outOfRange(offset, length);
   }
 
   #checkWrite(root: BlockNode, offset: number, length: number): void {
@@ -265,7 +288,7 @@ export class Backend implements EdgeParent {
   async #finish(
     done: Promise<void>,
     operation: Operation,
-    length: number,
+    counted: number | undefined,
     began: number,
     again: () => Completion,
   ): Promise<void> {
@@ -278,7 +301,7 @@ export class Backend implements EdgeParent {
       if (handled !== undefined) await handled;
       return;
     }
-    this.statistics.succeeded(operation, length, this.graph.host.now() - began);
+    if (counted !== undefined) this.statistics.succeeded(operation, counted, this.graph.host.now() - began);
     this.#left();
   }
 
@@ -299,7 +322,9 @@ export class Backend implements EdgeParent {
     const action: BlockErrorAction = actionFor(policy, errno);
     if (action === 'stop') {
       if (this.ioStatus === 'ok') this.ioStatus = statusAfter(errno);
-      this.quiesce();
+      // Once, however many requests fail: one `restart` has to do.
+      if (!this.#stopped) this.quiesce();
+      this.#stopped = true;
     }
     this.graph.emit({ type: 'io-error', backend: this, operation, action, error });
     if (action === 'report') throw error;

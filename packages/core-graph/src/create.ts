@@ -26,7 +26,8 @@ export interface CreateResult {
 }
 
 export async function createImage(graph: BlockGraph, filename: string, request: CreateRequest): Promise<CreateResult> {
-  const format = graph.driver(request.format);
+  const format = graph.drivers.get(request.format);
+  if (format === undefined) throw new BlockError('invalid-argument', `Unknown file format '${request.format}'`);
   const protocol = await protocolOfName(graph, filename);
   if (format.create === undefined && format !== protocol) {
     throw new BlockError('unsupported', `Format driver '${format.name}' does not support image creation`);
@@ -109,7 +110,7 @@ async function backingSize(
     return size;
   } catch (error) {
     if (!(error instanceof BlockError)) throw error;
-    throw new BlockError(error.kind, `Could not open '${resolved}': ${messageOf(error)}`, error.context, error);
+    throw new BlockError(error.kind, `${messageOf(error)}\nCould not open backing image.`, error.context, error);
   }
 }
 

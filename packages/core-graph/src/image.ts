@@ -1,6 +1,7 @@
 /** The embedder's face: an open image with plain promises. A thin skin over a backend. */
 import type { Backend } from './backend.js';
 import type { BlockDriver, TruncateOptions } from './driver.js';
+import { BlockError } from './errors.js';
 import type { ChainExtent } from './extent.js';
 import { WriteFlag } from './flags.js';
 import { BlockGraph, type GraphOptions, type OpenOptions } from './graph.js';
@@ -48,11 +49,16 @@ export class Image {
   }
 
   /** The bytes from `offset`, in a buffer of their own or in `into`, which is returned then. */
-  async read(offset: number, length: number, into: Uint8Array = new Uint8Array(length)): Promise<Uint8Array> {
-    if (into.length < length) throw new RangeError(`Buffer of ${into.length} bytes is too short for ${length}`);
-    const done = this.backend.read(offset, into, 0, length);
+  async read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
+    if (into !== undefined && into.length < length) {
+      throw new BlockError('invalid-argument', `Buffer of ${into.length} bytes is too short for ${length}`);
+    }
+    // Nothing is allocated for a range that is not there.
+    this.backend.checkRange(offset, length);
+    const bytes = into ?? new Uint8Array(length);
+    const done = this.backend.read(offset, bytes, 0, length);
     if (done !== undefined) await done;
-    return into;
+    return bytes;
   }
 
   /** Stores `bytes` at `offset`. The buffer is the caller's again when the promise settles. */

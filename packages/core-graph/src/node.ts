@@ -248,7 +248,11 @@ export class BlockNode implements EdgeParent {
 
   /** Marks what a finished write changed, and looks at the threshold; part of the slow write paths. */
   changed(offset: number, length: number): void {
-    for (const bitmap of this.bitmaps) bitmap.mark(offset, length);
+    for (const bitmap of this.bitmaps) {
+      // A write past the end of a growing file came first.
+      if (bitmap.size !== this.size) bitmap.resize(this.size);
+      bitmap.mark(offset, length);
+    }
     const excess = offset + length - this.writeThreshold;
     if (this.writeThreshold !== 0 && excess > 0) {
       const threshold = this.writeThreshold;

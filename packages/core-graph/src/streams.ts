@@ -1,5 +1,6 @@
 /** Web streams over a backend. */
 import type { Backend } from './backend.js';
+import { BlockError } from './errors.js';
 
 export interface ReadableOptions {
   /** First byte; 0 unless given. */
@@ -13,6 +14,10 @@ export interface ReadableOptions {
 /** A stream of the content. Each chunk is a buffer of its own and belongs to the reader. */
 export function readableOf(backend: Backend, options: ReadableOptions = {}): ReadableStream<Uint8Array> {
   const { offset = 0, length = backend.size - offset, chunkSize = 256 * 1024 } = options;
+  backend.checkRange(offset, length);
+  if (!Number.isInteger(chunkSize) || chunkSize < 1) {
+    throw new BlockError('invalid-argument', `Chunks of ${chunkSize} bytes: at least 1 is needed`);
+  }
   let at = offset;
   const end = offset + length;
   return new ReadableStream<Uint8Array>(
@@ -35,6 +40,7 @@ export function readableOf(backend: Backend, options: ReadableOptions = {}): Rea
 
 /** A stream whose chunks are stored one after the other. A chunk past the end fails the stream. */
 export function writableOf(backend: Backend, offset: number): WritableStream<Uint8Array> {
+  backend.checkRange(offset, 0);
   let at = offset;
   return new WritableStream<Uint8Array>({
     async write(chunk) {

@@ -3,6 +3,7 @@ import { andThen, repeat, type Completion } from '../completion.js';
 import { BlockError } from '../errors.js';
 import type { BlockNode } from '../node.js';
 import { checkRange } from './read.js';
+import { marked } from './write.js';
 
 export function discardRange(node: BlockNode, offset: number, length: number): Completion {
   checkRange(node, offset, length);
@@ -10,15 +11,8 @@ export function discardRange(node: BlockNode, offset: number, length: number): C
   const end = Math.min(offset + length, node.driver.size);
   if (!node.discardEnabled || node.driver.discard === undefined || end <= offset) return;
   const wait = node.requests.hasSerialising ? node.requests.waitForSerialising(offset, length) : undefined;
-  const done = andThen(wait, () => discardPieces(node, offset, end));
-  if (done === undefined) {
-    node.changed(offset, end - offset);
-    return;
-  }
-  const marked = done.then(() => {
-    node.changed(offset, end - offset);
-  });
-  return node.requests.track(marked, offset, end - offset);
+  const done = andThen(wait, () => marked(node, offset, end - offset, 0, () => discardPieces(node, offset, end)));
+  return done === undefined ? undefined : node.requests.track(done, offset, end - offset);
 }
 
 function discardPieces(node: BlockNode, offset: number, end: number): Completion {

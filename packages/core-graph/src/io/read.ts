@@ -12,8 +12,8 @@ export function slowRead(node: BlockNode, offset: number, buffer: Uint8Array, st
   const inside = Math.max(0, Math.min(length, size - offset));
   if (inside < length) buffer.fill(0, start + inside, start + length);
   if (inside === 0) return;
-  // Copy-on-read tracks its own parts: it serialises ranges that overlap the request itself.
-  if (node.copyOnRead) return copyOnRead(node, offset, buffer, start, inside);
+  // Tracked as under way, but not as a range: it serialises ranges that overlap the request itself.
+  if (node.copyOnRead) return node.requests.track(copyOnRead(node, offset, buffer, start, inside), 0, 0);
   const wait = node.requests.hasSerialising ? node.requests.waitForSerialising(offset, inside) : undefined;
   const done = andThen(wait, () => alignedRead(node, offset, buffer, start, inside));
   return done === undefined ? undefined : node.requests.track(done, offset, inside);

@@ -112,7 +112,8 @@ async function serialised(
   }
 }
 
-function marked(node: BlockNode, offset: number, length: number, flags: number, change: () => Completion): Completion {
+/** Notifiers before the change, marks after it, and stable storage where `flags` ask for it. */
+export function marked(node: BlockNode, offset: number, length: number, flags: number, change: () => Completion): Completion {
   let done: Completion;
   try {
     done = node.beforeWrite.size === 0 ? change() : andThen(notify(node, offset, length), change);
