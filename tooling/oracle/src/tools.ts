@@ -10,6 +10,7 @@ export type ToolName =
   | 'nbdinfo'
   | 'nbdkit'
   | 'nbdsh'
+  | 'openssl'
   | 'qemu-img'
   | 'qemu-io'
   | 'qemu-nbd'

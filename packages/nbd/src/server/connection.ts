@@ -53,6 +53,7 @@ export class Connection implements Receiver, NegotiationHost {
   #ending = false;
   #gone = false;
   #soon = false;
+  #upgrading = false;
   #finished = false;
   readonly #timer: NodeJS.Timeout | undefined;
 
@@ -224,6 +225,7 @@ export class Connection implements Receiver, NegotiationHost {
     const { tls } = this.host;
     const plain = this.#socket;
     plain.pause();
+    this.#upgrading = true;
     try {
       if (tls === undefined) throw new BlockError('unsupported', 'TLS not configured');
       if (plain.writableLength > 0) await new Promise<void>((resolve) => plain.write('', () => { resolve(); }));
@@ -233,6 +235,9 @@ export class Connection implements Receiver, NegotiationHost {
       this.#watch(secure);
     } catch (error) {
       this.cut(`TLS: ${messageOf(error)}`);
+      this.#left();
+    } finally {
+      this.#upgrading = false;
     }
   }
 
@@ -242,6 +247,8 @@ export class Connection implements Receiver, NegotiationHost {
     });
     socket.on('end', () => socket.destroy());
     socket.on('close', () => {
+      // An upgrade that fails knows better why.
+      if (this.#upgrading) return;
       if (socket === this.#socket) this.#left();
       else this.#socket.destroy();
     });
