@@ -95,17 +95,14 @@ const SUFFIXES = 'bkmgtpe';
  * in either case (powers of 1024). Throws where the text is no size, or the size is beyond 2^53-1 bytes.
  */
 export function parseSize(name: string, text: string): number {
-  const match = /^\s*(?:(0x[0-9a-f]+)|(\d+(?:\.\d*)?|\.\d+))([bkmgtpe]?)$/i.exec(text);
-  if (!match) {
+  const match = /^\s*\+?(?:(0x[0-9a-f]+)|(\d+(?:\.\d*)?))([bkmgtpe]?)$/i.exec(text);
+  const unit = 1024 ** Math.max(0, SUFFIXES.indexOf((match?.[3] ?? '').toLowerCase() || 'b'));
+  const number = Number(match?.[1] ?? match?.[2]);
+  // There are no parts of a byte.
+  if (!match || (unit === 1 && !Number.isInteger(number))) {
     throw new BlockError('invalid-argument', `Parameter '${name}' expects a non-negative number below 2^64`);
   }
-  const suffix = (match[3] ?? '').toLowerCase();
-  if (match[1] !== undefined && suffix !== '' && suffix !== 'b' && suffix !== 'e') {
-    // A hexadecimal number takes no suffix.
-    throw new BlockError('invalid-argument', `Parameter '${name}' expects a non-negative number below 2^64`);
-  }
-  const unit = 1024 ** Math.max(0, SUFFIXES.indexOf(suffix || 'b'));
-  const size = Math.floor(Number(match[1] ?? match[2]) * unit);
+  const size = Math.round(number * unit);
   if (size > Number.MAX_SAFE_INTEGER) {
     throw new BlockError('too-large', `Parameter '${name}' is ${text}, beyond the limit of ${Number.MAX_SAFE_INTEGER} bytes`);
   }

@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { DirtyBitmap } from '../src/index.js';
+
+describe('DirtyBitmap', () => {
+  it.each([512, 4096, 65536])('is a set of chunks of %i bytes', (granularity) => {
+    let state = granularity;
+    const below = (limit: number): number => {
+      state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+      return Math.floor((state / 2 ** 32) * limit);
+    };
+    let size = granularity * 200 + 77;
+    const bitmap = new DirtyBitmap('b', granularity, size);
+    let model = new Set<number>();
+    for (let round = 0; round < 2000; round++) {
+      const offset = below(size);
+      const length = below(granularity * (round % 7 === 0 ? 80 : 3)) + 1;
+      const last = Math.ceil(Math.min(offset + length, size) / granularity);
+      const chunks = Array.from({ length: last - Math.floor(offset / granularity) }, (_, i) => Math.floor(offset / granularity) + i);
+      const dice = below(20);
+      if (dice < 12) {
+        bitmap.mark(offset, length);
+        for (const chunk of chunks) model.add(chunk);
+      } else if (dice < 18) {
+        bitmap.reset(offset, length);
+        for (const chunk of chunks) model.delete(chunk);
+      } else if (dice < 19) {
+        size = granularity * (100 + below(200)) + below(granularity);
+        bitmap.resize(size);
+        model = new Set([...model].filter((chunk) => chunk * granularity < size));
+      }
+      expect(bitmap.count).toBe(model.size * granularity);
+      const at = below(size);
+      expect(bitmap.get(at)).toBe(model.has(Math.floor(at / granularity)));
+      for (const dirty of [true, false]) {
+        let chunk = Math.floor(at / granularity);
+        const end = Math.ceil(size / granularity);
+        while (chunk < end && model.has(chunk) !== dirty) chunk++;
+        expect(bitmap.next(at, dirty)).toBe(chunk === end ? -1 : Math.max(at, chunk * granularity));
+      }
+    }
+    bitmap.clear();
+    expect([bitmap.count, bitmap.next(0, true)]).toEqual([0, -1]);
+  });
+
+  it('ignores writes while it is disabled, and is cut off by its end', () => {
+    const bitmap = new DirtyBitmap('b', 512, 1000);
+    bitmap.setStatus('disabled');
+    bitmap.mark(0, 1000);
+    expect(bitmap.count).toBe(0);
+    bitmap.setStatus('active');
+    bitmap.mark(900, 2 ** 40);
+    expect([bitmap.count, bitmap.get(999), bitmap.get(1000), bitmap.get(2 ** 50)]).toEqual([512, true, false, false]);
+    bitmap.mark(0, 0);
+    bitmap.mark(5000, 100);
+    expect(bitmap.count).toBe(512);
+  });
+
+  it.each([0, 1, 256, 511, 513, 1000, 2 ** 32, NaN, -512])('refuses a granularity of %s', (granularity) => {
+    expect(() => new DirtyBitmap('b', granularity, 1000)).toThrow('Granularity must be power of 2 and at least 512');
+  });
+});
