@@ -96,6 +96,8 @@ export interface DriverImageInfo {
   readonly compressed?: boolean;
   /** The image was not closed cleanly. */
   readonly dirty?: boolean;
+  /** Where the state of a virtual machine is kept, in bytes behind the disk's content; absent where there is none. */
+  readonly vmStateOffset?: number;
   /** `type` and `data` of `ImageInfoSpecific`. */
   readonly specific?: { readonly type: string; readonly data: Record<string, unknown> };
 }

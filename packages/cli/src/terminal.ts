@@ -1,0 +1,14 @@
+/** What a command of `blk` sees of the world; tests hand in their own. */
+import type { Readable } from 'node:stream';
+
+export interface Terminal {
+  /** Name that begins messages, without colon: `blk nbd`, or the name of the tool that this program was called as. */
+  readonly name: string;
+  out(text: string): void;
+  err(text: string): void;
+  readonly input: Readable;
+  /** Standard input is a person's. */
+  readonly interactive: boolean;
+  /** The file of this program, for starting it again. */
+  readonly program: string;
+}
