@@ -8,6 +8,7 @@ import {
   V2_HEADER_BYTES, viewOf, type Geometry,
 } from './format.js';
 import { encodeHeader, type Header } from './header.js';
+import { closeImage } from './close-image.js';
 import { openQcow2 } from './open-image.js';
 import { preallocate } from './preallocate.js';
 import { setRefcount } from './refcount-codec.js';
@@ -71,7 +72,7 @@ export async function createQcow2(file: Edge, options: CreateOptions, context: C
     },
   });
   await preallocate(image, 0, image.size, plan.preallocation);
-  await image.flusher.flushFully();
+  await closeImage(image);
 }
 
 interface Plan {
@@ -102,7 +103,7 @@ function planImage(options: CreateOptions): Plan {
   if (l1Size * 8 > MAX_L1_BYTES || !Number.isSafeInteger(size)) {
     throw argumentError("The image size is too large for file format 'qcow2' (try using a larger cluster size)", 'too-large');
   }
-  const l1Clusters = Math.max(1, Math.ceil((l1Size * 8) / geometry.clusterSize));
+  const l1Clusters = Math.ceil((l1Size * 8) / geometry.clusterSize);
   let blocks = 1;
   while (blocks < Math.ceil((2 + blocks + l1Clusters) / geometry.blockEntries)) blocks++;
   const tableClusters = Math.ceil((blocks * 8) / geometry.clusterSize);
@@ -111,7 +112,7 @@ function planImage(options: CreateOptions): Plan {
     geometry,
     size,
     l1Size,
-    l1Offset: (1 + tableClusters + blocks) * geometry.clusterSize,
+    l1Offset: l1Size === 0 ? 0 : (1 + tableClusters + blocks) * geometry.clusterSize,
     refcountTableOffset: geometry.clusterSize,
     refcountTableClusters: tableClusters,
     snapshotCount: 0,

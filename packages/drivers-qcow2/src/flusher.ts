@@ -81,8 +81,8 @@ export class Flusher {
   }
 
   #isDirty(): boolean {
-    const { l2, refcounts } = this;
-    return l2.cache.dirtyCount > 0 || l2.l1.dirty || (!this.lazy && refcounts.dirty);
+    const { l2, refcounts, reclaim } = this;
+    return l2.cache.dirtyCount > 0 || l2.l1.dirty || reclaim.waiting > 0 || (!this.lazy && refcounts.dirty);
   }
 
   #queue(): Promise<void> {

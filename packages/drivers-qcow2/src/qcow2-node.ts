@@ -3,6 +3,7 @@ import {
   BlockError, NO_LIMITS, WriteFlag, type Completion, type DriverImageInfo, type DriverNode, type Edge, type Extent,
   type MaybePromise, type NodeLimits, type RecordedBacking, type TruncateOptions,
 } from '@blk/core-graph';
+import { closeImage } from './close-image.js';
 import { writeCompressed } from './compressed-write.js';
 import { encodeFirstCluster, placeBacking } from './create.js';
 import { extentAt } from './extents.js';
@@ -116,6 +117,7 @@ export class Qcow2Node implements DriverNode {
   info(): DriverImageInfo {
     const { geometry, header } = this.#image;
     const { current } = header;
+    const l1Reach = geometry.clusterSize * (geometry.clusterSize / 8);
     const data: Record<string, unknown> = { compat: geometry.version === 2 ? '0.10' : '1.1', 'compression-type': 'zlib' };
     if (geometry.version === 3) data['lazy-refcounts'] = (current.compatible & Compatible.LazyRefcounts) !== 0n;
     data['refcount-bits'] = 2 ** geometry.refcountOrder;
@@ -125,23 +127,15 @@ export class Qcow2Node implements DriverNode {
     }
     return {
       clusterSize: geometry.clusterSize,
+      // Snapshots put the machine's state behind what the L1 entries of the disk cover.
+      vmStateOffset: Math.ceil(this.size / l1Reach) * l1Reach,
       dirty: header.has(Incompatible.Dirty),
       specific: { type: 'qcow2', data },
     };
   }
 
-  async close(): Promise<void> {
-    const image = this.#image;
-    if (image.readOnly) return;
-    await image.corruption.marked;
-    if (image.corruption.fatal !== undefined) return;
-    await image.flusher.flushFully();
-    await image.reclaim.idle();
-    // What was given back by then is written as well, so that nothing leaks.
-    await image.flusher.flushFully();
-    if (!image.header.has(Incompatible.Dirty)) return;
-    await image.header.update({ incompatible: image.header.current.incompatible & ~Incompatible.Dirty });
-    await image.file.flush();
+  close(): Promise<void> {
+    return closeImage(this.#image);
   }
 
   /**

@@ -77,9 +77,10 @@ async function growL1(image: Qcow2Image, entries: number): Promise<void> {
   const old = l2.l1;
   l2.l1 = old.moved(entries, offset);
   if (old.dirty) l2.l1.touch(0, entries);
-  image.metadata.remove(old.offset, Math.max(old.length * 8, 1));
   image.metadata.add('active-l1', offset, entries * 8);
-  if (old.length > 0) image.reclaim.free(old.offset / clusterSize, Math.ceil((old.length * 8) / clusterSize));
+  if (old.length === 0) return;
+  image.metadata.remove(old.offset, old.length * 8);
+  image.reclaim.free(old.offset / clusterSize, Math.ceil((old.length * 8) / clusterSize));
 }
 
 async function shrink(image: Qcow2Image, size: number, options: TruncateOptions): Promise<void> {
