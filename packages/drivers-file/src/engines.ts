@@ -38,15 +38,15 @@ export class Engines {
       failed(verb === 'read' ? 'Could not read' : 'Could not write to', filename, error);
     const calls = native ?? nodeCalls;
     if (!context.cache.direct) return new BufferedIo({ fd, calls, noWait: native, turns: this.#turns, explain, now });
-    const ring = native === undefined || aio === 'threads' ? undefined : this.#acquireRing(native);
+    const ring = native === undefined || aio === 'threads' ? undefined : this.#acquireRing(native, now);
     return new DirectIo({ fd, alignment, calls, ring, explain, now });
   }
 
-  #acquireRing(native: Native): RingQueue | undefined {
+  #acquireRing(native: Native, now: () => number): RingQueue | undefined {
     if (this.#ring === undefined) {
       const ring = native.ring();
       if (ring === undefined) return undefined;
-      this.#ring = new RingQueue(ring, () => { this.#ring = undefined; });
+      this.#ring = new RingQueue(ring, now, () => { this.#ring = undefined; });
     }
     return this.#ring.acquire();
   }

@@ -1,5 +1,6 @@
 /** What the tests of this package share: both ways to run the drivers, files, devices, graphs. */
 import { execFileSync } from 'node:child_process';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { platformHost, type CreateContext, BlockGraph, BufferPool } from '@blk/core-graph';
 import { fileDrivers, type FileDrivers } from '../src/index.js';
 import { loadKoffi } from '../src/native/koffi.js';
@@ -46,3 +47,14 @@ export function withoutLoop(): string {
 
 /** `name`, with the reason behind it why it is skipped. */
 export const titled = (name: string, reason: string): string => (reason === '' ? name : `${name} (skipped: ${reason})`);
+
+/** Descriptors of this process on files below `folder`. */
+export function openDescriptors(folder: string): number {
+  return readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(folder);
+    } catch {
+      return false;
+    }
+  }).length;
+}

@@ -58,11 +58,15 @@ export class DirectIo implements FileIo {
   }
 
   #add(write: boolean, offset: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
-    return this.#inFlight.track(
-      new Promise<void>((resolve, reject) => {
-        if (this.#batch.push({ write, offset, buffer, start, length, resolve, reject }) === 1) queueMicrotask(this.#flush);
-      }),
-    );
+    this.#inFlight.begin();
+    return new Promise<void>((resolve, reject) => {
+      if (this.#batch.push({ write, offset, buffer, start, length, resolve, reject }) === 1) queueMicrotask(this.#flush);
+    });
+  }
+
+  #finish(transfer: Transfer): void {
+    this.#inFlight.end();
+    transfer.resolve();
   }
 
   readonly #flush = (): void => {
@@ -83,7 +87,7 @@ export class DirectIo implements FileIo {
     const before = now();
     const count = write ? calls.write(fd, offset, buffer, start, length) : calls.read(fd, offset, buffer, start, length);
     this.#pace.ran(before, now(), length);
-    if (count === length) transfer.resolve();
+    if (count === length) this.#finish(transfer);
     else void this.#inPool(transfer, Math.max(0, count));
   }
 
@@ -98,7 +102,7 @@ export class DirectIo implements FileIo {
     const { write, offset, buffer, start, length } = transfer;
     ring.add(write, fd, offset, buffer, start, length, (count) => {
       this.#underWay--;
-      if (count === length) transfer.resolve();
+      if (count === length) this.#finish(transfer);
       else void this.#inPool(transfer, Math.max(0, count));
     });
   }
@@ -118,8 +122,9 @@ export class DirectIo implements FileIo {
         if (count < length) buffer.fill(0, start + count, start + length);
       }
       if (alone) this.#pace.pooled(before, now(), length);
-      transfer.resolve();
+      this.#finish(transfer);
     } catch (error) {
+      this.#inFlight.end();
       transfer.reject(explain(write ? 'write' : 'read', error));
     } finally {
       this.#underWay--;

@@ -3,13 +3,20 @@ export class InFlight {
   #count = 0;
   readonly #waiting: (() => void)[] = [];
 
+  /** Something was begun; `end` is called once for it. */
+  begin(): void {
+    this.#count++;
+  }
+
+  end(): void {
+    if (--this.#count > 0) return;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
   /** Hands `work` through, counted until it settles. */
   track<T>(work: Promise<T>): Promise<T> {
     this.#count++;
-    return work.finally(() => {
-      if (--this.#count > 0) return;
-      for (const resolve of this.#waiting.splice(0)) resolve();
-    });
+    return work.finally(() => { this.end(); });
   }
 
   /** Resolves when nothing is under way. */

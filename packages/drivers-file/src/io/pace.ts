@@ -12,21 +12,26 @@ export interface PaceLimits {
   readonly quick: number;
   /** Calls on the event loop may take this on average. */
   readonly average: number;
-  /** One call that takes longer than this sends the stream back at once. */
+  /** One call that takes longer than this sends the stream back at once: half of what a client may notice. */
   readonly stall: number;
   readonly perByte: number;
 }
 
 /** For the page cache, which serves 4 KiB in 2 µs. */
-export const CACHED: PaceLimits = { quick: 2e6, average: 1e5, stall: 5e6, perByte: 4 };
+export const CACHED: PaceLimits = { quick: 2e6, average: 1e5, stall: 25e6, perByte: 4 };
 /** For devices without the page cache in front: waiting for a fast one is cheaper than a thread. */
-export const DIRECT: PaceLimits = { quick: 2e6, average: 5e5, stall: 5e6, perByte: 4 };
+export const DIRECT: PaceLimits = { quick: 2e6, average: 5e5, stall: 25e6, perByte: 4 };
 
 const QUICK_IN_A_ROW = 8;
-const FIRST_PENALTY = 1e8;
+const FIRST_PENALTY = 2e7;
 const LAST_PENALTY = 1e10;
 /** Weight of the newest call in the average. */
 const WEIGHT = 1 / 16;
+/**
+ * The most that one call counts for in the average, in averages allowed. On a busy machine a call now and then takes as long
+ * as another process has the processor; one such call says nothing, two in a row do.
+ */
+const MOST = 10;
 
 export class Pace {
   #onLoop = false;
@@ -46,7 +51,7 @@ export class Pace {
   ran(before: number, after: number, bytes: number): void {
     const { average, stall, perByte } = this.limits;
     const extra = after - before - bytes * perByte;
-    this.#average += (Math.max(0, extra) - this.#average) * WEIGHT;
+    this.#average += (Math.min(Math.max(0, extra), MOST * average) - this.#average) * WEIGHT;
     if (extra <= stall && this.#average <= average) return;
     this.#onLoop = false;
     this.#quick = 0;

@@ -52,8 +52,10 @@ export interface Ring {
   submit(): number;
   /** Calls `done` with id and result of every transfer that has finished. */
   reap(done: (id: number, result: number) => void): void;
-  /** Resolves when a transfer has finished since the last time. Only while one is under way. */
+  /** Resolves when a transfer has finished since the last time. Only while one is under way, and notified of. */
   wait(): Promise<void>;
+  /** Whether transfers that finish are to end `wait`; whoever looks for them himself saves the kernel the trouble. */
+  notify(on: boolean): void;
   close(): void;
 }
 

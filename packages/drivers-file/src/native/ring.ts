@@ -4,6 +4,8 @@ import type { Binding } from './koffi.js';
 import { Errno, type Ring } from './native.js';
 
 const ENTRIES = 128;
+/** Entries handed over at once. The kernel starts them together: in small pieces the device begins while we hand on. */
+const PIECE = 4;
 const SYS_SETUP = 425;
 const SYS_ENTER = 426;
 const SYS_REGISTER = 427;
@@ -21,7 +23,8 @@ const CQE_WORDS = 4;
 /** Positions in `struct io_uring_params`, in 32-bit words. */
 const PARAM = { sqEntries: 0, cqEntries: 1, features: 5, sq: 10, cq: 20 } as const;
 const SQ = { tail: 1, mask: 2, array: 6 } as const;
-const CQ = { head: 0, tail: 1, mask: 2, cqes: 5 } as const;
+const CQ = { head: 0, tail: 1, mask: 2, cqes: 5, flags: 6 } as const;
+const CQ_EVENTFD_DISABLED = 1;
 
 /** Sets a ring up; undefined where the kernel does not let us. */
 export function openRing({ koffi, addresses, func }: Binding): Ring | undefined {
@@ -73,6 +76,8 @@ export function openRing({ koffi, addresses, func }: Binding): Ring | undefined 
   const cqTail = word(PARAM.cq, CQ.tail);
   const cqMask = words[word(PARAM.cq, CQ.mask)];
   const cqes = word(PARAM.cq, CQ.cqes);
+  // Kernels before 5.8 have no such word; they notify always.
+  const cqFlags = word(PARAM.cq, CQ.flags);
   const counter = Buffer.alloc(8);
   // Entries written but not published, and published but not taken by the kernel.
   let queued = 0;
@@ -103,7 +108,7 @@ export function openRing({ koffi, addresses, func }: Binding): Ring | undefined 
       published += queued;
       queued = 0;
       while (published > 0) {
-        const taken = enter(SYS_ENTER, ringFd, published, 0, 0, 0, 0);
+        const taken = enter(SYS_ENTER, ringFd, Math.min(published, PIECE), 0, 0, 0, 0);
         if (taken >= 0) published -= taken;
         else if (koffi.errno() !== -Errno.EINTR) return -koffi.errno();
       }
@@ -127,6 +132,9 @@ export function openRing({ koffi, addresses, func }: Binding): Ring | undefined 
           else resolve();
         });
       }),
+    notify(on) {
+      if (cqFlags > 0) Atomics.store(words, cqFlags, on ? 0 : CQ_EVENTFD_DISABLED);
+    },
     close() {
       giveUp();
     },
