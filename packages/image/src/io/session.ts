@@ -166,7 +166,7 @@ export class IoSession {
     const command = this.#commands.get(name);
     if (command === undefined) {
       program.out(`command ${name} not found\n`);
-      return true;
+      return false;
     }
     program.out(usageLine(command) + (command.help === undefined ? '' : `${command.help}\n`));
     return true;

@@ -1,0 +1,16 @@
+/** Each driver by its name, loaded when it is asked for: a program that opens one raw image need not load the others. */
+import type { BlockDriver } from '@blk/core-graph';
+
+/** Driver name to a function that loads it. */
+export const driverLoaders = {
+  file: async () => (await import('@blk/drivers-file')).file,
+  host_device: async () => (await import('@blk/drivers-file')).hostDevice,
+  'null-co': async () => (await import('@blk/drivers-null')).nullCo,
+  'null-aio': async () => (await import('@blk/drivers-null')).nullAio,
+  blob: async () => (await import('@blk/drivers-blob')).blob,
+  raw: async () => (await import('@blk/drivers-raw')).raw,
+  qcow2: async () => (await import('@blk/drivers-qcow2')).qcow2,
+} satisfies Record<string, () => Promise<BlockDriver>>;
+
+/** Names of all drivers. */
+export const driverNames: readonly string[] = Object.keys(driverLoaders);

@@ -1,0 +1,122 @@
+/** `compareImages`: whether two images have the same content, and where they first differ. */
+import { chainExtentAt, isPromise, isZero, type BlockGraph, type BlockNode, type ChainExtent } from '@blk/core-graph';
+import { errnoText } from './failure.js';
+import { SECTOR, wholeSectors } from './open.js';
+import { Pace, type Progress } from './pause.js';
+
+export interface CompareOptions {
+  /** Sizes and allocation have to be the same as well. */
+  readonly strict?: boolean;
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}
+
+export type CompareResult =
+  | { readonly equal: true; readonly sizesDiffer: boolean }
+  /** `content`: bytes differ; `offset` is that of the first sector that does. */
+  | { readonly equal: false; readonly reason: 'content' | 'allocation'; readonly offset: number; readonly sizesDiffer: boolean }
+  | { readonly equal: false; readonly reason: 'size'; readonly sizesDiffer: true };
+
+/** Bytes of each image that are in memory at a time. */
+const PIECE = 256 * 1024;
+
+/** Compares two open images. Where one is longer, the rest of it has to be zeroes. Throws where reading fails. */
+export async function compareImages(graph: BlockGraph, a: BlockNode, b: BlockNode, options: CompareOptions = {}): Promise<CompareResult> {
+  const sizesDiffer = wholeSectors(a.size) !== wholeSectors(b.size);
+  if (sizesDiffer && options.strict === true) return { equal: false, reason: 'size', sizesDiffer };
+  const total = Math.max(a.size, b.size);
+  const pace = new Pace(options.signal);
+  const left = graph.pool.take(PIECE);
+  const right = graph.pool.take(PIECE);
+  try {
+    for (let at = 0; at < total; ) {
+      options.progress?.(at, total);
+      if (pace.due()) await pace.pause();
+      const one = await extentOf(a, at, total - at);
+      const other = await extentOf(b, at, total - at);
+      const length = Math.min(one.length, other.length);
+      if (options.strict === true && !sameState(one, other)) return { equal: false, reason: 'allocation', offset: at, sizesDiffer };
+      if (!(one.zero && other.zero)) {
+        const offset = await firstDifference({ a, b, left, right, pace, one, other, options, total }, at, length);
+        if (offset >= 0) return { equal: false, reason: 'content', offset, sizesDiffer };
+      }
+      at += length;
+    }
+    options.progress?.(total, total);
+    return { equal: true, sizesDiffer };
+  } finally {
+    graph.pool.give(left);
+    graph.pool.give(right);
+  }
+}
+
+interface Work {
+  readonly a: BlockNode;
+  readonly b: BlockNode;
+  readonly left: Uint8Array;
+  readonly right: Uint8Array;
+  readonly pace: Pace;
+  readonly one: ChainExtent;
+  readonly other: ChainExtent;
+  readonly options: CompareOptions;
+  readonly total: number;
+}
+
+async function firstDifference(work: Work, offset: number, length: number): Promise<number> {
+  const { a, b, left, right, pace, one, other, options, total } = work;
+  for (let done = 0; done < length; ) {
+    const at = offset + done;
+    const count = Math.min(PIECE, length - done);
+    if (done > 0) options.progress?.(at, total);
+    if (pace.due()) await pace.pause();
+    if (!one.zero) await load(a, at, left, count);
+    if (!other.zero) await load(b, at, right, count);
+    const differs = (from: number, bytes: number): boolean => {
+      if (one.zero) return !isZero(right, from, bytes);
+      if (other.zero) return !isZero(left, from, bytes);
+      return !sameBytes(left, right, from, bytes);
+    };
+    if (differs(0, count)) {
+      let from = 0;
+      while (!differs(from, Math.min(SECTOR, count - from))) from += SECTOR;
+      return at + from;
+    }
+    done += count;
+  }
+  return -1;
+}
+
+async function load(node: BlockNode, offset: number, buffer: Uint8Array, length: number): Promise<void> {
+  try {
+    const done = node.read(offset, buffer, 0, length);
+    if (done !== undefined) await done;
+  } catch (error) {
+    throw errnoText(error, `Error while reading offset ${offset} of ${node.filename}`);
+  }
+}
+
+/** The extent at an offset; zeroes behind the end of a shorter image. */
+async function extentOf(node: BlockNode, offset: number, length: number): Promise<ChainExtent> {
+  if (offset >= node.size) {
+    return { offset, length, depth: 0, data: false, zero: true, allocated: false, compressed: false, hostOffset: -1 };
+  }
+  const found = chainExtentAt(node, offset, Math.min(length, node.size - offset));
+  return isPromise(found) ? await found : found;
+}
+
+function sameState(a: ChainExtent, b: ChainExtent): boolean {
+  return a.data === b.data && a.zero === b.zero && a.allocated === b.allocated;
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array, start: number, length: number): boolean {
+  // Eight bytes at a time where both lie at a multiple of eight, as pieces of the pool do.
+  if ((a.byteOffset + start) % 8 === 0 && (b.byteOffset + start) % 8 === 0 && length % 8 === 0) {
+    const words = length / 8;
+    const left = new BigUint64Array(a.buffer, a.byteOffset + start, words);
+    const right = new BigUint64Array(b.buffer, b.byteOffset + start, words);
+    for (let i = 0; i < words; i++) if (left[i] !== right[i]) return false;
+    return true;
+  }
+  for (let i = start; i < start + length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

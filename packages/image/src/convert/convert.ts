@@ -1,0 +1,205 @@
+/** `convertImage`: the content of one or more images in a new one, or in one that is there. */
+import {
+  Backend, BlockError, messageOf, Permission, WriteFlag, type BlockGraph, type BlockNode, type OpenOptions,
+} from '@blk/core-graph';
+import { couldNotOpen, definitionOf, nameOf, openSource, type AnySource } from '../open.js';
+import type { Progress } from '../pause.js';
+import { copy } from './copy.js';
+import { Plan, type PlanOptions } from './plan.js';
+import { Sources } from './sources.js';
+
+export type CacheSetting = NonNullable<OpenOptions['cache']>;
+
+export interface ConvertRequest {
+  /** Several are put one behind the other. */
+  readonly sources: readonly AnySource[];
+  readonly sourceFormat?: string;
+  readonly sourceCache?: CacheSetting;
+  readonly forceShare?: boolean;
+  /** A file name; with `noCreate` any source. */
+  readonly target: AnySource;
+  /** Default raw; with `noCreate` and a definition as target, what that says. */
+  readonly format?: string;
+  /** The format's options of creation. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** The target becomes an overlay of this image, whose content is that of the source's backing file. */
+  readonly backing?: string;
+  readonly backingFormat?: string;
+  /** Default: unsafe, the target is flushed by nobody. */
+  readonly targetCache?: CacheSetting;
+  readonly writeThrough?: boolean;
+  readonly compress?: boolean;
+  /** Shortest run of zeroes, in bytes, that is left out of the target; 0: none is. Default 4096. */
+  readonly sparse?: number;
+  readonly noCreate?: boolean;
+  /** With `noCreate`: the target reads as zeroes from end to end. */
+  readonly targetIsZero?: boolean;
+  readonly outOfOrder?: boolean;
+  /** Most requests under way, 1 to 16. Default 8. */
+  readonly parallel?: number;
+  /** Bytes a second. */
+  readonly rateLimit?: number;
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}
+
+/** Formats that store compressed clusters. */
+const COMPRESSING: ReadonlySet<string> = new Set(['qcow', 'qcow2', 'vmdk']);
+const PIECE = 256 * 1024;
+/** Compressed clusters are packed in threads: enough of them at a time to keep all busy. */
+const COMPRESSED_PIECE = 2 * 1024 * 1024;
+
+/**
+ * Converts. The sources are never written. Where it fails the target, if it was made, is incomplete. Errors speak in the
+ * words of the reference tools: `Could not open …`, `name: error while converting …`, `error while writing at byte …`.
+ */
+export async function convertImage(graph: BlockGraph, request: ConvertRequest): Promise<void> {
+  const nodes: BlockNode[] = [];
+  try {
+    for (const source of request.sources) {
+      nodes.push(await openSource(graph, source, {
+        readOnly: true,
+        ...(request.sourceFormat === undefined ? {} : { format: request.sourceFormat }),
+        ...(request.sourceCache === undefined ? {} : { cache: request.sourceCache }),
+        ...(request.forceShare === undefined ? {} : { forceShare: request.forceShare }),
+        ...(request.signal === undefined ? {} : { signal: request.signal }),
+      }));
+    }
+    const users = nodes.map((node) => Backend.over(graph, node, { description: 'convert source' }));
+    try {
+      await toTarget(graph, new Sources(nodes), nodes, request);
+    } finally {
+      for (const user of users) await user.close();
+    }
+  } finally {
+    for (const node of nodes) await graph.release(node);
+  }
+}
+
+async function toTarget(graph: BlockGraph, sources: Sources, nodes: readonly BlockNode[], request: ConvertRequest): Promise<void> {
+  const { noCreate = false } = request;
+  checkFormat(graph, request);
+  if (request.backing !== undefined && nodes.length > 1) {
+    throw new BlockError('invalid-argument', 'Having a backing file for the target makes no sense when concatenating multiple input images');
+  }
+  if (!noCreate) await create(graph, sources.size, request);
+  const node = await openTarget(graph, request);
+  try {
+    const writable = Permission.All & ~Permission.Resize;
+    const target = Backend.over(graph, node, {
+      description: 'convert target',
+      writable: true,
+      shared: writable,
+      ...(request.writeThrough === true ? { writeThrough: true } : {}),
+    });
+    try {
+      if (target.size < sources.size) throw new BlockError('out-of-range', 'output file is smaller than input file');
+      await fill(graph, sources, target, request);
+      const flushed = target.flush();
+      if (flushed !== undefined) await flushed;
+    } finally {
+      await target.detach();
+    }
+  } finally {
+    await graph.release(node);
+  }
+}
+
+function checkFormat(graph: BlockGraph, request: ConvertRequest): void {
+  const { format = 'raw', compress = false, backing } = request;
+  const driver = graph.drivers.get(format);
+  if (typeof definitionOf(request.target) === 'string' && driver === undefined) {
+    throw new BlockError('invalid-argument', `Unknown file format '${format}'`);
+  }
+  if (request.noCreate !== true && driver?.create === undefined && driver?.createFile === undefined) {
+    throw new BlockError('unsupported', `Format driver '${format}' does not support image creation`);
+  }
+  if (backing !== undefined && driver?.backing !== true) {
+    throw new BlockError('unsupported', `Backing file not supported for file format '${format}'`);
+  }
+  if (!compress) return;
+  if (request.noCreate !== true && !COMPRESSING.has(format)) {
+    throw new BlockError('unsupported', 'Compression not supported for this file format');
+  }
+  const preallocation = request.options?.['preallocation'];
+  if (preallocation !== undefined && preallocation !== 'off') {
+    throw new BlockError('invalid-argument', 'Compression and preallocation not supported at the same time');
+  }
+}
+
+async function create(graph: BlockGraph, size: number, request: ConvertRequest): Promise<void> {
+  const { format = 'raw', backing, backingFormat, signal } = request;
+  const target = nameOf(request.target);
+  const options = {
+    ...request.options,
+    ...(backing === undefined ? {} : { backing_file: backing }),
+    ...(backingFormat === undefined ? {} : { backing_fmt: backingFormat }),
+  };
+  try {
+    await graph.create(target, { format, size, options, unsafe: true, ...(signal ? { signal } : {}) });
+  } catch (error) {
+    if (!(error instanceof BlockError)) throw error;
+    throw new BlockError(error.kind, `${target}: error while converting ${format}: ${messageOf(error)}`, error.context, error);
+  }
+}
+
+async function openTarget(graph: BlockGraph, request: ConvertRequest): Promise<BlockNode> {
+  const { target, signal } = request;
+  const definition = definitionOf(target);
+  const format = request.format ?? 'raw';
+  return couldNotOpen(nameOf(target), () =>
+    graph.open(definition, {
+      ...(typeof definition === 'string' ? { format } : {}),
+      ...(signal ? { signal } : {}),
+      cache: request.targetCache ?? { writeback: true, noFlush: true },
+      discard: true,
+    }),
+  );
+}
+
+async function fill(graph: BlockGraph, sources: Sources, target: Backend, request: ConvertRequest): Promise<void> {
+  const { compress = false, sparse = 4096, noCreate = false, progress, signal } = request;
+  const { root } = target;
+  if (compress && ((root.driver.writeFlags ?? 0) & WriteFlag.Compressed) === 0) {
+    throw new BlockError('unsupported', 'Compression not supported for this file format');
+  }
+  const cluster = (await root.driver.info?.())?.clusterSize;
+  const overBacking = request.backing !== undefined;
+  const zeroed = noCreate ? request.targetIsZero === true : !overBacking && startsZeroed(root);
+  const planned: PlanOptions = { unit: cluster ?? 1, full: sparse === 0 && !compress, overBacking };
+  const total = progress === undefined ? sources.size : await bytesToCopy(new Plan(sources, planned));
+  const unit = compress ? Math.max(COMPRESSED_PIECE, cluster ?? 0) : Math.max(PIECE, cluster ?? 0);
+  await copy({
+    sources,
+    plan: new Plan(sources, planned),
+    target,
+    pool: graph.pool,
+    piece: unit,
+    granularity: sparse === 0 && !compress ? 0 : Math.max(compress ? 0 : sparse, cluster ?? 0),
+    zeroed,
+    compress,
+    lanes: request.parallel ?? 8,
+    // Clusters are packed while others are stored; where they come to lie in the file is nobody's concern.
+    inOrder: request.outOfOrder !== true && !(compress && request.parallel !== 1),
+    rateLimit: request.rateLimit ?? 0,
+    total,
+    progress,
+    signal,
+  });
+}
+
+/** Whether a new image reads as zeroes: all do but those on devices, which keep what was there. */
+function startsZeroed(node: BlockNode): boolean {
+  if (node.storage?.role === 'storage') return true;
+  let at = node;
+  while (at.storage?.role === 'filtered') at = at.storage.node;
+  return at.driverName === 'file';
+}
+
+async function bytesToCopy(plan: Plan): Promise<number> {
+  let total = 0;
+  for (let segment = await plan.next(); segment !== undefined; segment = await plan.next()) {
+    if (segment.action === 'data') total += segment.length;
+  }
+  return total;
+}

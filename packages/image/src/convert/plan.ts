@@ -1,0 +1,90 @@
+/** What has to be done to the target, range by range: from the allocation maps of the sources. */
+import { chainExtentAt, isPromise, type ChainExtent } from '@blk/core-graph';
+import type { Sources } from './sources.js';
+
+/** `data`: read, and write what is not zero. `zero`: reads as zeroes. `skip`: the target's backing file has it. */
+export type Action = 'data' | 'zero' | 'skip';
+
+export interface Segment {
+  readonly action: Action;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface PlanOptions {
+  /** Ranges to copy begin and end at multiples of this, but for the end of the image. */
+  readonly unit: number;
+  /** Everything is copied, whatever the sources say about zeroes. */
+  readonly full: boolean;
+  /** What a source leaves to its backing file is left to the target's. */
+  readonly overBacking: boolean;
+}
+
+/** Zeroes shorter than this between data are read along: one long request costs less than two with a gap. */
+const SHORT_GAP = 64 * 1024;
+const LONGEST = 64 * 1024 * 1024;
+
+export class Plan {
+  #at = 0;
+  #peeked: Segment | undefined;
+
+  constructor(
+    private readonly sources: Sources,
+    private readonly options: PlanOptions,
+  ) {}
+
+  /** The next segment, up to the end of the sources. */
+  async next(): Promise<Segment | undefined> {
+    const first = await this.#peek();
+    if (first === undefined) return undefined;
+    this.#peeked = undefined;
+    const { unit } = this.options;
+    if (first.action !== 'data') {
+      const end = first.offset + first.length;
+      const whole = end === this.sources.size ? end : end - (end % unit);
+      if (whole > first.offset) {
+        this.#at = whole;
+        return { ...first, length: whole - first.offset };
+      }
+      return this.#copyFrom(first.offset, first.offset);
+    }
+    return this.#copyFrom(first.offset, first.offset + first.length);
+  }
+
+  /** A range to copy, grown over short gaps and up to a whole unit. */
+  async #copyFrom(offset: number, end: number): Promise<Segment> {
+    const { unit } = this.options;
+    const { size } = this.sources;
+    let to = Math.min(size, Math.ceil(end / unit) * unit);
+    for (;;) {
+      this.#at = to;
+      this.#peeked = undefined;
+      if (to - offset >= LONGEST) break;
+      const next = await this.#peek();
+      if (next === undefined || next.action === 'skip' || (next.action === 'zero' && next.length >= Math.max(SHORT_GAP, unit))) break;
+      to = Math.min(size, Math.ceil((next.offset + next.length) / unit) * unit);
+    }
+    this.#at = to;
+    this.#peeked = undefined;
+    return { action: 'data', offset, length: to - offset };
+  }
+
+  async #peek(): Promise<Segment | undefined> {
+    if (this.#peeked !== undefined) return this.#peeked;
+    const offset = this.#at;
+    if (offset >= this.sources.size) return undefined;
+    const { node, inside, left } = this.sources.at(offset);
+    const known = node.size - inside;
+    // The rest of a last sector lies in no image.
+    if (known <= 0) return (this.#peeked = { action: this.options.full ? 'data' : 'zero', offset, length: left });
+    const found = chainExtentAt(node, inside, Math.min(left, known));
+    const extent = isPromise(found) ? await found : found;
+    return (this.#peeked = { action: this.#actionFor(extent), offset, length: extent.length });
+  }
+
+  #actionFor(extent: ChainExtent): Action {
+    if (this.options.overBacking && extent.depth > 0) return 'skip';
+    if (this.options.full) return 'data';
+    return extent.zero ? 'zero' : 'data';
+  }
+}

@@ -1,0 +1,139 @@
+/** `imageInfo`: what an image is, in the members of the schema's `ImageInfo`. */
+import {
+  BlockError, normalisePath, resolveReference, type BlockGraph, type BlockNode, type Definition, type ImagePolicy,
+} from '@blk/core-graph';
+import { definitionOf, nameOf, openSource, wholeSectors, type AnySource } from './open.js';
+
+/** The schema's `ImageInfo`, for images of any format. Sizes in bytes. */
+export interface ImageInfo {
+  filename: string;
+  format: string;
+  'dirty-flag'?: boolean;
+  'actual-size'?: number;
+  'virtual-size': number;
+  'cluster-size'?: number;
+  encrypted?: boolean;
+  compressed?: boolean;
+  /** As the image records it. */
+  'backing-filename'?: string;
+  /** The same, found from here. */
+  'full-backing-filename'?: string;
+  'backing-filename-format'?: string;
+  'format-specific'?: { type: string; data: Record<string, unknown> };
+}
+
+export interface InfoOptions {
+  readonly format?: string;
+  readonly forceShare?: boolean;
+  readonly policy?: ImagePolicy;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Describes one image, without its backing file, which need not be there. Throws `Could not open …` in the words of the
+ * reference tools.
+ */
+export async function imageInfo(graph: BlockGraph, source: AnySource, options: InfoOptions = {}): Promise<ImageInfo> {
+  const node = await openSource(graph, source, { ...options, readOnly: true, noBacking: true, noIo: true });
+  try {
+    return await describeImage(node, shownName(source));
+  } finally {
+    await graph.release(node);
+  }
+}
+
+/** The image and its backing files, from the top down. Throws where the chain comes back to an image of its own. */
+export async function chainInfo(graph: BlockGraph, source: AnySource, options: InfoOptions = {}): Promise<ImageInfo[]> {
+  const chain: ImageInfo[] = [];
+  const seen = new Set<string>();
+  const policy = options.policy ?? graph.policy;
+  let next: AnySource = source;
+  let { format } = options;
+  for (;;) {
+    const name = nameOf(next);
+    if (seen.has(normalisePath(name))) throw new BlockError('invalid-image', `Backing file '${name}' creates an infinite loop.`);
+    seen.add(normalisePath(name));
+    const info = await imageInfo(graph, next, { ...options, ...(format === undefined ? {} : { format }) });
+    chain.push(info);
+    const backing = info['full-backing-filename'];
+    if (backing === undefined) return chain;
+    if (!policy.allowReference(backing, 'backing', info.filename) || chain.length > policy.maxChainDepth) {
+      throw new BlockError('policy', `The policy for this image does not allow its backing file '${backing}'`);
+    }
+    next = backing;
+    format = info['backing-filename-format'];
+  }
+}
+
+/** What an open node tells about itself; `name` replaces its file name. */
+export async function describeImage(node: BlockNode, name: string = node.filename): Promise<ImageInfo> {
+  const about = await node.driver.info?.();
+  const backing = node.driver.recordedBacking;
+  return {
+    filename: name,
+    format: node.driverName,
+    'virtual-size': wholeSectors(node.size),
+    'actual-size': await node.allocatedSize(),
+    'dirty-flag': about?.dirty ?? false,
+    ...(about?.clusterSize === undefined ? {} : { 'cluster-size': about.clusterSize }),
+    ...(about?.encrypted === true ? { encrypted: true } : {}),
+    ...(about?.compressed === true ? { compressed: true } : {}),
+    ...(backing === undefined ? {} : { 'backing-filename': backing.filename, 'full-backing-filename': fullName(name, node, backing.filename) }),
+    ...(backing?.format === undefined ? {} : { 'backing-filename-format': backing.format }),
+    ...(about?.specific === undefined ? {} : { 'format-specific': { type: about.specific.type, data: about.specific.data } }),
+  };
+}
+
+function fullName(name: string, node: BlockNode, backing: string): string {
+  try {
+    return resolveReference(name, backing);
+  } catch {
+    return resolveReference(node.filename, backing);
+  }
+}
+
+/** A plain file name where the source comes to no more than that, else `json:{…}`. */
+function shownName(source: AnySource): string {
+  const definition = definitionOf(source);
+  if (typeof definition === 'string') {
+    if (definition.startsWith('file:')) return definition.slice('file:'.length);
+    if (!definition.startsWith('json:')) return definition;
+    return fromDefinition(parsed(definition)) ?? definition;
+  }
+  return fromDefinition(definition) ?? `json:${spaced(nest(definition))}`;
+}
+
+function parsed(name: string): Definition {
+  try {
+    return JSON.parse(name.slice('json:'.length)) as Definition;
+  } catch {
+    return {};
+  }
+}
+
+/** The file name behind a definition that says nothing else. */
+function fromDefinition(definition: Definition): string | undefined {
+  const nested = nest(definition);
+  const names = Object.keys(nested).filter((name) => name !== 'driver' && name !== 'read-only' && name !== 'force-share');
+  if (names.length === 1 && names[0] === 'filename') return typeof nested['filename'] === 'string' ? nested['filename'] : undefined;
+  if (names.length !== 1 || names[0] !== 'file') return undefined;
+  const file = nested['file'];
+  return typeof file === 'object' && file !== null ? fromDefinition(file as Definition) : undefined;
+}
+
+function nest(definition: Definition): Record<string, unknown> {
+  const nested: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(definition)) {
+    const dot = key.indexOf('.');
+    if (dot < 0) nested[key] = value;
+    else nested[key.slice(0, dot)] = { ...(nested[key.slice(0, dot)] as object | undefined), [key.slice(dot + 1)]: value };
+  }
+  return nested;
+}
+
+/** JSON on one line with blanks behind colons and commas. */
+function spaced(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(spaced).join(', ')}]`;
+  return `{${Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${spaced(item)}`).join(', ')}}`;
+}

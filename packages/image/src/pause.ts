@@ -1,0 +1,30 @@
+/** Long work on the event loop: it lets others run now and then, and can be called off. */
+
+/** Milliseconds of work between two pauses; short enough for signals, progress and other clients. */
+const SLICE = 10;
+
+/** Paces one operation. Look with `due` in every round; wait for `pause` when it says so. */
+export class Pace {
+  #began = performance.now();
+
+  constructor(private readonly signal: AbortSignal | undefined) {}
+
+  /** Whether it is time to pause. Throws the signal's reason once it was aborted. */
+  due(): boolean {
+    this.signal?.throwIfAborted();
+    return performance.now() - this.#began > SLICE;
+  }
+
+  /** One turn of the event loop. */
+  async pause(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      if (typeof setImmediate === 'function') setImmediate(resolve);
+      else setTimeout(resolve, 0);
+    });
+    this.#began = performance.now();
+    this.signal?.throwIfAborted();
+  }
+}
+
+/** Bytes done of bytes to do. */
+export type Progress = (done: number, total: number) => void;
