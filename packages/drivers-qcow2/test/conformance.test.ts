@@ -1,0 +1,19 @@
+import { driverConformance, inMemory } from '@blk/driver-conformance';
+import { qcow2 } from '../src/index.js';
+
+const variants: { readonly name: string; readonly create: Record<string, unknown>; readonly open?: Record<string, unknown>; readonly histories: number }[] = [
+  { name: 'qcow2', create: {}, histories: 4 },
+  { name: 'qcow2 version 2 with clusters of 4096', create: { compat: '0.10', cluster_size: 4096 }, histories: 3 },
+  {
+    name: 'qcow2 with clusters of 512, 1-bit refcounts and tiny caches',
+    create: { cluster_size: 512, refcount_bits: 1 },
+    open: { 'cache-size': 2048 },
+    histories: 3,
+  },
+  { name: 'qcow2 with lazy refcounts', create: { cluster_size: 1024, lazy_refcounts: true }, histories: 2 },
+  { name: 'qcow2 with preallocated clusters of 2 MiB', create: { cluster_size: 2 << 20, preallocation: 'metadata' }, histories: 1 },
+];
+
+for (const { name, create, open, histories } of variants) {
+  driverConformance({ name, asynchronous: true, histories, provision: inMemory(qcow2, { create, ...(open ? { open } : {}) }) });
+}
