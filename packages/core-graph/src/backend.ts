@@ -64,7 +64,7 @@ export class Backend implements EdgeParent {
     options: BackendOptions,
   ) {
     this.name = options.name ?? '';
-    this.description = options.description ?? (this.name === '' ? 'unnamed block device' : `block device '${this.name}'`);
+    this.description = options.description ?? (this.name === '' ? 'an unnamed block device' : `block device '${this.name}'`);
     this.writeThrough = options.writeThrough ?? false;
     this.readError = options.readError;
     this.writeError = options.writeError;

@@ -98,24 +98,24 @@ function checkConflicts(node: BlockNode, candidate: Edge, access: Access): void 
   for (const other of node.parents) {
     if (other === candidate) continue;
     const blockedByOther = access.permissions & ~other.access.shared;
-    if (blockedByOther !== 0) throw conflict(node, other, blockedByOther);
+    if (blockedByOther !== 0) throw conflict(node, candidate, other, blockedByOther);
     const blockedByUs = other.access.permissions & ~access.shared;
-    if (blockedByUs !== 0) {
-      throw new BlockError(
-        'busy',
-        `Conflicts with use by ${other.parent.description} as '${other.name}', which uses '${names(blockedByUs)}' on ${node.name}`,
-        { node: node.name },
-      );
-    }
+    if (blockedByUs !== 0) throw conflict(node, other, candidate, blockedByUs);
   }
 }
 
-function conflict(node: BlockNode, other: Edge, blocked: number): BlockError {
+/** What `user` does and `objector` does not share, in QEMU's words. */
+function conflict(node: BlockNode, user: Edge, objector: Edge, permissions: number): BlockError {
   return new BlockError(
     'busy',
-    `Conflicts with use by ${other.parent.description} as '${other.name}', which does not allow '${names(blocked)}' on ${node.name}`,
+    `Permission conflict on node '${node.name}': permissions '${names(permissions)}' are both required by ${use(node, user)}` +
+      ` and unshared by ${use(node, objector)}.`,
     { node: node.name },
   );
+}
+
+function use(node: BlockNode, edge: Edge): string {
+  return `${edge.parent.description} (uses node '${node.name}' as '${edge.name}' child)`;
 }
 
 function names(bits: number): string {

@@ -21,9 +21,9 @@ const COMMON: OptionTable = {
 };
 
 const CACHE: OptionTable = {
-  writeback: { type: 'bool' },
-  direct: { type: 'bool' },
-  'no-flush': { type: 'bool' },
+  'cache.writeback': { type: 'bool' },
+  'cache.direct': { type: 'bool' },
+  'cache.no-flush': { type: 'bool' },
 };
 
 /** The checked common options; undefined where not given, so that defaults and inheritance can apply. */
@@ -73,9 +73,16 @@ export function splitCommon(definition: Definition): { common: CommonOptions; ow
     if (typeof checked.cache !== 'object') {
       throw new BlockError('invalid-argument', "Invalid parameter type for 'cache', expected: object");
     }
-    checked.cache = checkOptions(checked.cache as Record<string, unknown>, CACHE, (option) => unexpected(`cache.${option}`));
+    checked.cache = checkCache(checked.cache as Record<string, unknown>);
   }
   return { common: checked, own };
+}
+
+/** Checked under their full names, which messages show. */
+function checkCache(cache: Record<string, unknown>): Record<string, unknown> {
+  const named = Object.fromEntries(Object.entries(cache).map(([name, value]) => [`cache.${name}`, value]));
+  const checked = checkOptions(named, CACHE, unexpected);
+  return Object.fromEntries(Object.entries(checked).map(([name, value]) => [name.slice('cache.'.length), value]));
 }
 
 /** Own property whatever the key: `__proto__` out of JSON must not reach the prototype. */

@@ -37,8 +37,15 @@ export type Reference = Definition | string | BlockNode | null | undefined;
 export async function openReference(graph: BlockGraph, reference: Reference, state: OpenState): Promise<BlockNode | undefined> {
   if (reference === undefined || reference === null || reference === '') return undefined;
   if (reference instanceof BlockNode) return reference;
-  if (typeof reference === 'string') return graph.node(reference);
+  if (typeof reference === 'string') return namedNode(graph, reference);
   return openDefinition(graph, reference, state);
+}
+
+/** The node of this name, or the one in the device of this name. */
+function namedNode(graph: BlockGraph, name: string): BlockNode {
+  const node = graph.backends.get(name)?.root ?? graph.findNode(name);
+  if (!node) throw new BlockError('not-found', `Cannot find device='${name}' nor node-name='${name}'`, { node: name });
+  return node;
 }
 
 export async function openDefinition(graph: BlockGraph, definition: Definition, state: OpenState): Promise<BlockNode> {
@@ -48,7 +55,7 @@ export async function openDefinition(graph: BlockGraph, definition: Definition, 
     const { filename, file, ...rest } = own;
     if (typeof filename === 'string' && file === undefined) return openFilename(graph, filename, { ...nested, ...rest }, state);
     if (file !== undefined) return openFilename(graph, undefined, nested, state);
-    throw new BlockError('invalid-argument', `Parameter 'driver' is missing`);
+    throw new BlockError('invalid-argument', 'Must specify either driver or file');
   }
   const driver = graph.driver(common.driver);
   const cache: CacheMode = {
@@ -137,8 +144,9 @@ async function fill(
       graph.host.warn(message);
     },
   };
-  state.signal?.throwIfAborted();
+  checkAborted(state.signal);
   node.driver = await driver.open(options, context);
+  checkAborted(state.signal);
   if (node.driver.write === undefined) node.readOnly = true;
   node.updatePaths();
   if (driver.backing === true) await openBacking(graph, node, backing, state);
@@ -236,11 +244,14 @@ async function openRecorded(
   }
 }
 
+function checkAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw new BlockError('aborted', 'Opening the image was aborted', {}, signal.reason);
+}
+
 function withChildren(driver: BlockDriver): OptionTable {
   const table: Record<string, OptionTable[string]> = { ...driver.options };
-  for (const [name, need] of Object.entries(driver.children ?? {})) {
-    table[name] = { type: 'child', required: need === 'required' };
-  }
+  // One that is required and not there is named by `openChild`.
+  for (const name of Object.keys(driver.children ?? {})) table[name] = { type: 'child' };
   return table;
 }
 
