@@ -1,0 +1,79 @@
+// blk nbd beside qemu-nbd: refusals in the same words, and an export that real clients use.
+import { describe, expect, test } from 'vitest';
+import { nbdcopy, nbdinfo, nbdUri, qemuImg, qemuIo, run, skipUnless, tempDir, type TempDir } from '@blk/oracle';
+import { nbdMain } from '../src/nbd/main.js';
+import { runMain, type Ran } from './support.js';
+
+const needs = skipUnless('qemu-img', 'qemu-io', 'qemu-nbd', 'nbdinfo', 'nbdcopy');
+
+const REFUSED: readonly (readonly string[])[] = [
+  [],
+  ['a', 'b'],
+  ['missing'],
+  ['-k', 'relative.sock', 'disk.raw'],
+  ['-f', 'qcow2', '-k', '/tmp/unused', 'disk.raw'],
+  ['-f', 'nonsense', '-k', '/tmp/unused', 'disk.raw'],
+  ['--nonsense'],
+  ['-e', 'abc', '-k', '/tmp/unused', 'disk.raw'],
+  ['--cache=nonsense', '-k', '/tmp/unused', 'disk.raw'],
+  ['-n', '--cache=none', '-k', '/tmp/unused', 'disk.raw'],
+  ['--aio=nonsense', '-k', '/tmp/unused', 'disk.raw'],
+  ['--discard=nonsense', '-k', '/tmp/unused', 'disk.raw'],
+  ['--detect-zeroes=nonsense', '-k', '/tmp/unused', 'disk.raw'],
+  ['--detect-zeroes=unmap', '-f', 'raw', '-k', '/tmp/unused', 'disk.raw'],
+  ['-o', 'abc', '-k', '/tmp/unused', 'disk.raw'],
+  ['-o', '1000000000000', '-f', 'raw', '-k', '/tmp/unused', 'disk.raw'],
+  ['--pid-file'],
+  ['-x', 'n'.repeat(5000), '-f', 'raw', '-k', '/tmp/unused', 'disk.raw'],
+];
+
+describe.skipIf(needs.skip)(needs.title('blk nbd'), () => {
+  test.each(REFUSED.map((words) => [words.join(' ').slice(0, 60), words] as const))('refuses as qemu-nbd does: %s', async (_title, words) => {
+    using dir = tempDir();
+    await qemuImg('create', '-q', '-f', 'raw', dir.file('disk.raw'), '1M');
+    const placed = words.map((word) => (word === 'disk.raw' || word === 'missing' ? dir.file(word) : word));
+    const mine = await runMain(nbdMain, 'qemu-nbd', placed);
+    const reference = await run('qemu-nbd', placed, { timeout: 10_000 });
+    expect(mine).toEqual({ code: reference.code, stdout: reference.stdout, stderr: reference.stderr });
+  });
+
+  test('serves until its last client has left', async () => {
+    using dir = tempDir();
+    await image(dir);
+    const served = runMain(nbdMain, 'qemu-nbd', ['-k', dir.file('s'), '-f', 'qcow2', '-x', 'disk', '-D', 'a disk', dir.file('disk.qcow2')]);
+    await listening(dir.file('s'), served);
+    const info = await nbdinfo(nbdUri(dir.file('s'), 'disk'));
+    expect(info.exports[0]).toMatchObject({ 'export-name': 'disk', 'export-size': 64 * 1024 * 1024, description: 'a disk', is_read_only: false });
+    expect(await served).toEqual({ code: 0, stdout: '', stderr: '' });
+  });
+
+  test('stays with -t, serves a part with -o and read-only with -r, and ends by a signal', async () => {
+    using dir = tempDir();
+    await image(dir);
+    await qemuImg('convert', '-O', 'raw', dir.file('disk.qcow2'), dir.file('disk.raw'));
+    const served = runMain(nbdMain, 'qemu-nbd', ['-t', '-r', '-e', '4', '-o', '65536', '-k', dir.file('s'), '-f', 'raw', dir.file('disk.raw')]);
+    await listening(dir.file('s'), served);
+    const uri = nbdUri(dir.file('s'));
+    expect((await nbdinfo(uri)).exports[0]).toMatchObject({ 'export-size': 64 * 1024 * 1024 - 65536, is_read_only: true });
+    expect((await nbdcopy([uri, dir.file('copy')])).code).toBe(0);
+    expect((await qemuIo(dir.file('copy'), ['read -q -P 9 983040 64k'], { format: 'raw' })).stdout).toBe('');
+    process.emit('SIGTERM');
+    expect((await served).code).toBe(0);
+  });
+});
+
+async function image(dir: TempDir): Promise<void> {
+  await qemuImg('create', '-q', '-f', 'qcow2', dir.file('disk.qcow2'), '64M');
+  await qemuIo(dir.file('disk.qcow2'), ['write -q -P 7 0 64k', 'write -q -P 9 1M 64k'], { format: 'qcow2' });
+}
+
+/** Waits for the socket file, or for the end of a server that never came to listen. */
+async function listening(path: string, served: Promise<Ran>): Promise<void> {
+  const { existsSync } = await import('node:fs');
+  let ended: Ran | undefined;
+  void served.then((ran) => (ended = ran));
+  while (!existsSync(path)) {
+    if (ended !== undefined) throw new Error(`the server ended: ${ended.stderr}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
