@@ -97,10 +97,10 @@ function checkConflicts(node: BlockNode, candidate: Edge, access: Access): void 
   }
   for (const other of node.parents) {
     if (other === candidate) continue;
-    const blockedByOther = access.permissions & ~other.access.shared;
-    if (blockedByOther !== 0) throw conflict(node, candidate, other, blockedByOther);
     const blockedByUs = other.access.permissions & ~access.shared;
     if (blockedByUs !== 0) throw conflict(node, other, candidate, blockedByUs);
+    const blockedByOther = access.permissions & ~other.access.shared;
+    if (blockedByOther !== 0) throw conflict(node, candidate, other, blockedByOther);
   }
 }
 

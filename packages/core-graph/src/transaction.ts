@@ -40,7 +40,7 @@ export function replaceChild(edge: Edge, node: BlockNode): GraphAction {
   return {
     prepare() {
       if (edge.parent.node && reaches(node, edge.parent.node)) {
-        throw new BlockError('invalid-argument', `Making '${node.name}' a child of '${edge.parent.node.name}' would create a cycle`);
+        throw new BlockError('invalid-argument', `Making '${node.name}' a ${edge.name} child of '${edge.parent.node.name}' would create a cycle`);
       }
       move(node);
       try {
@@ -82,7 +82,7 @@ export function replaceBacking(parent: BlockNode, node: BlockNode | undefined): 
     prepare() {
       if (node !== undefined) {
         if (reaches(node, parent)) {
-          throw new BlockError('invalid-argument', `Making '${node.name}' a backing file of '${parent.name}' would create a cycle`);
+          throw new BlockError('invalid-argument', `Making '${node.name}' a backing child of '${parent.name}' would create a cycle`);
         }
         edge = new Edge(parent, 'backing', 'backing', node, { permissions: 0, shared: 15 });
       }
