@@ -45,11 +45,15 @@ export async function openDevice(options: FileOptions, context: OpenContext, eng
   const file = await openForDevice(filename, context);
   return closingOnError(file, async () => {
     if (!isDevice(file.stats)) throw wrongKind('host_device', filename, wanted);
+    // The kernel lets a read-only device be opened for writing, and fails the writes.
+    if (!context.readOnly && file.stats.isBlockDevice() && (await deviceAttribute(file.stats.rdev, 'ro')) === 1) {
+      throw notWritable(filename);
+    }
     const size = await deviceSize(file, await (context.noIo ? undefined : engines.native()));
     const { native, parts } = await commonParts(file, size, options, context, engines);
     if (context.readOnly) return new HostNode({ ...parts, holes: undefined });
     const blockSize = await blockSizeOf(file.stats.rdev);
-    const space = new DeviceSpace({ fd: file.fd, filename, blockSize, native });
+    const space = new DeviceSpace({ fd: file.fd, filename, blockSize, native, io: parts.io });
     return new WritableHostNode({ ...parts, holes: undefined, space, growable: false });
   });
 }
@@ -71,9 +75,12 @@ async function openForDevice(filename: string, context: OpenContext): Promise<Ho
     return await openHostFile(filename, { write: !context.readOnly, direct: context.cache.direct });
   } catch (error) {
     if (context.readOnly || !isCode(error, 'EACCES', 'EROFS', 'EPERM')) throw error;
-    const { context: where, cause } = error as BlockError;
-    throw new BlockError('permission', 'The device is not writable: Permission denied', where, cause);
+    throw notWritable(filename, error);
   }
+}
+
+function notWritable(filename: string, cause?: unknown): BlockError {
+  return new BlockError('permission', 'The device is not writable: Permission denied', { filename, code: 'EACCES' }, cause);
 }
 
 function checkAio({ aio }: FileOptions, context: OpenContext): void {

@@ -25,6 +25,7 @@ export const DIRECT: PaceLimits = { quick: 2e6, average: 5e5, stall: 25e6, perBy
 const QUICK_IN_A_ROW = 8;
 const FIRST_PENALTY = 2e7;
 const LAST_PENALTY = 1e10;
+const SLOW_PENALTY = 1e9;
 /** Weight of the newest call in the average. */
 const WEIGHT = 1 / 16;
 /**
@@ -63,8 +64,11 @@ export class Pace {
 
   /** A call in the pool did. */
   pooled(before: number, after: number, bytes: number): void {
-    if (after - before > this.limits.quick + bytes * this.limits.perByte) {
+    const took = after - before - bytes * this.limits.perByte;
+    if (took > this.limits.quick) {
       this.#quick = 0;
+      // Such a call on the event loop would have been noticed: cached ones in between are no reason to try.
+      if (took > this.limits.stall) this.#back = Math.max(this.#back, after + SLOW_PENALTY);
       return;
     }
     if (++this.#quick < QUICK_IN_A_ROW || after < this.#back) return;

@@ -1,6 +1,7 @@
 /** Space of a block device: discarded and zeroed by the device itself; its length is fixed. */
 import { BlockError, type Completion, type TruncateOptions } from '@blk/core-graph';
 import { failed, unsupported } from '../errors.js';
+import type { FileIo } from '../io/file-io.js';
 import { Errno, Fallocate, type Native } from '../native/native.js';
 import type { Space } from './space.js';
 
@@ -9,6 +10,8 @@ export interface DeviceSpaceOptions {
   readonly filename: string;
   /** Logical block size in bytes. */
   readonly blockSize: number;
+  /** Writes what is less than a block. */
+  readonly io: Pick<FileIo, 'write'>;
   /** Undefined: Node has no way to ask a device for these. */
   readonly native: Pick<Native, 'deviceRange' | 'fallocateLater'> | undefined;
 }
@@ -17,19 +20,19 @@ export class DeviceSpace implements Space {
   constructor(private readonly options: DeviceSpaceOptions) {}
 
   async writeZeroes(offset: number, length: number, mayUnmap: boolean): Promise<void> {
-    const { fd, blockSize, native } = this.options;
-    // The graph writes parts of blocks as zero bytes.
-    if (native === undefined || offset % blockSize !== 0 || length % blockSize !== 0) throw this.#unsupported();
+    const { fd, native } = this.options;
+    const [from, to] = this.#blocks(offset, length);
+    if (native === undefined || to <= from) throw this.#unsupported();
     const punched = mayUnmap
-      ? await native.fallocateLater(fd, Fallocate.PunchHole | Fallocate.KeepSize, offset, length)
+      ? await native.fallocateLater(fd, Fallocate.PunchHole | Fallocate.KeepSize, from, to - from)
       : Errno.EOPNOTSUPP;
-    if (punched < 0) this.#check('Could not zero', await native.deviceRange(fd, 'zeroes', offset, length));
+    if (punched < 0) this.#check('Could not zero', await native.deviceRange(fd, 'zeroes', from, to - from));
+    await this.#zeroPart(offset, from);
+    await this.#zeroPart(to, offset + length);
   }
 
   discard(offset: number, length: number): Completion {
-    const { blockSize } = this.options;
-    const from = Math.ceil(offset / blockSize) * blockSize;
-    const to = Math.floor((offset + length) / blockSize) * blockSize;
+    const [from, to] = this.#blocks(offset, length);
     return to > from ? this.#discard(from, to - from) : undefined;
   }
 
@@ -40,6 +43,18 @@ export class DeviceSpace implements Space {
     }
     if (to > from) throw new BlockError('unsupported', 'Cannot grow device files', { filename });
     if (to < from) throw new BlockError('unsupported', 'Cannot resize device files', { filename });
+  }
+
+  /** First and last offset of the whole blocks in a range. */
+  #blocks(offset: number, length: number): [number, number] {
+    const { blockSize } = this.options;
+    return [Math.ceil(offset / blockSize) * blockSize, Math.floor((offset + length) / blockSize) * blockSize];
+  }
+
+  async #zeroPart(from: number, to: number): Promise<void> {
+    if (to <= from) return;
+    const done = this.options.io.write(from, new Uint8Array(to - from), 0, to - from);
+    if (done !== undefined) await done;
   }
 
   async #discard(offset: number, length: number): Promise<void> {
