@@ -16,7 +16,7 @@ import { MAX_SIZE, type NodeLimits } from './flags.js';
 import { nodeExtent } from './io/extents.js';
 import { checkOpen, slowRead } from './io/read.js';
 import { Requests } from './io/requests.js';
-import { slowWrite, slowWriteZeroes } from './io/write.js';
+import { checkWritable, slowWrite, slowWriteZeroes } from './io/write.js';
 import { discardRange } from './io/discard.js';
 
 /** Called before a guest write changes the range; the write waits for it. */
@@ -171,6 +171,8 @@ export class BlockNode implements EdgeParent {
       const done = driver.writev(offset, buffers, 0);
       return done === undefined ? undefined : this.requests.track(done, offset, length);
     }
+    // All of it or nothing: a part must not be there when a later one is refused.
+    checkWritable(this, offset, length);
     return eachBuffer(offset, buffers, (at, buffer) => this.write(at, buffer, 0, buffer.length, flags));
   }
 

@@ -45,6 +45,9 @@ describe('the plain path', () => {
     const [a, b] = [new Uint8Array(2), new Uint8Array(2)];
     await node.readv(5, [a, b]);
     expect([...a, ...b]).toEqual([1, 2, 3, 0]);
+    file.growable = false;
+    expect((await failure(() => node.writev(95, [noise(3), noise(3)])))?.kind).toBe('out-of-range');
+    expect([...file.bytes.subarray(95)]).toEqual([0, 0, 0, 0, 0]);
     file.before = () => turn();
     await node.writev(50, [noise(7), noise(9, 2)]);
     sameBytes(file.bytes.subarray(50, 66), Uint8Array.of(...noise(7), ...noise(9, 2)));

@@ -1,5 +1,5 @@
 /** The filter `passthrough`: hands every verb to its child, `offset` bytes further on. What a driver stands behind in tests. */
-import { defineDriver, type BlockDriver, type DriverNode, type Edge } from '@blk/core-graph';
+import { defineDriver, NO_LIMITS, type BlockDriver, type DriverNode, type Edge } from '@blk/core-graph';
 
 interface PassthroughOptions {
   readonly file: unknown;
@@ -20,7 +20,8 @@ function passthroughNode(child: Edge, shift: number): DriverNode {
     get size() {
       return Math.max(0, child.size - shift);
     },
-    limits: child.node.limits,
+    // Shifted by less than a block, nothing aligned here is aligned there: the child's node pads.
+    limits: shift % child.node.limits.alignment === 0 ? child.node.limits : NO_LIMITS,
     growable: below.growable === true,
     ...(below.writeFlags === undefined ? {} : { writeFlags: below.writeFlags }),
     ...(below.zeroFlags === undefined ? {} : { zeroFlags: below.zeroFlags }),

@@ -83,6 +83,11 @@ export class Rig {
     }
   }
 
+  /** Bytes of the image before what `node` shows. */
+  get shift(): number {
+    return this.arrangement.offset;
+  }
+
   async open(further: Definition = {}): Promise<void> {
     this.node = await this.graph.open({ ...this.arrangement.wrap(this.provision.definition), ...further });
   }

@@ -29,9 +29,9 @@ export async function checkAll(rig: Rig): Promise<void> {
 }
 
 /** A write past the end of an image that takes whole blocks only extends it to the end of its last block. */
-function allowPadding({ node, model }: Rig): void {
+function allowPadding({ node, model, shift }: Rig): void {
   const { alignment } = lowest(node).limits;
-  if (node.size === Math.ceil(model.size / alignment) * alignment) model.resize(node.size);
+  if (node.size === Math.ceil((model.size + shift) / alignment) * alignment - shift) model.resize(node.size);
 }
 
 /** The node behind the filters. */

@@ -144,7 +144,8 @@ function notify(node: BlockNode, offset: number, length: number): Completion {
   return waiting.length === 0 ? undefined : Promise.all(waiting).then(() => undefined);
 }
 
-function checkWritable(node: BlockNode, offset: number, length: number): void {
+/** Throws where the node cannot be written, or not there. */
+export function checkWritable(node: BlockNode, offset: number, length: number): void {
   checkRange(node, offset, length);
   if (node.readOnly || node.driver.write === undefined) {
     throw new BlockError('read-only', `Block node '${node.name}' is read-only`, { node: node.name });
