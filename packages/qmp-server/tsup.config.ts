@@ -1,3 +1,3 @@
 import { library } from '@blk/tsup-config';
 
-export default library();
+export default library({ entry: { index: 'src/index.ts', 'blk-qmp-server': 'src/blk-qmp-server.ts' } });

@@ -1,0 +1,110 @@
+/** Carrying out the options, one after the other. */
+import { coerceType, parseKeyval, parseOptions, validateType } from '@blk/qapi-types';
+import { parseJson } from '@blk/qapi-types/json';
+import { startNbd } from '../commands/nbd.js';
+import { genericError } from '../errors.js';
+import type { BlkServer } from '../server.js';
+import type { Argument, OptionName } from './arguments.js';
+import type { Chardevs } from './chardev.js';
+import { addDrive } from './drive.js';
+import { addObject } from './objects.js';
+import { parseSimpleOptions, take } from './simple-options.js';
+
+/** What options act on. */
+export interface SetUp {
+  readonly server: BlkServer;
+  readonly chardevs: Chardevs;
+  /** Drives so far. */
+  drives: number;
+  /** Monitors of `-qmp` so far. */
+  compatMonitors: number;
+}
+
+/** Carries out one option. Throws with the option before the message, as QEMU does. */
+export async function carryOut(argument: Argument, setUp: SetUp): Promise<void> {
+  const { name, value } = argument;
+  const action = ACTIONS[name];
+  if (action === undefined) return;
+  try {
+    await action(value, setUp);
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    const dashes = name === 'drive' || name === 'qmp' ? '-' : '--';
+    throw genericError(`${dashes}${name} ${value}: ${text}`, error);
+  }
+}
+
+type Action = (value: string, setUp: SetUp) => Promise<void> | void;
+
+const ACTIONS: { readonly [N in OptionName]?: Action } = {
+  blockdev: (value, { server }) => server.addBlockdev(parseOptions('BlockdevOptions', value, 'driver')),
+  drive: (value, setUp) => addDrive(setUp.server.graph, value, setUp.drives++),
+  chardev: async (value, { chardevs }) => {
+    await chardevs.open(value);
+  },
+  monitor: (value, setUp) => {
+    const { chardev, mode = 'control', pretty = false } = readMonitor(value);
+    if (mode !== 'control') throw genericError('Only QMP is supported');
+    addMonitor(setUp, chardev, pretty);
+  },
+  qmp: addCompatMonitor,
+  'nbd-server': (value, { server }) => {
+    const options = parseOptions('NbdServerOptions', value);
+    return startNbd(server, options.addr, {
+      tlsCreds: options['tls-creds'],
+      tlsAuthz: options['tls-authz'],
+      maxConnections: options['max-connections'],
+    });
+  },
+  export: addExport,
+  object: (value, { server }) => addObject(server.objects, value),
+  trace: () => {
+    throw genericError('tracing is not supported');
+  },
+};
+
+/** `pretty` may stand alone. */
+function readMonitor(value: string): { chardev: string; mode?: string; pretty?: boolean } {
+  if (value.startsWith('{')) return validateType('MonitorOptions', parseJson(value));
+  return coerceType('MonitorOptions', parseKeyval(value.replace(/,pretty(?=,|$)/, ',pretty=on'), 'chardev'));
+}
+
+function addMonitor({ server, chardevs }: SetUp, chardev: string, pretty: boolean): void {
+  chardevs.take(chardev).serve((stream, client) => {
+    if (server.closing) stream.writable.destroy();
+    else server.addMonitor(stream, { name: client, pretty });
+  });
+}
+
+/** `-qmp unix:PATH,server,nowait`, `-qmp tcp:HOST:PORT,…`, `-qmp stdio`. */
+async function addCompatMonitor(value: string, setUp: SetUp): Promise<void> {
+  const id = `compat_monitor${setUp.compatMonitors++}`;
+  const options = parseSimpleOptions(value, 'address');
+  const address = take(options, 'address') ?? '';
+  const unix = /^unix:(.+)$/.exec(address);
+  const tcp = /^tcp:(?:\[([^\]]*)\]|([^:]*)):([^:]+)$/.exec(address);
+  if (unix !== null) options.set('path', unix[1]);
+  else if (tcp !== null) options.set('host', tcp[1] ?? tcp[2]).set('port', tcp[3]);
+  else if (address !== 'stdio') throw genericError(`'${address}' is not unix:PATH, tcp:HOST:PORT or stdio`);
+  await setUp.chardevs.add(id, address === 'stdio' ? 'stdio' : 'socket', options);
+  addMonitor(setUp, id, false);
+}
+
+function addExport(value: string, { server }: SetUp): void {
+  const options = parseOptions('BlockExportOptions', value, 'type');
+  const [bitmap] = options.bitmaps ?? [];
+  if (bitmap !== undefined) throw genericError(`Bitmap '${bitmap}' is not found`);
+  const node = options['node-name'];
+  // A device is found by its name as well: its policies then hold for the clients.
+  const source = server.graph.findNode(node) === undefined ? server.graph.backends.get(node) : undefined;
+  server.exports.add({
+    id: options.id,
+    source: source ?? { node },
+    name: options.name ?? node,
+    writable: options.writable ?? false,
+    writeThrough: options.writethrough ?? false,
+    allocationDepth: options['allocation-depth'] ?? false,
+    ...(options.description === undefined ? {} : { description: options.description }),
+  });
+}
+

@@ -1,0 +1,169 @@
+/** The character device `socket`: a listening one, one that connects, or a descriptor that was inherited. */
+import { fstatSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { messageOf } from '@blk/core-graph';
+import { descriptor, portNumber } from '../commands/nbd.js';
+import { genericError } from '../errors.js';
+import type { StreamPair } from '../monitor/transport.js';
+import { connectTo, listen, type SocketListener, type SocketTarget } from '../net/listen.js';
+import { streamsOf, type Chardev } from './chardev.js';
+import { refuseOthers, take, takeFlag, takeNumber, type SimpleOptions } from './simple-options.js';
+
+/** QEMU's options that have no meaning for a monitor here. */
+const UNSUPPORTED = ['tls-creds', 'tls-authz', 'telnet', 'tn3270', 'websocket', 'logfile', 'logappend', 'mux', 'to', 'abstract', 'tight'];
+
+export async function openSocket(id: string, options: SimpleOptions, say: (message: string) => void): Promise<Chardev> {
+  const server = takeFlag(options, 'server', false);
+  if (!server && options.has('wait')) throw genericError("'wait' option is incompatible with socket in client connect mode");
+  if (server && options.has('reconnect')) throw genericError("'reconnect' option is incompatible with socket in server listen mode");
+  const wait = takeFlag(options, 'wait', true);
+  const reconnect = takeNumber(options, 'reconnect') ?? 0;
+  for (const flag of ['delay', 'nodelay', 'ipv4', 'ipv6']) takeFlag(options, flag, false);
+  const text = describe(options);
+  const target = takeTarget(options);
+  for (const name of UNSUPPORTED) if (options.has(name)) throw genericError(`Parameter '${name}' is not supported for a monitor's socket`);
+  refuseOthers(options);
+  if (!server) return ClientChardev.open(id, target, reconnect, say);
+  const device = await ServerChardev.open(id, target, wait);
+  if (wait) say(`info: QEMU waiting for connection on: disconnected:${text},server=on`);
+  return device;
+}
+
+function takeTarget(options: SimpleOptions): SocketTarget {
+  const [path, host, fd] = [take(options, 'path'), take(options, 'host'), take(options, 'fd')];
+  if ([path, host, fd].filter((given) => given !== undefined).length > 1) {
+    throw genericError("None or one of 'path', 'fd' or 'host' option required.");
+  }
+  const port = take(options, 'port');
+  if (path !== undefined) return { path };
+  if (host !== undefined) {
+    if (port === undefined) throw genericError('chardev: socket: no port given');
+    return { host: host === '' ? '0.0.0.0' : host, port: portNumber(port) };
+  }
+  if (fd === undefined) throw genericError("One of 'path', 'fd' or 'host' is required");
+  const number = descriptor(fd);
+  if (!isSocket(number)) throw genericError(`File descriptor '${number}' is not a socket`);
+  return { fd: number };
+}
+
+function describe(options: SimpleOptions): string {
+  const path = options.get('path');
+  if (path !== undefined) return `unix:${path}`;
+  return options.has('fd') ? `fd:${options.get('fd')}` : `tcp:${options.get('host')}:${options.get('port')}`;
+}
+
+function isSocket(fd: number): boolean {
+  try {
+    return fstatSync(fd).isSocket();
+  } catch {
+    return false;
+  }
+}
+
+/** Clients that came before there was a monitor for them. */
+class Waiting {
+  #accept: ((stream: StreamPair, client: string) => void) | undefined;
+  readonly #sockets = new Set<Socket>();
+
+  arrived(socket: Socket, name: string): void {
+    if (this.#accept !== undefined) this.#accept(streamsOf(socket), name);
+    else {
+      this.#sockets.add(socket);
+      socket.on('error', () => this.#sockets.delete(socket));
+    }
+  }
+
+  serve(accept: (stream: StreamPair, client: string) => void, name: string): void {
+    this.#accept = accept;
+    for (const socket of this.#sockets) accept(streamsOf(socket), name);
+    this.#sockets.clear();
+  }
+
+  close(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}
+
+class ServerChardev implements Chardev {
+  readonly ready: Promise<void> | undefined;
+  readonly #waiting = new Waiting();
+  #listener!: SocketListener;
+  #arrived: (() => void) | undefined;
+
+  /** `wait`: it is ready when the first client has come. */
+  private constructor(
+    readonly id: string,
+    wait: boolean,
+  ) {
+    if (wait) this.ready = new Promise((resolve) => (this.#arrived = resolve));
+  }
+
+  static async open(id: string, target: SocketTarget, wait: boolean): Promise<ServerChardev> {
+    const device = new ServerChardev(id, wait);
+    device.#listener = await listen(target, (socket) => {
+      device.#arrived?.();
+      device.#waiting.arrived(socket, id);
+    });
+    return device;
+  }
+
+  serve(accept: (stream: StreamPair, client: string) => void): void {
+    this.#waiting.serve(accept, this.id);
+  }
+
+  async close(): Promise<void> {
+    this.#waiting.close();
+    await this.#listener.close();
+  }
+}
+
+class ClientChardev implements Chardev {
+  readonly #waiting = new Waiting();
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  private constructor(
+    readonly id: string,
+    private readonly target: SocketTarget,
+    /** Seconds after which a lost connection is tried again; 0: never. */
+    private readonly reconnect: number,
+    private readonly say: (message: string) => void,
+  ) {}
+
+  static async open(id: string, target: SocketTarget, reconnect: number, say: (message: string) => void): Promise<ClientChardev> {
+    const device = new ClientChardev(id, target, reconnect, say);
+    if ('fd' in target) device.#connected(new Socket({ fd: target.fd, readable: true, writable: true, allowHalfOpen: true }));
+    else if (reconnect > 0) await device.#try();
+    else device.#connected(await connectTo(target));
+    return device;
+  }
+
+  serve(accept: (stream: StreamPair, client: string) => void): void {
+    this.#waiting.serve(accept, this.id);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#waiting.close();
+  }
+
+  #connected(socket: Socket): void {
+    socket.on('error', () => undefined);
+    if (this.reconnect > 0) socket.on('close', () => { this.#later(); });
+    this.#waiting.arrived(socket, this.id);
+  }
+
+  async #try(): Promise<void> {
+    try {
+      this.#connected(await connectTo(this.target));
+    } catch (error) {
+      this.say(`info: ${messageOf(error)}; trying again in ${this.reconnect} s`);
+      this.#later();
+    }
+  }
+
+  #later(): void {
+    if (!this.#closed) this.#timer = setTimeout(() => void this.#try(), this.reconnect * 1000);
+  }
+}

@@ -1,0 +1,86 @@
+/** `BlockInfo` and `BlockDeviceInfo`: devices and nodes described, every member of the contract. */
+import { Backend, type BlockNode, type DirtyBitmap } from '@blk/core-graph';
+import type { BlockDeviceInfo, BlockDirtyInfo, BlockInfo } from '@blk/qapi-types';
+import { imageInfo } from './image-info.js';
+
+/** A device and what is in it. */
+export async function blockInfo(backend: Backend): Promise<BlockInfo> {
+  const node = backend.edge?.node;
+  const bitmaps = [...(node?.bitmaps ?? [])].map(dirtyInfo);
+  return {
+    device: backend.name,
+    type: 'unknown',
+    // No guest device holds a medium in: as in QEMU, it counts as removable, its tray closed.
+    removable: true,
+    locked: false,
+    tray_open: false,
+    ...(node === undefined ? {} : { inserted: await deviceInfo(node, { backend }) }),
+    ...(mayStop(backend) ? { 'io-status': backend.ioStatus } : {}),
+    ...(bitmaps.length === 0 ? {} : { 'dirty-bitmaps': bitmaps }),
+  };
+}
+
+export interface DeviceInfoOptions {
+  /** The device it is in. */
+  readonly backend?: Backend;
+  /** Leave out the images behind it. */
+  readonly flat?: boolean;
+}
+
+/** An image as it is open now. */
+export async function deviceInfo(node: BlockNode, options: DeviceInfoOptions = {}): Promise<BlockDeviceInfo> {
+  const backend = options.backend ?? deviceOver(node);
+  const backing = node.backing?.node;
+  const { cache } = node.settings;
+  return {
+    file: node.filename,
+    'node-name': node.name,
+    ro: node.readOnly,
+    drv: node.driverName,
+    ...(backing === undefined ? {} : { backing_file: backing.filename }),
+    // As QEMU has it, a flat description does not count either.
+    backing_file_depth: options.flat === true ? 0 : backingDepth(node),
+    encrypted: false,
+    encryption_key_missing: false,
+    detect_zeroes: node.detectZeroes,
+    bps: 0,
+    bps_rd: 0,
+    bps_wr: 0,
+    iops: 0,
+    iops_rd: 0,
+    iops_wr: 0,
+    image: await imageInfo(node, { flat: options.flat ?? false }),
+    cache: { writeback: !(backend?.writeThrough ?? false), direct: cache.direct, 'no-flush': cache.noFlush },
+    write_threshold: node.writeThreshold,
+  };
+}
+
+/** Users of a node that are devices, exports or programs. */
+export function backendsOver(node: BlockNode): Backend[] {
+  const backends: Backend[] = [];
+  for (const { parent } of node.parents) if (parent instanceof Backend) backends.push(parent);
+  return backends;
+}
+
+function deviceOver(node: BlockNode): Backend | undefined {
+  return backendsOver(node).find((backend) => backend.name !== '');
+}
+
+function backingDepth(node: BlockNode): number {
+  let depth = 0;
+  for (let below = node.backing?.node; below !== undefined; below = below.backing?.node) depth++;
+  return depth;
+}
+
+function mayStop({ readError, writeError }: Backend): boolean {
+  return [readError, writeError].some((policy) => policy === 'stop' || policy === 'enospc');
+}
+
+function dirtyInfo(bitmap: DirtyBitmap): BlockDirtyInfo {
+  return {
+    ...(bitmap.name === undefined ? {} : { name: bitmap.name }),
+    count: bitmap.count,
+    granularity: bitmap.granularity,
+    status: bitmap.status,
+  };
+}

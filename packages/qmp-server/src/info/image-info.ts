@@ -1,0 +1,67 @@
+/** `ImageInfo`: an open image described, with its backing images. */
+import { resolveReference, type BlockNode, type DriverImageInfo } from '@blk/core-graph';
+import type { ImageInfo, ImageInfoSpecific, SnapshotInfo } from '@blk/qapi-types';
+
+/** A size is shown in whole sectors, as QEMU shows it; only the file of an image can have another. */
+const SECTOR = 512;
+
+/** Describes an image; with `flat` without the images behind it. */
+export async function imageInfo(node: BlockNode, options: { readonly flat?: boolean } = {}): Promise<ImageInfo> {
+  const info = await driverInfo(node);
+  const backing = options.flat === true ? undefined : node.backing?.node;
+  return {
+    filename: node.filename,
+    format: node.driverName,
+    'virtual-size': Math.ceil(node.size / SECTOR) * SECTOR,
+    ...(await allocated(node)),
+    'dirty-flag': info.dirty ?? false,
+    ...(info.clusterSize === undefined ? {} : { 'cluster-size': info.clusterSize }),
+    ...(info.encrypted === true ? { encrypted: true } : {}),
+    ...(info.compressed === true ? { compressed: true } : {}),
+    ...recordedBacking(node),
+    ...snapshots(info),
+    ...(backing === undefined ? {} : { 'backing-image': await imageInfo(backing) }),
+    ...(info.specific === undefined ? {} : { 'format-specific': info.specific as unknown as ImageInfoSpecific }),
+  };
+}
+
+/** What the driver knows; a filter knows what its child knows. */
+async function driverInfo(node: BlockNode): Promise<DriverImageInfo> {
+  const own = await node.driver.info?.();
+  if (own !== undefined) return own;
+  const below = node.storage;
+  return below?.role === 'filtered' ? driverInfo(below.node) : {};
+}
+
+/** Left out where the host cannot tell. */
+async function allocated(node: BlockNode): Promise<{ 'actual-size'?: number }> {
+  try {
+    return { 'actual-size': await node.allocatedSize() };
+  } catch {
+    return {};
+  }
+}
+
+function recordedBacking(node: BlockNode): Partial<ImageInfo> {
+  const recorded = node.driver.recordedBacking;
+  if (recorded === undefined) return {};
+  return {
+    'backing-filename': recorded.filename,
+    ...resolved(node.filename, recorded.filename),
+    ...(recorded.format === undefined ? {} : { 'backing-filename-format': recorded.format }),
+  };
+}
+
+function resolved(base: string, reference: string): Partial<ImageInfo> {
+  try {
+    return { 'full-backing-filename': resolveReference(base, reference) };
+  } catch {
+    return {};
+  }
+}
+
+/** Snapshots, where the driver tells them. */
+function snapshots(info: DriverImageInfo): Partial<ImageInfo> {
+  const list = (info as { readonly snapshots?: readonly SnapshotInfo[] }).snapshots;
+  return list === undefined || list.length === 0 ? {} : { snapshots: [...list] };
+}

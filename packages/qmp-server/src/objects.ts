@@ -1,0 +1,51 @@
+/** Objects that options refer to by name: secrets, and credentials for TLS. */
+import type { TlsCredentials } from '@blk/nbd';
+import { genericError } from './errors.js';
+
+export interface SecretObject {
+  readonly type: 'secret';
+  readonly id: string;
+  readonly data: Uint8Array;
+}
+
+export interface TlsObject {
+  readonly type: 'tls-creds-x509' | 'tls-creds-psk';
+  readonly id: string;
+  readonly endpoint: 'server' | 'client';
+  readonly credentials: TlsCredentials | undefined;
+}
+
+export type ServerObject = SecretObject | TlsObject;
+
+export class Objects {
+  readonly #objects = new Map<string, ServerObject>();
+
+  add(object: ServerObject): void {
+    const { id } = object;
+    if (this.#objects.has(id)) throw genericError(`attempt to add duplicate property '${id}' to object (type 'container')`);
+    this.#objects.set(id, object);
+  }
+
+  get(id: string): ServerObject | undefined {
+    return this.#objects.get(id);
+  }
+
+  /** The bytes of a secret. */
+  secret(id: string): Uint8Array {
+    const object = this.#objects.get(id);
+    if (object === undefined) throw genericError(`No secret with id '${id}'`);
+    if (object.type !== 'secret') throw genericError(`Object with id '${id}' is not a secret`);
+    return object.data;
+  }
+
+  /** Credentials that a server can show. */
+  async serverCredentials(id: string): Promise<TlsCredentials> {
+    const object = this.#objects.get(id);
+    if (object === undefined) throw genericError(`No TLS credentials with id '${id}'`);
+    if (object.type === 'secret') throw genericError(`Object with id '${id}' is not TLS credentials`);
+    if (object.endpoint !== 'server' || object.credentials === undefined) {
+      throw genericError('Expecting TLS credentials with a server endpoint');
+    }
+    return object.credentials;
+  }
+}

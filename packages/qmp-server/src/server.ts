@@ -1,0 +1,191 @@
+/** The server as a value: a graph, its exports, an event bus, a dispatcher and any number of monitors; and one orderly end. */
+import type { Duplex } from 'node:stream';
+import { BlockGraph, messageOf, type Backend, type BlockDriver, type Definition, type Host, type ImagePolicy, type OpenOptions } from '@blk/core-graph';
+import { validateType, type BlockdevOptions, type QmpCommandName, type QmpCommands } from '@blk/qapi-types';
+import { addBlockdev, openDevice, type DeviceOptions } from './blockdev.js';
+import { COMMANDS } from './commands/index.js';
+import { Dispatcher, type CommandGroup } from './dispatch.js';
+import { EventBus, type EventBusOptions } from './events.js';
+import { Exports } from './exports/exports.js';
+import { forwardGraphEvents } from './graph-events.js';
+import { Monitor, type MonitorOptions } from './monitor/monitor.js';
+import { Objects } from './objects.js';
+import { streamTransport, type StreamPair } from './monitor/transport.js';
+import { listen, type SocketListener, type SocketTarget } from './net/listen.js';
+
+export interface ServerOptions {
+  /** The drivers that clients may use. */
+  readonly drivers?: readonly BlockDriver[];
+  /** Serve this graph instead of one of its own; it is flushed at the end, and stays open. */
+  readonly graph?: BlockGraph;
+  /** For the server's own graph. */
+  readonly host?: Partial<Host>;
+  readonly policy?: ImagePolicy;
+  /** Further commands of the schema. */
+  readonly commands?: readonly CommandGroup[];
+  readonly events?: EventBusOptions;
+  /** One line for people: warnings, and defects of the server. */
+  readonly log?: (line: string) => void;
+}
+
+/** How a listening monitor treats its clients. */
+export interface ListenOptions extends MonitorOptions {
+  /** Clients at the same time; further ones are turned away. Default 64. */
+  readonly maxClients?: number;
+}
+
+/** How a device is opened, and what becomes of its failed requests. */
+export type AddDeviceOptions = OpenOptions & Omit<DeviceOptions, 'id'>;
+
+export interface CloseOptions {
+  /** Milliseconds that requests under way get, before their clients are cut off. Default 10,000. */
+  readonly timeout?: number;
+}
+
+/** Makes a server that has no monitors yet. */
+export async function createServer(options: ServerOptions): Promise<BlkServer> {
+  return new BlkServer(options);
+}
+
+export class BlkServer implements AsyncDisposable {
+  readonly graph: BlockGraph;
+  readonly events: EventBus;
+  readonly exports: Exports;
+  readonly objects = new Objects();
+  readonly dispatcher: Dispatcher;
+  readonly monitors: ReadonlySet<Monitor>;
+  /** Resolves when the server has ended, whoever ended it; rejects if something could not be flushed. */
+  readonly closed: Promise<void>;
+  readonly #monitors = new Set<Monitor>();
+  readonly #listeners = new Set<SocketListener>();
+  readonly #ownsGraph: boolean;
+  readonly #log: (line: string) => void;
+  readonly #unsubscribe: () => void;
+  #settle!: { resolve: () => void; reject: (error: unknown) => void };
+  #closing = false;
+
+  /** Use {@link createServer}. */
+  constructor(options: ServerOptions) {
+    this.#log = options.log ?? (() => undefined);
+    this.#ownsGraph = options.graph === undefined;
+    this.graph =
+      options.graph ??
+      new BlockGraph({
+        drivers: options.drivers ?? [],
+        host: { warn: (message) => { this.log(`warning: ${message}`); }, ...options.host },
+        ...(options.policy === undefined ? {} : { policy: options.policy }),
+      });
+    this.events = new EventBus(options.events);
+    this.exports = new Exports(this.graph);
+    this.dispatcher = new Dispatcher([...COMMANDS, ...(options.commands ?? [])]);
+    this.monitors = this.#monitors;
+    this.closed = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
+    this.closed.catch(() => undefined);
+    const forwarding = forwardGraphEvents(this.graph, this.events);
+    const telling = this.events.subscribe((event) => {
+      for (const monitor of this.#monitors) monitor.event(event);
+    });
+    this.#unsubscribe = () => {
+      forwarding();
+      telling();
+    };
+  }
+
+  /** No new client and no new command is taken. */
+  get closing(): boolean {
+    return this.#closing;
+  }
+
+  log(line: string): void {
+    this.#log(line);
+  }
+
+  /** Speaks QMP over a stream: a socket, or a pair such as standard input and output. */
+  addMonitor(stream: Duplex | StreamPair, options?: MonitorOptions): Monitor {
+    const pair = 'readable' in stream && typeof stream.readable === 'object' ? stream : { readable: stream, writable: stream };
+    const monitor = new Monitor(this, (events) => streamTransport(pair, events), options);
+    this.#monitors.add(monitor);
+    return monitor;
+  }
+
+  /** Listens for monitors; each client has a conversation of its own. Resolves when clients can connect. */
+  async listen(target: SocketTarget, options: ListenOptions = {}): Promise<SocketListener> {
+    const { maxClients = 64, ...forMonitor } = options;
+    const clients = new Set<Monitor>();
+    const listener = await listen(target, (socket) => {
+      for (const client of clients) if (client.closed) clients.delete(client);
+      if (this.#closing || clients.size >= maxClients) socket.destroy();
+      else clients.add(this.addMonitor(socket, forMonitor));
+    });
+    this.#listeners.add(listener);
+    return listener;
+  }
+
+  /** Runs a command as a monitor would, without one. Rejects with a `QmpError` or a `BlockError`. */
+  execute<N extends QmpCommandName>(name: N, args?: QmpCommands[N]['arguments']): Promise<QmpCommands[N]['returns']> {
+    return this.dispatcher.execute(name, args, { server: this, monitor: undefined }) as Promise<QmpCommands[N]['returns']>;
+  }
+
+  /** Opens a node that is held by its name, or a device if the options have an `id`; they are checked first. */
+  async addBlockdev(options: BlockdevOptions): Promise<void> {
+    await addBlockdev(this.graph, validateType('BlockdevOptions', options));
+  }
+
+  /**
+   * Opens a device from a definition or a file name, without the schema's narrowness: a `blob` in memory may be one.
+   * It lives as long as the server.
+   */
+  addDevice(id: string, source: string | Definition, options: AddDeviceOptions = {}): Promise<Backend> {
+    const { rerror, werror, writeThrough, ...open } = options;
+    return openDevice(this.graph, source, { id, rerror, werror, writeThrough: writeThrough ?? false }, open);
+  }
+
+  /** Part of the monitor's machinery. */
+  monitorGone(monitor: Monitor): void {
+    this.#monitors.delete(monitor);
+  }
+
+  /** Ends the server once the answer that is being made has been sent; part of `quit`. */
+  requestClose(): void {
+    setImmediate(() => void this.close().catch(() => undefined));
+  }
+
+  /**
+   * Tells the clients, stops listening, answers the NBD requests that are under way, flushes everything and closes it.
+   * Rejects, after everything else was done, if something could not be flushed. Safe to call again.
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    if (!this.#closing) {
+      this.#closing = true;
+      this.#close(options).then(this.#settle.resolve, this.#settle.reject);
+    }
+    return this.closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close({ timeout = 10_000 }: CloseOptions): Promise<void> {
+    this.events.emit('SHUTDOWN', { guest: false });
+    const failed: unknown[] = [];
+    const attempt = async (what: string, step: () => Promise<unknown>): Promise<void> => {
+      try {
+        await step();
+      } catch (error) {
+        failed.push(error);
+        this.log(`${what}: ${messageOf(error)}`);
+      }
+    };
+    for (const listener of this.#listeners) await attempt('cannot stop listening', () => listener.close());
+    await attempt('a command did not end', () => this.dispatcher.idle());
+    await attempt('cannot close the exports', () => this.exports.close(timeout));
+    await attempt('cannot flush', () => this.graph.flushAll());
+    if (this.#ownsGraph) await attempt('cannot close', () => this.graph.close());
+    this.#unsubscribe();
+    this.events.close();
+    await Promise.all([...this.#monitors].map((monitor) => monitor.end()));
+    if (failed.length > 0) throw failed[0];
+  }
+}
+
