@@ -36,7 +36,11 @@ export interface Access {
 
 /** What a driver asks of the node in front of it; all in bytes. Zero means "no limit". */
 export interface NodeLimits {
-  /** Offsets and lengths of requests are multiples of this; the node pads others. A power of two, at least 1. */
+  /**
+   * Offsets and lengths of requests are multiples of this; the node pads others. A power of two, at least 1. Where the
+   * size is no multiple of it, a padded request passes the end by less than one block: the driver reads zeroes there, and
+   * a write extends the image, so that only a growable one may have such a size.
+   */
   readonly alignment: number;
   /** Addresses of buffers are multiples of this (O_DIRECT); buffers of the graph's pool always suffice. */
   readonly memoryAlignment: number;
