@@ -1,5 +1,5 @@
 /** Taking host clusters: the first free ones, in runs as long as wanted and found. */
-import { BlockError, isPromise, MAX_SIZE, type MaybePromise } from '@blk/core-graph';
+import { BlockError, isPromise, MAX_SIZE, type Edge, type MaybePromise } from '@blk/core-graph';
 import type { Geometry } from './format.js';
 import { getRefcount } from './refcount-codec.js';
 import type { Refcounts } from './refcounts.js';
@@ -16,6 +16,7 @@ export interface Run {
 
 export class Allocator {
   constructor(
+    private readonly file: Edge,
     private readonly refcounts: Refcounts,
     private readonly geometry: Geometry,
   ) {}
@@ -71,7 +72,10 @@ export class Allocator {
     while (at < blockEntries && getRefcount(block.view, refcountOrder, at) !== 0) at++;
     refcounts.firstFree = base + at;
     if (at === blockEntries) return undefined;
-    const limit = Math.min(at + want, blockEntries);
+    const limit = Math.min(at + want, blockEntries, this.#room() - base);
+    if (at >= limit) {
+      throw new BlockError('no-space', `No free cluster in a file of ${this.file.size} bytes: No space left on device`, { driver: 'qcow2' });
+    }
     let end = at + 1;
     while (end < limit && getRefcount(block.view, refcountOrder, end) === 0) end++;
     const cluster = base + at;
@@ -85,5 +89,10 @@ export class Allocator {
     refcounts.used(cluster, count);
     refcounts.firstFree = cluster + count;
     return { cluster, count, virgin };
+  }
+
+  /** Clusters that the file can hold: those of a device, or as many as are wanted. */
+  #room(): number {
+    return this.file.node.driver.growable === true ? Infinity : Math.floor(this.file.size / this.geometry.clusterSize);
   }
 }

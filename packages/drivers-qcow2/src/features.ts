@@ -11,8 +11,6 @@ export const Incompatible = {
 
 export const Compatible = { LazyRefcounts: 1n << 0n } as const;
 
-export type FeatureType = 0 | 1 | 2;
-
 export interface FeatureName {
   /** 0 incompatible, 1 compatible, 2 autoclear. */
   readonly type: number;

@@ -47,7 +47,7 @@ export interface Qcow2Options {
 const MIB = 1024 * 1024;
 /** L2 tables for 256 GiB with clusters of 64 KiB. */
 const L2_CACHE_BYTES = 32 * MIB;
-const REFCOUNT_CACHE_BYTES = MIB / 4;
+const REFCOUNT_CACHE_BYTES = MIB;
 const MIN_L2_TABLES = 4;
 const MIN_REFCOUNT_TABLES = 4;
 
@@ -73,7 +73,7 @@ function cacheTables(
   header: Header,
   policy: ImagePolicy,
 ): Pick<Qcow2Options, 'l2CacheTables' | 'refcountCacheTables'> {
-  const { clusterSize, l2Span } = header.geometry;
+  const { clusterSize } = header.geometry;
   const whole = raw['cache-size'];
   let l2 = raw['l2-cache-size'];
   let refcount = raw['refcount-cache-size'];
@@ -92,8 +92,7 @@ function cacheTables(
     }
   }
   const cap = Math.max(MIN_L2_TABLES, Math.floor(policy.maxMetadataBytes / clusterSize / 2));
-  const useful = Math.ceil(header.size / l2Span) + 1;
-  const l2Tables = Math.min(Math.floor((l2 ?? L2_CACHE_BYTES) / clusterSize), useful, cap);
+  const l2Tables = Math.min(Math.floor((l2 ?? L2_CACHE_BYTES) / clusterSize), cap);
   const refcountTables = Math.min(Math.floor((refcount ?? REFCOUNT_CACHE_BYTES) / clusterSize), cap);
   return {
     l2CacheTables: Math.max(MIN_L2_TABLES, l2Tables),

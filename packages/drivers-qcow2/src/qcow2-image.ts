@@ -79,7 +79,7 @@ export class Qcow2Image {
         this.reclaim.free(cluster, count);
       },
     );
-    this.allocator = new Allocator(this.refcounts, geometry);
+    this.allocator = new Allocator(file, this.refcounts, geometry);
     const allocator = readOnly ? undefined : this.allocator;
     this.l2 = new L2Tables(file, geometry, l1, this.corruption, metadata, this.reclaim, allocator, options.l2CacheTables);
     this.flusher = new Flusher(file, this.header, this.l2, this.refcounts, this.reclaim, this.corruption, options.lazyRefcounts);

@@ -1,11 +1,9 @@
 /** Images in memory for the tests: opened, changed, looked at, and handed to the reference tools as files. */
 import { writeFileSync, readFileSync } from 'node:fs';
-import { BlockGraph, UNTRUSTED, TRUSTED, WriteFlag, type BlockNode, type Completion, type ImagePolicy } from '@blk/core-graph';
+import { BlockGraph, TRUSTED, type BlockNode, type Completion, type ImagePolicy } from '@blk/core-graph';
 import { MemoryDisk, MemoryDisks } from '@blk/driver-conformance';
 import { qemuImg } from '@blk/oracle';
 import { qcow2 } from '../src/index.js';
-
-export { UNTRUSTED };
 
 /** A graph, its disks, and the image `memory:image` in it. */
 export class Bench {
@@ -44,10 +42,6 @@ export async function readAll(node: BlockNode): Promise<Uint8Array> {
 
 export async function write(node: BlockNode, offset: number, bytes: Uint8Array, flags = 0): Promise<void> {
   await done(node.write(offset, bytes, 0, bytes.length, flags));
-}
-
-export async function writeCompressed(node: BlockNode, offset: number, bytes: Uint8Array): Promise<void> {
-  await write(node, offset, bytes, WriteFlag.Compressed);
 }
 
 /** Throws what `qemu-img check` says where it finds corruption, or leaks too unless they are allowed. */
