@@ -1,4 +1,4 @@
-/** What the files of one driver share: the native helper, the account of work per turn, and the kernel's ring. */
+/** What the files of one driver share: the native helper, the account of work per turn, and the kernel's rings. */
 import type { OpenContext } from '@blk/core-graph';
 import { failed } from './errors.js';
 import type { HostFile } from './host-file.js';
@@ -8,7 +8,7 @@ import type { FileIo } from './io/file-io.js';
 import { RingQueue } from './io/ring-queue.js';
 import { Turns } from './io/turns.js';
 import { nodeCalls } from './native/node-calls.js';
-import type { Native, NativeLoader } from './native/native.js';
+import type { Native, NativeLoader, RingKind } from './native/native.js';
 
 /** Schema's `BlockdevAioOptions`; undefined: whatever is best. */
 export type Aio = 'threads' | 'native' | 'io_uring' | undefined;
@@ -22,7 +22,7 @@ export interface EngineOptions {
 
 export class Engines {
   readonly #turns = new Turns();
-  #ring: RingQueue | undefined;
+  readonly #rings = new Map<RingKind, RingQueue>();
 
   constructor(private readonly loader: NativeLoader) {}
 
@@ -38,16 +38,22 @@ export class Engines {
       failed(verb === 'read' ? 'Could not read' : 'Could not write to', filename, error);
     const calls = native ?? nodeCalls;
     if (!context.cache.direct) return new BufferedIo({ fd, calls, noWait: native, turns: this.#turns, explain, now });
-    const ring = native === undefined || aio === 'threads' ? undefined : this.#acquireRing(native, now);
-    return new DirectIo({ fd, alignment, calls, ring, explain, now });
+    const ring = native === undefined || aio === 'threads' ? undefined : this.#acquireRing(native, aio, now);
+    return new DirectIo({ fd, alignment, calls, ring, turns: this.#turns, explain, now });
   }
 
-  #acquireRing(native: Native, now: () => number): RingQueue | undefined {
-    if (this.#ring === undefined) {
-      const ring = native.ring();
-      if (ring === undefined) return undefined;
-      this.#ring = new RingQueue(ring, now, () => { this.#ring = undefined; });
+  /** A ring of the kind that was asked for, else of the other. */
+  #acquireRing(native: Native, aio: Aio, now: () => number): RingQueue | undefined {
+    const kinds: readonly RingKind[] = aio === 'native' ? ['native', 'io_uring'] : ['io_uring', 'native'];
+    for (const kind of kinds) {
+      const known = this.#rings.get(kind);
+      if (known !== undefined) return known.acquire();
+      const ring = native.ring(kind);
+      if (ring === undefined) continue;
+      const queue = new RingQueue(ring, now, () => { this.#rings.delete(kind); });
+      this.#rings.set(kind, queue);
+      return queue.acquire();
     }
-    return this.#ring.acquire();
+    return undefined;
   }
 }

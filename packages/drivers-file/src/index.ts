@@ -14,4 +14,4 @@ export const hostDevice = drivers.hostDevice;
 
 export { fileDrivers, type FileDrivers, type FileDriversOptions } from './drivers.js';
 export type { FileOptions } from './open.js';
-export type { Calls, LockKind, Native, NativeLoader, NoWaitCalls, Ring } from './native/native.js';
+export type { Calls, LockKind, Native, NativeLoader, NoWaitCalls, Ring, RingKind } from './native/native.js';

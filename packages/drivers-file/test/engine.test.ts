@@ -192,14 +192,14 @@ describe('transfers through the page cache', () => {
   });
 });
 
-describe("the kernel's ring", () => {
+describe.each(['native', 'io_uring'] as const)("the kernel's ring for aio=%s", (kind) => {
   it('takes more requests than it has room for, and gives each its own answer', async () => {
     using dir = tempDir();
     const blocks = 1000;
     writeFileSync(dir.file('disk'), Buffer.concat(Array.from({ length: blocks }, (_, i) => Buffer.alloc(512, i))));
     const fd = openSync(dir.file('disk'), 'r+');
     const native = await needNative();
-    const ring = native.ring() as Ring;
+    const ring = native.ring(kind) as Ring;
     let closed = 0;
     const queue = new RingQueue(ring, () => performance.now() * 1e6, () => closed++).acquire();
     const buffers = Array.from({ length: blocks }, () => Buffer.alloc(512));

@@ -11,6 +11,10 @@ import { InFlight } from './in-flight.js';
 import { DIRECT, Pace } from './pace.js';
 import { poolRead, poolWrite } from './pool.js';
 import type { RingQueue } from './ring-queue.js';
+import type { Turns } from './turns.js';
+
+/** What a wait for the device costs of a turn, in bytes of its account: sixteen of them fill it. */
+const COST = 65536;
 
 export interface DirectOptions {
   readonly fd: number;
@@ -18,6 +22,7 @@ export interface DirectOptions {
   readonly calls: Calls;
   /** Undefined: the thread pool instead. Released by `close`. */
   readonly ring: RingQueue | undefined;
+  readonly turns: Turns;
   readonly explain: Explain;
   /** Nanoseconds. */
   readonly now: () => number;
@@ -74,7 +79,8 @@ export class DirectIo implements FileIo {
     this.#batch = [];
     const [only] = batch;
     if (only !== undefined && batch.length === 1 && this.#underWay === 0 && this.#pace.onLoop) {
-      this.#here(only);
+      if (this.options.turns.take(COST)) this.#here(only);
+      else void this.options.turns.wait(COST).then(() => { this.#here(only); });
       return;
     }
     for (const transfer of batch) this.#start(transfer, batch.length === 1);

@@ -1,7 +1,8 @@
 /** `Native` by koffi, an optional, prebuilt package that calls the C library. */
 import { endianness } from 'node:os';
 import { Addresses, Vectors } from './addresses.js';
-import { openRing } from './ring.js';
+import { openIoUring } from './io-uring.js';
+import { openLinuxAio } from './linux-aio.js';
 import type { LockKind, Native } from './native.js';
 
 /** The part of koffi that is used here. */
@@ -129,6 +130,6 @@ function bind(koffi: Koffi): Native {
       // Named here, so that it lives until the call is done.
       return bytes.length === 0 ? 0 : done;
     },
-    ring: () => openRing({ koffi, addresses, func }),
+    ring: (kind) => (kind === 'native' ? openLinuxAio : openIoUring)({ koffi, addresses, func }),
   };
 }

@@ -38,9 +38,12 @@ export interface Native extends Calls, NoWaitCalls {
   deviceSize(fd: number): number;
   /** Gives a range of a block device back (`discard`), or makes it zeroes. In a thread of its own. */
   deviceRange(fd: number, verb: 'discard' | 'zeroes', offset: number, length: number): Promise<number>;
-  /** A new ring of the kernel's (io_uring); undefined where the kernel has none or forbids it. */
-  ring(): Ring | undefined;
+  /** A new ring of the kernel's; undefined where the kernel has none of this kind, or forbids it. */
+  ring(kind: RingKind): Ring | undefined;
 }
+
+/** Linux AIO, which waits where a write has to find its place first; and io_uring, which never does. */
+export type RingKind = 'native' | 'io_uring';
 
 /** Transfers that the kernel makes in the background, submitted and reaped in batches. */
 export interface Ring {

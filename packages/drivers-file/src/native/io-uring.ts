@@ -27,7 +27,7 @@ const CQ = { head: 0, tail: 1, mask: 2, cqes: 5, flags: 6 } as const;
 const CQ_EVENTFD_DISABLED = 1;
 
 /** Sets a ring up; undefined where the kernel does not let us. */
-export function openRing({ koffi, addresses, func }: Binding): Ring | undefined {
+export function openIoUring({ koffi, addresses, func }: Binding): Ring | undefined {
   const syscall2 = func('syscall', 'long', 'long', 'uint32', 'uintptr_t');
   const enter = func('syscall', 'long', 'long', 'int', 'uint32', 'uint32', 'uint32', 'uintptr_t', 'size_t');
   const register = func('syscall', 'long', 'long', 'int', 'uint32', 'uintptr_t', 'uint32');
