@@ -135,13 +135,17 @@ export class Backend implements EdgeParent {
     changeAccess((transaction) => {
       transaction.refresh(root.node);
     });
+    // Requests that a stop held back are tried once more, and find no medium.
+    this.restart();
     await this.graph.collect(root.node);
   }
 
   /** Flushes, detaches, and takes the name out of the graph. */
   async close(): Promise<void> {
     try {
-      if (this.#root !== undefined && !this.readOnly) await this.flush();
+      // A device that stopped for an error would hold a flush of its own back for ever.
+      const flushed = this.#root === undefined || this.readOnly ? undefined : this.#stopped ? this.root.flush() : this.flush();
+      if (flushed !== undefined) await flushed;
     } finally {
       await this.detach();
       if (this.graph.backends.get(this.name) === this) this.graph.backends.delete(this.name);

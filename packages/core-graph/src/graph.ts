@@ -166,10 +166,13 @@ export class BlockGraph {
     if (failed.length > 0) throw failed[0];
   }
 
-  /** Closes everything: backends, then nodes from the top. */
+  /** Closes everything: backends, then nodes from the top. What fails does not keep the rest open; the first error is thrown. */
   async close(): Promise<void> {
-    for (const backend of [...this.backends.values()]) await backend.close();
-    for (const node of [...this.#owned].reverse()) await this.release(node);
+    const failed: unknown[] = [];
+    const attempt = (closing: Promise<void>): Promise<void> => closing.catch((error: unknown) => void failed.push(error));
+    for (const backend of [...this.backends.values()]) await attempt(backend.close());
+    for (const node of [...this.#owned].reverse()) await attempt(this.release(node));
+    if (failed.length > 0) throw failed[0];
   }
 
   subscribe(listener: (event: GraphEvent) => void): () => void {
@@ -201,6 +204,8 @@ export class BlockGraph {
     if (this.#nodes.get(node.name) === node) this.#nodes.delete(node.name);
     if (node.closed) return;
     await node.requests.idle();
+    // Somebody else may have let go of it meanwhile.
+    if (node.closed) return;
     node.closed = true;
     try {
       if (node.driver !== undefined) {

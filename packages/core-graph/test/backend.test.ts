@@ -164,4 +164,43 @@ describe('the error policy', () => {
     expect(await failure(() => backend.read(0, new Uint8Array(1), 0, 1))).toMatchObject({ kind: 'no-space' });
     expect(events.length).toBe(1);
   });
+
+  it('does not keep a stopped device from being closed; what it held back fails', async () => {
+    const file = new MemFile(8192);
+    const { backend, graph } = await device(file, { name: 'd', writeError: 'stop' });
+    file.before = ({ verb }) => {
+      if (verb === 'write') throw nospace;
+    };
+    const held = failure(() => backend.write(0, noise(1), 0, 1));
+    await turn();
+    expect(backend.ioStatus).toBe('nospace');
+    await graph.close();
+    expect((await held)?.kind).toBe('no-medium');
+    expect(file.opened).toBe(0);
+  });
+});
+
+describe('closing', () => {
+  it('goes on where a part of it fails, and says so', async () => {
+    const { graph } = setup();
+    const files = [new MemFile(10), new MemFile(10), new MemFile(10)];
+    for (const [i, file] of files.entries()) {
+      const backend = await graph.openBackend(file.definition, { name: `d${i}`, writable: true });
+      await backend.write(0, noise(1), 0, 1);
+    }
+    files[0].before = () => Promise.reject(new BlockError('io', 'no flush'));
+    expect((await failure(() => graph.close()))?.message).toBe('no flush');
+    expect(files.map((file) => file.opened)).toEqual([0, 0, 0]);
+  });
+
+  it('happens once, however many let go at the same time', async () => {
+    const { graph } = setup();
+    const file = new MemFile(10);
+    const node = await graph.open(file.definition);
+    file.before = () => turn();
+    const reading = node.read(0, new Uint8Array(1), 0, 1);
+    await Promise.all([graph.release(node), graph.release(node), graph.close()]);
+    await reading;
+    expect(file.opened).toBe(0);
+  });
 });
