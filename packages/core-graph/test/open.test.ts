@@ -221,6 +221,32 @@ describe('opening and closing', () => {
     );
   });
 
+  it('falls back to read-only where it may and has to', async () => {
+    const made = await withImages();
+    let refusals = 0;
+    const guarded = defineDriver<{ filename: string }>({
+      ...made.files.driver,
+      name: 'guarded',
+      schemes: ['guarded'],
+      open: async (options, context) => {
+        if (context.readOnly) return made.files.driver.open({ ...options }, context);
+        refusals++;
+        throw new BlockError('permission', 'Permission denied');
+      },
+    });
+    const graph = new BlockGraph({ drivers: [made.files.driver, guarded, cow, plain] });
+    const file = { driver: 'guarded', filename: 'base' };
+    expect((await failure(() => graph.open({ driver: 'cow', file })))?.kind).toBe('permission');
+    refusals = 0;
+    const node = await graph.open({ driver: 'cow', 'node-name': 'n', 'auto-read-only': true, file });
+    expect([node.name, node.readOnly, node.storage?.node.readOnly, refusals]).toEqual(['n', true, true, 1]);
+    const writable = await graph.open({ driver: 'cow', 'auto-read-only': true, file: { driver: 'mem', filename: 'top' }, backing: null });
+    expect(writable.readOnly).toBe(false);
+    expect((await failure(() => graph.open({ driver: 'cow', 'auto-read-only': true, file: { driver: 'mem', filename: 'data' } })))?.kind).toBe('invalid-image');
+    await graph.close();
+    expectAllClosed({ graph, files: made.files });
+  });
+
   it('stops for a signal, and leaves nothing behind', async () => {
     const made = await withImages();
     const abort = new AbortController();

@@ -108,6 +108,9 @@ export async function openDefinition(graph: BlockGraph, definition: Definition, 
     await fill(graph, node, driver, options, here, backing as Reference);
   } catch (error) {
     await graph.discardNode(node);
+    if (here.autoReadOnly && !here.readOnly && isUnwritable(error)) {
+      return openDefinition(graph, { ...nested, 'read-only': true }, state);
+    }
     throw error;
   }
   graph.addNode(node);
@@ -242,6 +245,11 @@ async function openRecorded(
     if (!(error instanceof BlockError)) throw error;
     throw new BlockError(error.kind, `Could not open backing file: ${messageOf(error)}`, error.context, error);
   }
+}
+
+/** Whether the image could be opened read-only, for all that this error says. */
+function isUnwritable(error: unknown): boolean {
+  return error instanceof BlockError && (error.kind === 'permission' || error.kind === 'read-only');
 }
 
 function checkAborted(signal: AbortSignal | undefined): void {
