@@ -4,7 +4,7 @@
  * `node:net` can read into a given buffer (`onread`), but offers that only to sockets that a program makes itself, not to
  * those that a server accepts. So the handle of an accepted socket moves into a new one. That handle (`_handle`) is not
  * part of Node's documented interface, and this file is the only one that touches it: where it is not as expected, the
- * socket is read by its 'data' events, which is right as well, and slower. See docs/decisions of this repository.
+ * socket is read by its 'data' events, which is right as well, and slower. See docs/decisions/0007-sockets-into-own-buffers.md.
  */
 import { Socket, type OnReadOpts, type SocketConstructorOpts } from 'node:net';
 

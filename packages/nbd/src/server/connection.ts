@@ -55,7 +55,7 @@ export class Connection implements Receiver, NegotiationHost {
   #soon = false;
   #upgrading = false;
   #finished = false;
-  readonly #timer: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   /** `from`: an accepted, paused socket, or a connected descriptor. */
   constructor(
@@ -117,7 +117,8 @@ export class Connection implements Receiver, NegotiationHost {
   }
 
   space(): Uint8Array {
-    this.#target = this.#transmission?.target();
+    // With bytes still to be looked at, where the payload continues is not known yet.
+    this.#target = this.#rest === undefined ? this.#transmission?.target() : undefined;
     return this.#target ?? this.#inbound.space();
   }
 
@@ -145,7 +146,13 @@ export class Connection implements Receiver, NegotiationHost {
   /** Runs what was received; false where reading has to stop. */
   #take(transmission: Transmission, rest: Rest): boolean {
     transmission.beginWork();
-    rest.at = transmission.take(rest.bytes, rest.view, rest.slab, rest.at, rest.end);
+    try {
+      rest.at = transmission.take(rest.bytes, rest.view, rest.slab, rest.at, rest.end);
+    } catch (error) {
+      // No memory for a buffer, for example: this client goes, the others stay.
+      this.cut(messageOf(error));
+      return false;
+    }
     transmission.endWork();
     transmission.session.out.flush();
     if (transmission.violation !== undefined) {
@@ -183,7 +190,7 @@ export class Connection implements Receiver, NegotiationHost {
   /** Goes on with what waits, as far as it may. */
   #pump(): void {
     const transmission = this.#transmission;
-    if (!this.#paused || this.#gone || this.#ending || transmission === undefined) return;
+    if (!this.#paused || this.#gone || transmission === undefined || transmission.disconnecting) return;
     if (transmission.turnOver || transmission.session.full) return;
     if (this.#rest !== undefined && !this.#take(transmission, this.#rest)) return;
     this.#paused = false;
@@ -211,6 +218,7 @@ export class Connection implements Receiver, NegotiationHost {
 
   #enter(agreement: Agreement, rest: Rest): boolean {
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     const { host } = this;
     const out = new ReplyWriter(host.slabs, this.#socket, this.#taken);
     const session = new Session(agreement, out, host.slabs, host.limits, this.#settled);
@@ -301,7 +309,16 @@ export class Connection implements Receiver, NegotiationHost {
       return;
     }
     session.out.flush();
-    if (this.#ending && session.inFlight === 0) this.#socket.destroySoon();
-    else this.#pump();
+    if (!this.#ending || session.inFlight > 0) this.#pump();
+    else {
+      // Answers still go out, but nobody waits for ever for a client that takes none.
+      this.#timer ??= setTimeout(() => {
+        this.cut('answers were not taken');
+      }, this.limits.handshakeTimeout || LINGER);
+      this.#socket.destroySoon();
+    }
   };
 }
+
+/** Milliseconds that a client has to take its last answers, where no limit for handshakes says it. */
+const LINGER = 10_000;

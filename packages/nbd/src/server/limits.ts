@@ -12,8 +12,10 @@ export interface NbdLimits {
   readonly maxQueries: number;
   /** Longest read or write, in bytes. */
   readonly maxPayload: number;
-  /** Bytes of requests under way and of replies not yet taken; beyond it a connection is not read from. */
+  /** Bytes of requests that wait for the source; beyond it a connection is not read from. */
   readonly maxInFlightBytes: number;
+  /** Bytes of replies that the client has not taken; beyond it the same. Small, so that they leave the cache unspoilt. */
+  readonly maxUntakenBytes: number;
   /** Requests under way; beyond it a connection is not read from. */
   readonly maxInFlight: number;
   /** Work done for one connection before others get a turn: bytes, and milliseconds. */
@@ -30,6 +32,7 @@ export const DEFAULT_LIMITS: NbdLimits = {
   maxQueries: 128,
   maxPayload: DEFAULT_MAX_PAYLOAD,
   maxInFlightBytes: 8 * 1024 * 1024,
+  maxUntakenBytes: 1024 * 1024,
   maxInFlight: 256,
   turnBytes: 1024 * 1024,
   turnTime: 0.5,

@@ -38,9 +38,8 @@ export class Session {
 
   /** Whether requests or replies take so much memory that nothing more may be accepted. */
   get full(): boolean {
-    return (
-      this.inFlight >= this.limits.maxInFlight || this.inFlightBytes + this.out.pendingBytes >= this.limits.maxInFlightBytes
-    );
+    const { inFlight, inFlightBytes, limits } = this;
+    return inFlight >= limits.maxInFlight || inFlightBytes >= limits.maxInFlightBytes || this.out.pendingBytes >= limits.maxUntakenBytes;
   }
 
   begin(bytes: number): void {
@@ -61,13 +60,13 @@ export class Session {
   async room(): Promise<boolean> {
     this.out.flush();
     await new Promise<void>((resolve) => setImmediate(resolve));
-    while (!this.out.closed && this.out.pendingBytes > ROOM) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    while (!this.out.closed && this.out.pendingBytes >= this.limits.maxUntakenBytes) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     return !this.out.closed;
   }
 
   /** Called when the client took something, or left. */
   taken(): void {
-    if (this.#waiting.length === 0 || (this.out.pendingBytes > ROOM && !this.out.closed)) return;
+    if (this.#waiting.length === 0 || (this.out.pendingBytes >= this.limits.maxUntakenBytes && !this.out.closed)) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const wake of waiting) wake();
@@ -142,6 +141,3 @@ export class Session {
     return false;
   }
 }
-
-/** Bytes of replies not yet taken at which a long reply goes on. */
-const ROOM = 1024 * 1024;

@@ -73,7 +73,8 @@ export function upgrade(socket: Socket, credentials: TlsCredentials): Promise<TL
     socket.once('close', () => {
       fail(new BlockError('io', 'Connection ended during the TLS handshake'));
     });
-    server.emit('connection', socket);
+    if (socket.destroyed) fail(new BlockError('io', 'Connection ended before the TLS handshake'));
+    else server.emit('connection', socket);
   });
 }
 

@@ -63,7 +63,7 @@ export class Transmission {
   }
 
   get turnOver(): boolean {
-    return this.#turnLeft <= 0 || this.#timeLeft <= 0;
+    return this.#turnLeft <= 0 || this.#timeLeft < 0;
   }
 
   /**
