@@ -1,3 +1,5 @@
+// The library as every package builds it; behind it the program, whose bundles start faster than modules do.
 import { library } from '@blk/tsup-config';
+import { buildProgram } from './bundle.mjs';
 
-export default library();
+export default library({ onSuccess: buildProgram });

@@ -3,4 +3,5 @@
  *
  * @packageDocumentation
  */
-export {};
+export { main } from './main.js';
+export { TOOL_NAMES, VERSION, type ToolIo, type ToolName } from './tool.js';

@@ -53,7 +53,7 @@ async function runAll(session: IoSession, lines: readonly string[]): Promise<boo
 
 /** Reads lines until the end of input or `quit`; a prompt stands before each. */
 async function runInput(session: IoSession, terminal: Terminal): Promise<boolean> {
-  const prompt = `${terminal.name.replace(/^blk io$/, 'blk')}> `;
+  const prompt = 'qemu-io> ';
   const lines = createInterface({ input: terminal.input, terminal: false });
   terminal.out(prompt);
   for await (const line of lines) {

@@ -21,7 +21,7 @@ export async function nbdMain(words: readonly string[], terminal: Terminal): Pro
   }
   try {
     if (args.fork && process.env['BLK_NBD_FORKED'] !== '1') {
-      const child = await forkNbd(terminal.program, words);
+      const child = await forkNbd(terminal.program, terminal.name === 'qemu-nbd' ? words : ['nbd', ...words]);
       terminal.err(child.stderr);
       return child.code;
     }

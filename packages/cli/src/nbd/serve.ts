@@ -45,7 +45,7 @@ export async function serveNbd(args: NbdArguments, messages: NbdMessages): Promi
 
 /** Starts the same command in a process of its own; resolves when it listens, with its error output where it could not. */
 export function forkNbd(program: string, words: readonly string[]): Promise<{ readonly code: number; readonly stderr: string }> {
-  const child = spawn(process.execPath, [program, 'nbd', ...words], {
+  const child = spawn(process.execPath, [program, ...words], {
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     env: { ...process.env, BLK_NBD_FORKED: '1' },

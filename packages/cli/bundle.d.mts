@@ -1,0 +1,2 @@
+/** Builds `dist/blk.cjs` and the bundles that it loads. */
+export function buildProgram(): Promise<void>;

@@ -1,0 +1,53 @@
+// Builds the program: one small CommonJS file that starts at once, and a bundle for each tool that it loads when asked for.
+// CommonJS, because it starts faster than modules do, and because only there the first line comes before the thread pool.
+import { chmodSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+
+/** Modules that become bundles of their own, and the bundle that each lies in. */
+const BUNDLES = { './img/run.js': 'img', './io/main.js': 'io', './nbd/main.js': 'nbd', './serve/run.js': 'serve' };
+
+/** Lets the front load the bundles instead of taking their modules in. */
+const separate = {
+  name: 'separate-bundles',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/(img|io|nbd|serve)\// }, ({ path, importer }) =>
+      importer.endsWith('src/main.ts') && path in BUNDLES ? { path: `./${BUNDLES[path]}.cjs`, external: true } : undefined,
+    );
+  },
+};
+
+/** @param {Record<string, string>} entryPoints @param {import('esbuild').Plugin[]} plugins */
+const bundle = (entryPoints, plugins, banner = '') =>
+  build({
+    absWorkingDir: here,
+    entryPoints,
+    outdir: 'dist',
+    outExtension: { '.js': '.cjs' },
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20',
+    minify: true,
+    keepNames: false,
+    legalComments: 'none',
+    conditions: ['@blk/source', 'node'],
+    external: ['koffi'],
+    // require() instead: import() of CommonJS reads the whole file once more, to look for names.
+    supported: { 'dynamic-import': false },
+    plugins,
+    banner: { js: banner },
+    logLevel: 'warning',
+  });
+
+export async function buildProgram() {
+  await bundle({ blk: 'src/entry/blk.ts' }, [separate], '#!/usr/bin/env node');
+  await bundle({ img: 'src/img/run.ts', io: 'src/io/main.ts', nbd: 'src/nbd/main.ts', serve: 'src/serve/run.ts' }, []);
+  // For those who start the program by the name of a module.
+  writeFileSync(`${here}dist/blk.js`, "#!/usr/bin/env node\nimport './blk.cjs';\n");
+  for (const file of ['blk.cjs', 'blk.js']) chmodSync(`${here}dist/${file}`, 0o755);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await buildProgram();

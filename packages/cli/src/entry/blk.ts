@@ -1,0 +1,36 @@
+// The program's first file. Everything else is loaded when it is needed, so that short commands start fast.
+import { main } from '../main.js';
+
+const [, calledAs = 'blk', ...argv] = process.argv;
+
+// Takes effect only before the thread pool is used for the first time. Short commands do not pay for threads.
+if (!['info', 'create', 'map', 'resize', '--help', '--version'].includes(argv[0] ?? '')) process.env['UV_THREADPOOL_SIZE'] ??= '16';
+
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    stop.abort();
+  });
+}
+// A reader that went away, as `| head` does, ends the program quietly.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? 0 : 1);
+});
+
+void main(
+  argv,
+  {
+    stdin: process.stdin,
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    env: process.env,
+    signal: stop.signal,
+  },
+  calledAs,
+).then((code) => {
+  process.exitCode = code;
+  // Nothing that was loaded keeps the program alive, once its words are out.
+  process.stdout.write('', () => {
+    process.exit(code);
+  });
+});

@@ -1,0 +1,23 @@
+/** The graph of a program: all drivers, warnings to standard error, and the policy for images. */
+import { BlockGraph, TRUSTED, UNTRUSTED, type BlockDriver, type Host } from '@blk/core-graph';
+import { file, hostDevice } from '@blk/drivers-file';
+import { nullAio, nullCo } from '@blk/drivers-null';
+import { qcow2 } from '@blk/drivers-qcow2';
+import { raw } from '@blk/drivers-raw';
+import type { Tool } from './tool.js';
+
+/** What command lines can name; images in memory have no name. */
+export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, nullCo, nullAio, raw, qcow2];
+
+export function makeGraph(tool: Tool, options: { readonly untrusted?: boolean; readonly host?: Partial<Host> } = {}): BlockGraph {
+  return new BlockGraph({
+    drivers: DRIVERS,
+    policy: options.untrusted === true ? UNTRUSTED : TRUSTED,
+    host: {
+      warn: (message) => {
+        tool.io.err(message.endsWith('\n') ? message : `${message}\n`);
+      },
+      ...options.host,
+    },
+  });
+}

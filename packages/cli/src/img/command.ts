@@ -1,0 +1,72 @@
+/** The shape of a command of `blk` that qemu-img has as well, and what such commands share. */
+import type { CommandLine, OptionSpec } from '../getopt.js';
+import { specs } from './getopt.js';
+import { readSize } from '../text.js';
+import { ExitError, UsageError, type Tool } from '../tool.js';
+
+export interface ImgCommand {
+  readonly name: string;
+  /** Options and operands, for help. */
+  readonly synopsis: string;
+  readonly summary: string;
+  /** Help on each option. */
+  readonly details: string;
+  readonly options: readonly OptionSpec[];
+  /** The last word is an operand even where it begins with a dash: a size such as `-1M`. */
+  readonly lastIsOperand?: boolean;
+  /** Resolves with the exit code. */
+  run(tool: Tool, parsed: CommandLine): Promise<number>;
+}
+
+/** Options that every command takes, besides its own. */
+export const COMMON = specs('h:help :object= :image-opts :untrusted');
+
+/** Values of the options by key; the last one of a kind counts, `all` keeps every one. */
+export class Options {
+  readonly #last = new Map<string, string>();
+
+  constructor(private readonly parsed: CommandLine) {
+    for (const { name, value } of parsed.options) this.#last.set(name, value ?? '');
+    if (this.has('object')) throw new ExitError(1, '--object is not supported here: images with secrets cannot be opened yet');
+  }
+
+  has(key: string): boolean {
+    return this.#last.has(key);
+  }
+  get(key: string): string | undefined {
+    return this.#last.get(key);
+  }
+  all(key: string): string[] {
+    return this.parsed.options.filter(({ name }) => name === key).map(({ value }) => value ?? '');
+  }
+  get operands(): readonly string[] {
+    return this.parsed.operands;
+  }
+}
+
+/** `human` or `json`. */
+export function outputStyle(options: Options): 'human' | 'json' {
+  const style = options.get('output') ?? 'human';
+  if (style !== 'human' && style !== 'json') throw new ExitError(1, '--output must be used with human or json as argument.');
+  return style;
+}
+
+/** The one file name that the command takes. */
+export function oneFile(options: Options): string {
+  if (options.operands.length !== 1) throw new UsageError('Expecting one image file name');
+  return options.operands[0];
+}
+
+/** A size, or the two lines that refuse it; `what` names it: `image size`. */
+export function sizeArgument(tool: Tool, what: string, text: string): number {
+  const read = readSize(text);
+  if ('size' in read) return read.size;
+  if (read.fault === 'range') {
+    throw new ExitError(1, `Invalid ${what} specified. Must be between 0 and 9223372036854775807.`);
+  }
+  throw new ExitError(
+    1,
+    `Invalid ${what} specified. You may use k, M, G, T, P or E suffixes for\n` +
+      `${tool.name}: kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.`,
+  );
+}

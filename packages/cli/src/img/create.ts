@@ -1,0 +1,60 @@
+/** `create`: makes an empty image. */
+import { protocolDefinition } from '@blk/core-graph';
+import { optionHelp, planCreation, wantsHelp } from '@blk/image';
+import { makeGraph } from '../graph.js';
+import { ExitError, UsageError } from '../tool.js';
+import { COMMON, Options, sizeArgument, type ImgCommand } from './command.js';
+import { specs } from './getopt.js';
+
+export const create: ImgCommand = {
+  name: 'create',
+  synopsis: '[-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] filename [size]',
+  summary: 'makes an empty image',
+  details: `  -f FMT               format of the image; raw unless given
+  -b FILE, -F FMT      its backing file, and that one's format
+  -u                   takes the backing file's name as it is, without a look at it
+  -o NAME=VALUE,…      options of the format; -o help lists them
+  -q                   says nothing
+`,
+  options: [...COMMON, ...specs('f= F= b= u o= q')],
+
+  async run(tool, parsed) {
+    const options = new Options(parsed);
+    const graph = makeGraph(tool);
+    const format = options.get('f') ?? 'raw';
+    const texts = options.all('o');
+    for (const text of texts) checkList(text);
+    const [filename, size, ...more] = options.operands;
+    if (wantsHelp(texts)) {
+      tool.io.out(await creationHelp(graph, format, filename));
+      return 0;
+    }
+    if (filename === undefined) throw new UsageError('Expecting image file name');
+    const bytes = size === undefined ? undefined : sizeArgument(tool, 'image size', size);
+    if (more.length > 0) throw new UsageError(`Unexpected argument: ${more[0]}`);
+    const plan = await planCreation(graph, filename, {
+      format,
+      options: texts,
+      unsafe: options.has('u'),
+      signal: tool.io.signal,
+      ...(bytes === undefined ? {} : { size: bytes }),
+      ...(options.has('b') ? { backing: options.get('b') } : {}),
+      ...(options.has('F') ? { backingFormat: options.get('F') } : {}),
+    } as Parameters<typeof planCreation>[2]);
+    if (!options.has('q')) tool.io.out(`${plan.line}\n`);
+    await plan.run();
+    return 0;
+  },
+};
+
+export function checkList(text: string): void {
+  if (text === '' || text.startsWith(',') || /(^|[^,])(,,)*,$/.test(text)) throw new ExitError(1, `Invalid option list: ${text}`);
+}
+
+/** The options that the format takes, and with a file name those of its protocol. */
+export async function creationHelp(graph: ReturnType<typeof makeGraph>, format: string, filename: string | undefined): Promise<string> {
+  const driver = graph.drivers.get(format);
+  if (driver === undefined) throw new ExitError(1, `Unknown file format '${format}'`);
+  const protocol = filename === undefined ? undefined : graph.driver(String((await protocolDefinition(graph, filename)).driver));
+  return optionHelp(driver, protocol);
+}

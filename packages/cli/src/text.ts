@@ -1,0 +1,42 @@
+/** Numbers and values as the reference tools print them. */
+const UNITS = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
+
+/** Three significant digits in the unit that keeps the number below a thousand: `10 MiB`, `0.977 MiB`, `1.46 MiB`. */
+export function shortSize(bytes: number): string {
+  let unit = 0;
+  let value = bytes;
+  while (value >= 1000 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${String(Number(value.toPrecision(3)))} ${UNITS[unit]}B`;
+}
+
+/** JSON in their style: four blanks a step, everything beyond ASCII escaped. */
+export function jsonText(value: unknown): string {
+  return `${escapeBeyondAscii(JSON.stringify(value, null, 4))}\n`;
+}
+
+export function escapeBeyondAscii(text: string): string {
+  return text.replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** A hexadecimal number as C's `%#x` prints it. */
+export function hex(value: number): string {
+  return value === 0 ? '0' : `0x${value.toString(16)}`;
+}
+
+const INT64_MAX = 2 ** 63;
+
+export type Size = { readonly size: number } | { readonly fault: 'syntax' | 'range' };
+
+/** A size with an optional suffix k to E: no sign, a fraction only before a suffix. */
+export function readSize(text: string): Size {
+  const match = /^\s*(?:(0x[0-9a-f]+)|(\d+)(\.\d*)?([bkmgtpe]?))$/i.exec(text);
+  if (match === null) return { fault: 'syntax' };
+  const [, hexadecimal, whole, fraction, suffix = ''] = match;
+  if (fraction !== undefined && (suffix === '' || suffix.toLowerCase() === 'b')) return { fault: 'syntax' };
+  const unit = 1024 ** Math.max(0, 'bkmgtpe'.indexOf(suffix.toLowerCase() || 'b'));
+  const size = Math.floor(Number(hexadecimal ?? `${whole}${fraction ?? ''}`) * unit);
+  return size >= INT64_MAX ? { fault: 'range' } : { size };
+}
