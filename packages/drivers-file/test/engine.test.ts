@@ -65,7 +65,7 @@ describe('the pace', () => {
     call(pace, clock, 12);
     calls(pace, clock, 30, 0.002);
     expect(pace.onLoop).toBe(true);
-    calls(pace, clock, 2, 12);
+    calls(pace, clock, 5, 12);
     expect(pace.onLoop).toBe(false);
   });
 

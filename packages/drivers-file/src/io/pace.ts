@@ -20,7 +20,7 @@ export interface PaceLimits {
 /** For the page cache, which serves 4 KiB in 2 µs. */
 export const CACHED: PaceLimits = { quick: 2e6, average: 1e5, stall: 25e6, perByte: 4 };
 /** For devices without the page cache in front: waiting for a fast one is cheaper than a thread. */
-export const DIRECT: PaceLimits = { quick: 2e6, average: 5e5, stall: 25e6, perByte: 4 };
+export const DIRECT: PaceLimits = { quick: 2e6, average: 1e6, stall: 25e6, perByte: 4 };
 
 const QUICK_IN_A_ROW = 8;
 const FIRST_PENALTY = 2e7;
@@ -30,9 +30,9 @@ const SLOW_PENALTY = 1e9;
 const WEIGHT = 1 / 16;
 /**
  * The most that one call counts for in the average, in averages allowed. On a busy machine a call now and then takes as long
- * as another process has the processor; one such call says nothing, two in a row do.
+ * as another process has the processor; one such call says nothing, a handful in a row do.
  */
-const MOST = 10;
+const MOST = 4;
 
 export class Pace {
   #onLoop = false;

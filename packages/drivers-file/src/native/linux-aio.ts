@@ -7,6 +7,8 @@ import type { Binding } from './koffi.js';
 import { Errno, type Ring } from './native.js';
 
 const ENTRIES = 128;
+/** Requests handed over at once: in pieces the device begins while we hand on. */
+const PIECE = 8;
 const IOCB_BYTES = 64;
 const CMD_READ = 0;
 const CMD_WRITE = 1;
@@ -85,7 +87,7 @@ export function openLinuxAio({ koffi, addresses, func }: Binding): Ring | undefi
     submit() {
       let done = 0;
       while (done < queued) {
-        const taken = enter(SUBMIT, context, queued - done, base + pointersAt + done * 8);
+        const taken = enter(SUBMIT, context, Math.min(queued - done, PIECE), base + pointersAt + done * 8);
         if (taken > 0) {
           done += taken;
           continue;
