@@ -178,10 +178,11 @@ export class BlkServer implements AsyncDisposable {
       }
     };
     for (const listener of this.#listeners) await attempt('cannot stop listening', () => listener.close());
-    await attempt('a command did not end', () => this.dispatcher.idle());
-    await attempt('cannot close the exports', () => this.exports.close(timeout));
+    // A device that waits for its disk, or was stopped by an error, must not keep others from being flushed.
+    await attempt('a command did not end', () => within(timeout, this.dispatcher.idle()));
+    await attempt('cannot close the exports', () => within(timeout + GRACE, this.exports.close(timeout)));
     await attempt('cannot flush', () => this.graph.flushAll());
-    if (this.#ownsGraph) await attempt('cannot close', () => this.graph.close());
+    if (this.#ownsGraph) await attempt('cannot close', () => within(timeout + GRACE, this.graph.close()));
     this.#unsubscribe();
     this.events.close();
     await Promise.all([...this.#monitors].map((monitor) => monitor.end()));
@@ -189,3 +190,18 @@ export class BlkServer implements AsyncDisposable {
   }
 }
 
+/** Milliseconds beyond the timeout of what is to end by its own timeout. */
+const GRACE = 1000;
+
+/** The promise, or a rejection after `ms` milliseconds. */
+async function within(ms: number, promise: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => { reject(new Error(`not done after ${ms} ms`)); }, ms);
+  });
+  try {
+    await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -225,6 +225,25 @@ describe('the end', () => {
     expect([...server.graph.nodes]).toEqual([]);
   });
 
+  test('a device that was stopped by an error keeps nobody from the end', async () => {
+    const { server, client } = await session();
+    const device = await server.addDevice('d', { ...NULL, 'node-name': 'n' }, { werror: 'stop' });
+    await server.addDevice('other', { ...NULL, 'node-name': 'o' });
+    let flushed = false;
+    server.graph.node('o').flush = () => {
+      flushed = true;
+    };
+    server.graph.node('n').write = () => {
+      throw new BlockError('io', 'bad sector');
+    };
+    const write = device.write(0, new Uint8Array(512), 0, 512);
+    await client.event('BLOCK_IO_ERROR');
+    expect(await server.execute('query-block')).toMatchObject([{ device: 'd', 'io-status': 'failed' }, { device: 'other' }]);
+    const [outcome] = await Promise.allSettled([write, server.close({ timeout: 10 })]);
+    expect(outcome).toMatchObject({ status: 'rejected', reason: { kind: 'no-medium' } });
+    expect(flushed).toBe(true);
+  });
+
   test('a graph of the caller is flushed and left open', async () => {
     const own = await testServer();
     await own.addDevice('d', NULL);

@@ -1,4 +1,5 @@
 // The conversation: greeting, negotiation, envelopes, ids, pieces of a byte, junk, clients that do not read.
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { attach, testServer, type Message } from './support.js';
 
@@ -151,6 +152,36 @@ describe('abuse', () => {
     const last = await idle.next((message) => message.id === 2999);
     expect(last).toHaveProperty('return');
     expect(idle.messages.filter((message) => 'id' in message)).toHaveLength(2999);
+  });
+
+  test('after any bytes at all, 0xFF makes the monitor listen again', async () => {
+    await using server = await testServer();
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.json().map((text) => Buffer.from(text))), { maxLength: 6 }), async (pieces) => {
+        const client = await attach(server).negotiate();
+        for (const piece of pieces) if (piece.length > 0) client.stream.write(piece);
+        client.stream.write(Buffer.from([0xff, 0x0a]));
+        client.send({ execute: 'query-version', id: 'at last' });
+        expect(await client.next(({ id }) => id === 'at last')).toEqual({ return: VERSION, id: 'at last' });
+        client.stream.destroy();
+      }),
+      { seed: 5, numRuns: 200 },
+    );
+    expect(server.lines).toEqual([]);
+  });
+
+  test('while the server ends no command is taken', async () => {
+    const server = await testServer();
+    const clients = [await attach(server).negotiate(), await attach(server).negotiate()];
+    let finish!: () => void;
+    server.dispatcher.addForeign('slow', () => new Promise<void>((resolve) => (finish = resolve)));
+    clients[0].send({ execute: 'slow', id: 1 });
+    await expect.poll(() => typeof finish).toBe('function');
+    const closed = server.close();
+    expect(await clients[1].ask('query-block')).toEqual(error('The server is shutting down'));
+    finish();
+    expect(await clients[0].reply()).toEqual({ return: {}, id: 1 });
+    await closed;
   });
 
   test('a handler that breaks is an error to one client and a line in the log', async () => {

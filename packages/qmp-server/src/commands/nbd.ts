@@ -61,7 +61,7 @@ function flatAddress(address: SocketAddressLegacy): SocketAddress {
 function listenTarget(address: SocketAddress): ListenTarget {
   switch (address.type) {
     case 'unix':
-      if (address.abstract === true) return { path: `\0${address.path}` };
+      if (address.abstract === true) throw genericError("Parameter 'abstract' is not supported");
       return { path: address.path };
     case 'fd':
       return { fd: descriptor(address.str) };

@@ -102,8 +102,10 @@ export class Exports {
   async remove(name: string, mode: RemoveMode = 'safe'): Promise<void> {
     const entry = [...this.#entries.values()].find((candidate) => candidate.name === name);
     if (entry === undefined || this.#nbd === undefined) throw genericError(`Export '${name}' is not found`);
+    // A client that has left, but whose end this process has yet to read from its socket, is no user.
+    if (mode === 'safe' && (this.#nbd.exports.get(name)?.connections.size ?? 0) > 0) await eventLoopTurns(2);
     try {
-      await this.#nbd.removeExport(name, { mode });
+      await this.#nbd?.removeExport(name, { mode });
     } catch (error) {
       if (error instanceof BlockError && error.kind === 'busy') throw genericError(`export '${name}' still in use`, error);
       throw error;
@@ -137,6 +139,10 @@ export class Exports {
     for (const entry of entries) await release(entry).catch((error: unknown) => (failed ??= { error }));
     if (failed !== undefined) throw failed.error;
   }
+}
+
+async function eventLoopTurns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Lets go of a backend that was the export's own. What clients wrote is flushed. */

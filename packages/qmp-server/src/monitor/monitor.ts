@@ -177,6 +177,7 @@ export class Monitor implements TransportEvents {
     if (this.#negotiated && command === NEGOTIATION) {
       throw new QmpError('CommandNotFound', 'Capabilities negotiation is already complete, command ignored');
     }
+    if (this.server.closing) throw new QmpError('GenericError', 'The server is shutting down');
     return this.server.dispatcher.execute(command, args, context);
   }
 

@@ -36,7 +36,7 @@ export async function listen(target: SocketTarget, accept: (socket: Socket) => v
     checkSocketPath(target.path);
     await removeStale(target.path);
   }
-  const server = createServer({ allowHalfOpen: true }, accept);
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, accept);
   try {
     await started(server, target);
     if ('path' in target && target.mode !== undefined) chmodSync(target.path, target.mode);
@@ -47,7 +47,14 @@ export async function listen(target: SocketTarget, accept: (socket: Socket) => v
   server.on('error', () => undefined);
   const bound = server.address();
   const address = 'port' in target && typeof bound === 'object' && bound !== null ? { host: target.host, port: bound.port } : target;
-  return { address, close: () => new Promise((resolve) => server.close(() => { resolve(); })) };
+  return {
+    address,
+    close: () => {
+      // Its callback would wait for the connections to end as well.
+      server.close();
+      return new Promise((resolve) => setImmediate(resolve));
+    },
+  };
 }
 
 /** Connects. Rejects in QEMU's words. */
