@@ -26,7 +26,10 @@ describe.skipIf(needs.skip)(needs.title('images that are not what they should be
     await create('qcow2', path, '8M');
     damage(path);
     const [ours, theirs] = await Promise.all([blk(['info', '-f', 'qcow2', path]), qemuImg('info', '-f', 'qcow2', path)]);
-    expect(sameTool(ours.stderr)).toBe(sameTool(theirs.stderr));
+    // The same words; ours may go on to name the value and what is allowed.
+    const [line, ...more] = sameTool(ours.stderr).trimEnd().split('\n');
+    expect(line.slice(0, sameTool(theirs.stderr).trimEnd().length)).toBe(sameTool(theirs.stderr).trimEnd());
+    expect(more).toEqual([]);
     expect(ours).toMatchObject({ code: 1, stdout: '' });
   });
 
