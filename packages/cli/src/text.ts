@@ -9,7 +9,9 @@ export function shortSize(bytes: number): string {
     value /= 1024;
     unit++;
   }
-  return `${String(Number(value.toPrecision(3)))} ${UNITS[unit]}B`;
+  const digits = Number(value.toPrecision(3));
+  // What rounds up to a thousand is printed as C prints it.
+  return `${digits >= 1000 ? '1e+03' : digits} ${UNITS[unit]}B`;
 }
 
 /** JSON in their style: four blanks a step, everything beyond ASCII escaped. */

@@ -108,7 +108,7 @@ describe.skipIf(needs.skip)(needs.title('blk beside qemu-img'), () => {
       const probe = ['info', '--output=json', '-f', format, made];
       const [a, b] = [await reference(probe, sides.mine), await reference(probe, sides.theirs)];
       expect(withoutSizes(a.stdout)).toEqual(withoutSizes(b.stdout));
-      if (a.code !== 0 || format === 'raw') continue;
+      if (a.code !== 0 || format === 'raw' || line.includes('-u ')) continue;
       expect(await reference(['check', '-f', format, made], sides.mine)).toMatchObject({ code: 0 });
     }
     const isImage = (await reference(['info', made], sides.mine)).stdout.includes('file format: qcow2');

@@ -46,9 +46,13 @@ Exit code: 0 the same, 1 different, 2 and above: it could not be found out.
     const a = await open(left, options.get('f')).catch(trouble);
     const b = await open(right, options.get('F')).catch(trouble);
     const strict = options.has('s');
-    if (a.size !== b.size && !strict && Math.ceil(a.size / 512) !== Math.ceil(b.size / 512)) tell('Warning: Image size mismatch!\n');
     const callback = printer.callback;
     const result = await compareImages(graph, a, b, { strict, signal: tool.io.signal, ...(callback ? { progress: callback } : {}) }).catch(trouble);
+    // A difference in what both have comes before the look at their sizes.
+    const common = Math.min(a.size, b.size);
+    if (result.sizesDiffer && !strict && (result.equal || (result.reason === 'content' && result.offset >= common))) {
+      tell('Warning: Image size mismatch!\n');
+    }
     if (result.equal) tell('Images are identical.\n');
     else if (result.reason === 'size') tell('Strict mode: Image size mismatch!\n');
     else if (result.reason === 'allocation') tell(`Strict mode: Offset ${result.offset} block status mismatch!\n`);

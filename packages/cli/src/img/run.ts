@@ -79,6 +79,11 @@ export function ended(tool: Tool, error: unknown, code = 1): number {
     say(tool, 'interrupted');
     return 130;
   }
+  if (error instanceof BlockError && /\nDetected format of .*\.$/.test(error.message)) {
+    // The reference ends this one without a line's end.
+    tool.io.err(`${tool.name}: ${error.message}`);
+    return code;
+  }
   say(tool, error instanceof BlockError ? messageOf(error) : `unexpected failure: ${messageOf(error).split('\n', 1)[0]}`);
   if (tool.io.env['BLK_DEBUG'] === '1' && error instanceof Error) tool.io.err(`${error.stack}\n`);
   return code;

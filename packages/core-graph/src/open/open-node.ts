@@ -10,7 +10,7 @@ import { changeAccess, childAccess, cumulativeAccess } from '../permissions.js';
 import type { ImagePolicy } from '../policy.js';
 import { splitCommon, unflatten, type Definition } from './definition.js';
 import { normalisePath, resolveReference } from './filename.js';
-import { formatOf, openFilename } from './open-filename.js';
+import { formatOf, openFilename, protocolDefinition } from './open-filename.js';
 
 /** What is handed down from the caller, and from a parent to its children. */
 export interface OpenState {
@@ -166,7 +166,7 @@ async function openChild(
   if (reference === undefined || reference === null || reference === '') {
     throw new BlockError('invalid-argument', `A block device must be specified for "${name}"`);
   }
-  const child = await openReference(graph, reference, {
+  const child = await openReference(graph, await asProtocol(graph, parent, reference, role), {
     ...state,
     // A format hands discards down whatever its own guests may do; a filter passes its own setting on.
     discard: role === 'filtered' ? state.discard : true,
@@ -175,6 +175,15 @@ async function openChild(
     chain: role === 'filtered' ? state.chain : [],
   });
   return attach(graph, parent, name, role, child as BlockNode);
+}
+
+/** What a format lies in is a protocol: a file name without a driver says which, and is not looked into for a format. */
+async function asProtocol(graph: BlockGraph, parent: BlockNode, reference: Reference, role: ChildRole): Promise<Reference> {
+  if (parent.settings.driver.role !== 'format' || role === 'backing') return reference;
+  if (typeof reference !== 'object' || reference === null || reference instanceof BlockNode || reference['driver'] !== undefined) return reference;
+  const { filename } = reference;
+  if (typeof filename !== 'string' || filename.startsWith('json:')) return reference;
+  return { ...reference, ...(await protocolDefinition(graph, filename)) };
 }
 
 async function attach(graph: BlockGraph, parent: BlockNode, name: string, role: ChildRole, child: BlockNode): Promise<Edge> {
