@@ -2,7 +2,6 @@
 import { connect, type Socket } from 'node:net';
 import {
   Chunk,
-  CommandFlag,
   encodeOption,
   HandshakeFlag,
   Info,
@@ -188,7 +187,6 @@ export class TestClient {
   }
 }
 
-export { CommandFlag };
 
 export function requestBytes(command: number, cookie: number, offset: number, length: number, flags = 0): Uint8Array {
   const bytes = new Uint8Array(REQUEST_BYTES);
