@@ -2,8 +2,9 @@
 import { rmSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { QmpError as ReferenceError} from '@blk/oracle';
-import { createImage, nbdinfo, nbdUri, qemuImg, qemuIo, skipUnless, startQemuNbd, startStorageDaemon, tempDir, type TempDir } from '@blk/oracle';
-import { attach, testServer, type Message } from './support.js';
+import { createImage, findTool, nbdinfo, nbdUri, qemuImg, qemuIo, run, skipUnless, startQemuNbd, startStorageDaemon, tempDir, type TempDir } from '@blk/oracle';
+import { runDaemon } from '../src/index.js';
+import { attach, drivers, sink, testServer, type Message } from './support.js';
 
 const needs = skipUnless('qemu-storage-daemon', 'qemu-img', 'qemu-io', 'qemu-nbd', 'nbdinfo');
 
@@ -155,6 +156,40 @@ describe.skipIf(needs.skip)(needs.title('compared with qemu-storage-daemon'), ()
       { return: {} },
       generic("Cannot find device='x' nor node-name='x'"),
     ]);
+  });
+});
+
+describe.skipIf(needs.skip)(needs.title('command lines compared with qemu-storage-daemon'), () => {
+  // Where ours has to say something else, the test of the daemon has the text.
+  const lines = [
+    '--blockdev', '--bogus', 'x', '--blockdev driver=null-co', '--blockdev driver=foo,node-name=x', '--blockdev driver=null-co,node-name=x,z=1',
+    '--blockdev driver=file,node-name=x,filename=/nonexistent', '--blockdev {"driver":"null-co"', '--blockdev {"driver":"null-co","node-name":1}',
+    '--blockdev null-co,node-name=x,read-only=maybe', '--blockdev null-co,node-name=x,size=1z', '--blockdev null-co,node-name',
+    '--chardev socket', '--chardev socket,id=m,path=/nonexistent', '--chardev foo,id=m', '--chardev socket,path=/x,id=m,bogus=1', '--chardev stdio,id=1x',
+    '--chardev socket,id=m,path=/nonexistent/x,server=on,wait=off', '--chardev socket,id=m,host=127.0.0.1,server=on,wait=off',
+    '--chardev socket,id=m,path=/x,fd=1', '--chardev socket,id=m,path=/x,wait=off', '--chardev socket,id=m,path=/x,server=on,reconnect=1',
+    `--chardev socket,id=m,path=/${'x'.repeat(120)},server=on,wait=off`,
+    '--monitor chardev=m', '--monitor m', '--chardev null,id=m --monitor m,mode=readline', '--chardev null,id=m --monitor m,foo=1',
+    '--chardev null,id=m --monitor m --monitor m',
+    '--nbd-server addr.type=unix', '--nbd-server addr.type=unix,addr.path=/nonexistent/nbd', '--nbd-server addr.type=unix,addr.path=DIR/a --nbd-server addr.type=unix,addr.path=DIR/b',
+    '--nbd-server addr.type=unix,addr.path=DIR/a,tls-creds=t', '--nbd-server addr.type=unix,addr.path=DIR/a,max-connections=-1',
+    '--export nbd,id=e', '--export nbd,id=e,node-name=x', '--nbd-server addr.type=unix,addr.path=DIR/a --export nbd,id=e,node-name=x',
+    '--blockdev null-co,node-name=x,read-only=on --nbd-server addr.type=unix,addr.path=DIR/a --export nbd,id=e,node-name=x,writable=on',
+    '--blockdev null-co,node-name=x --nbd-server addr.type=unix,addr.path=DIR/a --export nbd,id=e,node-name=x --export nbd,id=e,node-name=x,name=f',
+    '--blockdev null-co,node-name=x --nbd-server addr.type=unix,addr.path=DIR/a --export nbd,id=e,node-name=x --export nbd,id=f,node-name=x',
+    '--blockdev null-co,node-name=x --export nbd,id=e,node-name=x',
+    '--object foo,id=x', '--object secret', '--object secret,id=s', '--object secret,id=s,file=/nonexistent', '--object secret,id=s,data=a --object secret,id=s,data=a',
+    '--pidfile /nonexistent/p',
+  ];
+
+  test.each(lines)('%s', async (line) => {
+    using dir = tempDir();
+    const args = line.replaceAll('DIR', dir.path).split(' ');
+    const stderr = sink();
+    const code = await runDaemon(args, { program: 'PROGRAM', drivers, stderr, signal: AbortSignal.timeout(10_000) });
+    const theirs = await run(findTool('qemu-storage-daemon')!, args, { timeout: 10_000 });
+    expect(stderr.written).toBe(theirs.stderr.replaceAll(/(\S*\/)?qemu-storage-daemon: /g, 'PROGRAM: '));
+    expect(code).toBe(theirs.code);
   });
 });
 
