@@ -46,7 +46,7 @@ export class Plan {
         this.#at = whole;
         return { ...first, length: whole - first.offset };
       }
-      return this.#copyFrom(first.offset, first.offset);
+      return this.#copyFrom(first.offset, end);
     }
     return this.#copyFrom(first.offset, first.offset + first.length);
   }
