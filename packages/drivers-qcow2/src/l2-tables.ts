@@ -35,7 +35,7 @@ export class L2Tables {
   /** The table of a range that has one. */
   load(l1Index: number): MaybePromise<Table> {
     const cached = this.cache.peek(l1Index);
-    if (cached !== undefined) return cached;
+    if (cached !== undefined) return this.#opened(cached);
     this.corruption.check();
     const offset = this.l1.offsets[l1Index];
     const { clusterSize } = this.geometry;
@@ -56,6 +56,7 @@ export class L2Tables {
     if (cached?.writable === true) return cached;
     const making = this.#making.get(l1Index);
     if (making !== undefined) return making;
+    if (this.exists(l1Index) && this.l1.copied[l1Index] === 1) return this.load(l1Index);
     const made = this.#make(l1Index).finally(() => this.#making.delete(l1Index));
     this.#making.set(l1Index, made);
     return made;
@@ -67,10 +68,6 @@ export class L2Tables {
   }
 
   async #make(l1Index: number): Promise<Table> {
-    if (this.exists(l1Index)) {
-      const loaded = await this.load(l1Index);
-      if (this.l1.copied[l1Index] === 1) return this.#opened(loaded);
-    }
     const allocator = this.allocator as Allocator;
     const run = await allocator.allocate(1);
     try {

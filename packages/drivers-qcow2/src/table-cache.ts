@@ -17,6 +17,8 @@ export class Table {
   dirtyTo = 0;
   /** Touched since the cache last looked for a table to drop. */
   used = true;
+  /** Nobody has taken it from the cache yet: whoever had it loaded is still on the way. */
+  fresh = true;
   /** L2 tables: the table has one reference, so its entries may change. */
   writable = false;
 
@@ -70,7 +72,10 @@ export class TableCache {
 
   peek(index: number): Table | undefined {
     const table = this.slots[index];
-    if (table !== undefined) table.used = true;
+    if (table !== undefined) {
+      table.used = true;
+      table.fresh = false;
+    }
     return table;
   }
 
@@ -151,13 +156,17 @@ export class TableCache {
     return table;
   }
 
-  /** Second chance: the first written table that was not touched since the hand last passed. */
+  /**
+   * Second chance: the first written table that was not touched since the hand last passed. Fresh ones stay: else requests
+   * that need different tables of a small cache could take them from each other for ever.
+   */
   #dropOne(): boolean {
     const ring = this.#ring;
+    const keepFresh = ring.length < this.limit * 2 + 64;
     for (let steps = ring.length * 2; steps > 0; steps--) {
       if (this.#hand >= ring.length) this.#hand = 0;
       const table = ring[this.#hand];
-      if (!table.dirty && !this.#held.has(table)) {
+      if (!table.dirty && !this.#held.has(table) && !(table.fresh && keepFresh)) {
         if (!table.used) {
           this.slots[table.index] = undefined;
           const last = ring.pop() as Table;
