@@ -1,5 +1,6 @@
 // The same script given to the reference daemon and to us: replies compared member by member, each difference with its reason.
 import { rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { QmpError as ReferenceError} from '@blk/oracle';
 import { createImage, findTool, nbdinfo, nbdUri, qemuImg, qemuIo, run, skipUnless, startQemuNbd, startStorageDaemon, tempDir, type TempDir } from '@blk/oracle';
@@ -173,6 +174,10 @@ describe.skipIf(needs.skip)(needs.title('command lines compared with qemu-storag
     '--chardev null,id=m --monitor m --monitor m',
     '--nbd-server addr.type=unix', '--nbd-server addr.type=unix,addr.path=/nonexistent/nbd', '--nbd-server addr.type=unix,addr.path=DIR/a --nbd-server addr.type=unix,addr.path=DIR/b',
     '--nbd-server addr.type=unix,addr.path=DIR/a,tls-creds=t', '--nbd-server addr.type=unix,addr.path=DIR/a,max-connections=-1',
+    '--nbd-server addr.type=inet,addr.host=192.0.2.1,addr.port=1000', '--nbd-server addr.type=inet,addr.host=no.invalid,addr.port=1000',
+    '--nbd-server addr.type=inet,addr.host=127.0.0.1,addr.port=PORT', '--nbd-server addr.type=fd,addr.str=99', '--nbd-server addr.type=fd,addr.str=x',
+    '--chardev socket,id=m,host=192.0.2.1,port=1000,server=on,wait=off', '--chardev socket,id=m,host=no.invalid,port=1000',
+    '--chardev socket,id=m,host=127.0.0.1,port=PORT,server=on,wait=off', '--chardev socket,id=m,fd=99',
     '--export nbd,id=e', '--export nbd,id=e,node-name=x', '--nbd-server addr.type=unix,addr.path=DIR/a --export nbd,id=e,node-name=x',
     '--blockdev null-co,node-name=x,read-only=on --nbd-server addr.type=unix,addr.path=DIR/a --export nbd,id=e,node-name=x,writable=on',
     '--blockdev null-co,node-name=x --nbd-server addr.type=unix,addr.path=DIR/a --export nbd,id=e,node-name=x --export nbd,id=e,node-name=x,name=f',
@@ -184,12 +189,16 @@ describe.skipIf(needs.skip)(needs.title('command lines compared with qemu-storag
 
   test.each(lines)('%s', async (line) => {
     using dir = tempDir();
-    const args = line.replaceAll('DIR', dir.path).split(' ');
+    const occupied = createServer();
+    await new Promise<void>((resolve) => occupied.listen(0, '127.0.0.1', resolve));
+    const { port } = occupied.address() as AddressInfo;
+    const args = line.replaceAll('DIR', dir.path).replaceAll('PORT', String(port)).split(' ');
     const stderr = sink();
     const code = await runDaemon(args, { program: 'PROGRAM', drivers, stderr, signal: AbortSignal.timeout(10_000) });
     const theirs = await run(findTool('qemu-storage-daemon')!, args, { timeout: 10_000 });
     expect(stderr.written).toBe(theirs.stderr.replaceAll(/(\S*\/)?qemu-storage-daemon: /g, 'PROGRAM: '));
     expect(code).toBe(theirs.code);
+    occupied.close();
   });
 });
 

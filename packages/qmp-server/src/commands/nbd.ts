@@ -84,6 +84,6 @@ export function portNumber(text: string): number {
 
 /** A descriptor as text. */
 export function descriptor(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw genericError(`File descriptor named '${text}' has not been found`);
+  if (!/^\d{1,9}$/.test(text)) throw genericError(`Unable to parse FD number ${text}`);
   return Number(text);
 }

@@ -1,5 +1,4 @@
 /** Character devices: what a monitor is put on. `socket` (as server, as client, or inherited), `stdio` and `null`. */
-import type { Socket } from 'node:net';
 import { isIdentifier, IDENTIFIER_TEXT } from '../blockdev.js';
 import { genericError } from '../errors.js';
 import type { StreamPair } from '../monitor/transport.js';
@@ -83,11 +82,6 @@ export class Chardevs {
         throw genericError(`'${backend}' is not a valid char driver name`);
     }
   }
-}
-
-/** A socket as the two streams that a monitor takes. */
-export function streamsOf(socket: Socket): StreamPair {
-  return { readable: socket, writable: socket };
 }
 
 class StdioChardev implements Chardev {

@@ -1,12 +1,11 @@
 /** The character device `socket`: a listening one, one that connects, or a descriptor that was inherited. */
-import { fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { messageOf } from '@blk/core-graph';
 import { descriptor, portNumber } from '../commands/nbd.js';
 import { genericError } from '../errors.js';
 import type { StreamPair } from '../monitor/transport.js';
-import { connectTo, listen, type SocketListener, type SocketTarget } from '../net/listen.js';
-import { streamsOf, type Chardev } from './chardev.js';
+import { checkDescriptor, connectTo, listen, type SocketListener, type SocketTarget } from '../net/listen.js';
+import type { Chardev } from './chardev.js';
 import { refuseOthers, take, takeFlag, takeNumber, type SimpleOptions } from './simple-options.js';
 
 /** QEMU's options that have no meaning for a monitor here. */
@@ -42,7 +41,7 @@ function takeTarget(options: SimpleOptions): SocketTarget {
   }
   if (fd === undefined) throw genericError("One of 'path', 'fd' or 'host' is required");
   const number = descriptor(fd);
-  if (!isSocket(number)) throw genericError(`File descriptor '${number}' is not a socket`);
+  checkDescriptor(number);
   return { fd: number };
 }
 
@@ -50,14 +49,6 @@ function describe(options: SimpleOptions): string {
   const path = options.get('path');
   if (path !== undefined) return `unix:${path}`;
   return options.has('fd') ? `fd:${options.get('fd')}` : `tcp:${options.get('host')}:${options.get('port')}`;
-}
-
-function isSocket(fd: number): boolean {
-  try {
-    return fstatSync(fd).isSocket();
-  } catch {
-    return false;
-  }
 }
 
 /** Clients that came before there was a monitor for them. */
@@ -166,4 +157,9 @@ class ClientChardev implements Chardev {
   #later(): void {
     if (!this.#closed) this.#timer = setTimeout(() => void this.#try(), this.reconnect * 1000);
   }
+}
+
+/** A socket as the two streams that a monitor takes. */
+function streamsOf(socket: Socket): StreamPair {
+  return { readable: socket, writable: socket };
 }

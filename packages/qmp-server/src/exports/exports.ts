@@ -2,7 +2,7 @@
 import { Backend, BlockError, type BlockGraph } from '@blk/core-graph';
 import type { ListenTarget, NbdServer, NbdTls, RemoveMode } from '@blk/nbd';
 import { genericError } from '../errors.js';
-import { bindError, checkSocketPath } from '../net/listen.js';
+import { bindError, checkDescriptor, checkSocketPath } from '../net/listen.js';
 
 export interface NbdStartOptions {
   readonly tls?: NbdTls;
@@ -56,6 +56,7 @@ export class Exports {
   async start(target: ListenTarget, options: NbdStartOptions = {}): Promise<ListenTarget> {
     if (this.#nbd !== undefined || this.#starting) throw genericError('NBD server already running');
     if ('path' in target) checkSocketPath(target.path);
+    else if ('fd' in target) checkDescriptor(target.fd);
     this.#starting = true;
     try {
       const { NbdServer } = await import('@blk/nbd');
@@ -65,7 +66,7 @@ export class Exports {
         this.#nbd = server;
         return address;
       } catch (error) {
-        throw 'fd' in target || 'path' in target ? bindError(target, error) : error;
+        throw bindError('path' in target || 'fd' in target ? target : { host: '', port: 0, ...target }, error);
       }
     } finally {
       this.#starting = false;

@@ -1,8 +1,8 @@
 /** Listening sockets for monitors and character devices: unix sockets, TCP ports, descriptors that listen already. */
-import { chmodSync, existsSync, lstatSync, unlinkSync } from 'node:fs';
+import { chmodSync, existsSync, fstatSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { BlockError, errnoOf, strerror, systemError } from '@blk/core-graph';
+import { BlockError, errnoOf, systemError } from '@blk/core-graph';
 
 /** Where to listen or to connect to. */
 export type SocketTarget =
@@ -70,7 +70,12 @@ export function connectTo(target: SocketTarget): Promise<Socket> {
       socket.removeAllListeners('error');
       resolve(socket);
     });
-    socket.once('error', (error) => {
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      const words = UNRESOLVED.get(error.code ?? '');
+      if ('port' in target && words !== undefined) {
+        reject(unresolved(target.host, target.port, words));
+        return;
+      }
       const name = 'path' in target ? target.path : 'port' in target ? `${target.host}:${target.port}` : '';
       reject(systemError(`Failed to connect to '${name}'`, error));
     });
@@ -79,17 +84,43 @@ export function connectTo(target: SocketTarget): Promise<Socket> {
 
 /** The error of a `listen` that failed, in QEMU's words. */
 export function bindError(target: SocketTarget, error: unknown): BlockError {
-  const code = error instanceof BlockError ? error.errno : ((error as NodeJS.ErrnoException).code ?? errnoOf(error));
+  const code = codeOf(error);
   if ('path' in target) {
     // libuv says EACCES where the folder is not there.
     const missing = code === 'EACCES' && !existsSync(dirname(target.path));
     return systemError(`Failed to bind socket to ${target.path}`, { code: missing ? 'ENOENT' : code });
   }
   if ('fd' in target) return systemError(`Failed to listen on descriptor ${target.fd}`, { code });
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-    return new BlockError('invalid-argument', `address resolution failed for ${target.host}:${target.port}: Name or service not known`);
+  const words = UNRESOLVED.get(code);
+  if (words !== undefined) return unresolved(target.host, target.port, words);
+  return systemError(code === 'EADDRINUSE' ? 'Failed to find an available port' : 'Failed to bind socket', { code });
+}
+
+/** Errors of a look-up of a host's name, in the words of the C library. */
+const UNRESOLVED: ReadonlyMap<string, string> = new Map([
+  ['ENOTFOUND', 'Name or service not known'],
+  ['EAI_AGAIN', 'Temporary failure in name resolution'],
+]);
+
+function unresolved(host: string, port: number, words: string): BlockError {
+  return new BlockError('invalid-argument', `address resolution failed for ${host}:${port}: ${words}`);
+}
+
+/** The system's code for what went wrong at the bottom of it. */
+function codeOf(error: unknown): string {
+  const cause: unknown = error instanceof BlockError ? error.cause : error;
+  return (cause as NodeJS.ErrnoException | undefined)?.code ?? errnoOf(error);
+}
+
+/** Throws, in QEMU's words, where a descriptor that was named is no socket. */
+export function checkDescriptor(fd: number): void {
+  let isSocket = false;
+  try {
+    isSocket = fstatSync(fd).isSocket();
+  } catch {
+    // Not open at all.
   }
-  return new BlockError('io', `Failed to bind socket to ${target.host}:${target.port}: ${strerror(code)}`, { code });
+  if (!isSocket) throw new BlockError('invalid-argument', `File descriptor '${fd}' is not a socket`);
 }
 
 function started(server: Server, target: SocketTarget): Promise<void> {
