@@ -5,6 +5,7 @@ import { validateType, type BlockdevOptions, type QmpCommandName, type QmpComman
 import { addBlockdev, openDevice, type DeviceOptions } from './blockdev.js';
 import { COMMANDS } from './commands/index.js';
 import { Dispatcher, type CommandGroup } from './dispatch.js';
+import { genericError } from './errors.js';
 import { EventBus, type EventBusOptions } from './events.js';
 import { Exports } from './exports/exports.js';
 import { forwardGraphEvents } from './graph-events.js';
@@ -122,7 +123,8 @@ export class BlkServer implements AsyncDisposable {
   }
 
   /** Runs a command as a monitor would, without one. Rejects with a `QmpError` or a `BlockError`. */
-  execute<N extends QmpCommandName>(name: N, args?: QmpCommands[N]['arguments']): Promise<QmpCommands[N]['returns']> {
+  async execute<N extends QmpCommandName>(name: N, args?: QmpCommands[N]['arguments']): Promise<QmpCommands[N]['returns']> {
+    if (this.#closing) throw genericError('The server is shutting down');
     return this.dispatcher.execute(name, args, { server: this, monitor: undefined }) as Promise<QmpCommands[N]['returns']>;
   }
 
