@@ -109,6 +109,8 @@ function sameState(a: ChainExtent, b: ChainExtent): boolean {
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array, start: number, length: number): boolean {
+  // By memcmp where there is Node's Buffer.
+  if (typeof Buffer === 'function') return Buffer.compare(a.subarray(start, start + length), b.subarray(start, start + length)) === 0;
   // Eight bytes at a time where both lie at a multiple of eight, as pieces of the pool do.
   if ((a.byteOffset + start) % 8 === 0 && (b.byteOffset + start) % 8 === 0 && length % 8 === 0) {
     const words = length / 8;

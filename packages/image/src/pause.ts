@@ -17,13 +17,16 @@ export class Pace {
 
   /** One turn of the event loop. */
   async pause(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      if (typeof setImmediate === 'function') setImmediate(resolve);
-      else setTimeout(resolve, 0);
-    });
+    await new Promise<void>(nextTurn);
     this.#began = performance.now();
     this.signal?.throwIfAborted();
   }
+}
+
+/** Calls back in the next turn of the event loop. */
+export function nextTurn(callback: () => void): void {
+  if (typeof setImmediate === 'function') setImmediate(callback);
+  else setTimeout(callback, 0);
 }
 
 /** Bytes done of bytes to do. */

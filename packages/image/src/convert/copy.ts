@@ -6,7 +6,7 @@
  */
 import { zeroRun, WriteFlag, type Backend, type BufferPool, type Completion } from '@blk/core-graph';
 import { errnoText } from '../failure.js';
-import { Pace, type Progress } from '../pause.js';
+import { nextTurn, Pace, type Progress } from '../pause.js';
 import type { Plan, Segment } from './plan.js';
 import type { Sources } from './sources.js';
 
@@ -184,9 +184,22 @@ class Copier {
     }
   }
 
-  /** Something has to wait: the next lane may go on meanwhile. */
+  /**
+   * Something has to wait: the next lane may go on meanwhile. Not for a wait that is over in the next turn of the event
+   * loop: that only lets others run, and a second buffer would cost more of the CPU's cache than it brings.
+   */
   #waiting(done: Promise<void>): Promise<void> {
-    if (this.#lanes.size < this.options.lanes && !this.#ended && this.#failure === undefined) this.#start();
+    if (this.#lanes.size >= this.options.lanes || this.#ended) return done;
+    let waits = true;
+    const over = (): void => {
+      waits = false;
+    };
+    void done.then(over, over);
+    nextTurn(() => {
+      nextTurn(() => {
+        if (waits && this.#lanes.size < this.options.lanes && !this.#ended && this.#failure === undefined) this.#start();
+      });
+    });
     return done;
   }
 

@@ -1,0 +1,135 @@
+// The built program as a user starts it: by its name, by a link with another name, on hostile images, and its server.
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { prng, run, tempDir } from '@blk/oracle';
+import { buildProgram } from '../bundle.mjs';
+import { ours } from './img-support.js';
+
+const packageDir = join(import.meta.dirname, '..');
+const program = join(packageDir, 'dist/blk.cjs');
+
+beforeAll(async () => {
+  if (!isFresh()) await buildProgram();
+}, 60_000);
+
+/** Whether the program is younger than the sources of every package that it is made of. */
+function isFresh(): boolean {
+  if (!existsSync(program)) return false;
+  const built = statSync(program).mtimeMs;
+  return readdirSync(join(packageDir, '..')).every((name) => {
+    const src = join(packageDir, '..', name, 'src');
+    return !existsSync(src) || readdirSync(src, { recursive: true }).every((file) => statSync(join(src, String(file))).mtimeMs < built);
+  });
+}
+
+const blk = (...words: string[]): ReturnType<typeof run> => run(process.execPath, [program, ...words], { timeout: 30_000 });
+
+describe('the program', () => {
+  test('says what it is, and helps with every command', async () => {
+    expect(await blk('--version')).toEqual({ code: 0, stdout: 'blk version 0.1.0\n', stderr: '' });
+    const help = await blk('--help');
+    for (const name of ['info', 'create', 'convert', 'map', 'resize', 'compare', 'io', 'nbd', 'serve']) {
+      expect(help.stdout).toContain(`  ${name} `);
+      const own = await blk(name, '--help');
+      expect(own).toMatchObject({ code: 0, stderr: '' });
+      expect(own.stdout).toMatch(/usage/i);
+    }
+    expect(await blk()).toEqual({ code: 1, stdout: '', stderr: "blk: Not enough arguments\nTry 'blk --help' for more information\n" });
+    expect(await blk('nonsense')).toMatchObject({ code: 1, stderr: expect.stringContaining('blk: Command not found: nonsense') as string });
+  });
+
+  test('is the reference tool under that tool\'s name', async () => {
+    using dir = tempDir();
+    for (const [name, words, said] of [
+      ['qemu-img', ['info', 'missing'], "qemu-img: Could not open 'missing': Could not open 'missing': No such file or directory\n"],
+      ['qemu-io', ['missing'], "qemu-io: can't open device missing: Could not open 'missing': No such file or directory\n"],
+      ['qemu-nbd', ['-k', '/tmp/unused', 'missing'], "qemu-nbd: Failed to blk_new_open 'missing': Could not open 'missing': No such file or directory\n"],
+    ] as const) {
+      symlinkSync(program, dir.file(name));
+      expect(await run(dir.file(name), words, { cwd: dir.path })).toEqual({ code: 1, stdout: '', stderr: said });
+      expect((await run(dir.file(name), ['--version'])).stdout).toMatch(new RegExp(`^${name}.* 7\\.2\\.0`));
+    }
+  });
+
+  test('what the README shows: create, write, look, convert, compare', async () => {
+    using dir = tempDir();
+    const at = (name: string): string => dir.file(name);
+    expect((await blk('create', '-f', 'qcow2', at('disk.qcow2'), '1G')).stdout).toContain('fmt=qcow2 cluster_size=65536');
+    expect((await blk('io', '-c', 'write -P 7 1M 64k', at('disk.qcow2'))).stdout).toContain('wrote 65536/65536 bytes at offset 1048576');
+    expect(JSON.parse((await blk('info', '--output=json', at('disk.qcow2'))).stdout)).toMatchObject({ format: 'qcow2', 'virtual-size': 1024 ** 3 });
+    expect(await blk('convert', '-p', '-O', 'raw', at('disk.qcow2'), at('disk.raw'))).toMatchObject({ code: 0, stderr: '' });
+    expect((await blk('map', '-f', 'raw', at('disk.raw'))).stdout).toContain('0x100000        0x10000         0x100000');
+    expect((await blk('compare', '-F', 'raw', at('disk.qcow2'), at('disk.raw'))).stdout).toBe('Images are identical.\n');
+  });
+
+  test('progress for programs is a line of JSON each', async () => {
+    using dir = tempDir();
+    writeFileSync(dir.file('a'), Buffer.alloc(3 * 1024 * 1024, 1));
+    const { stdout } = await blk('convert', '--progress=json', '-f', 'raw', dir.file('a'), dir.file('b'));
+    const lines = stdout.trim().split('\n').map((line) => JSON.parse(line) as { event: string; done: number; total: number });
+    expect(lines[0]).toEqual({ event: 'progress', done: 0, total: 3 * 1024 * 1024 });
+    expect(lines[lines.length - 1]).toEqual({ event: 'progress', done: 3 * 1024 * 1024, total: 3 * 1024 * 1024 });
+  });
+
+  test('an interrupt ends a conversion; what is half made is named', async () => {
+    using dir = tempDir();
+    writeFileSync(dir.file('a'), Buffer.alloc(8 * 1024 * 1024, 1));
+    const child = spawn(process.execPath, [program, 'convert', '--progress=json', '-r', '1M', '-f', 'raw', dir.file('a'), dir.file('b')]);
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    let sent = false;
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      if (!sent && /"done":[1-9]/.test(text)) sent = child.kill('SIGINT');
+    });
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    expect({ code, stderr }).toEqual({ code: 130, stderr: `blk: interrupted: the target '${dir.file('b')}' is incomplete\n` });
+  }, 20_000);
+
+  test('a demo is set up, tells what to try, and ends by a signal', async () => {
+    using dir = tempDir();
+    for (let round = 0; round < 2; round++) {
+      const child = spawn(process.execPath, [program, 'serve', '--demo'], { cwd: dir.path });
+      let stdout = '';
+      const ended = new Promise((resolve) => child.once('close', resolve));
+      await new Promise<void>((resolve) => {
+        child.stdout.setEncoding('utf8').on('data', (text: string) => {
+          stdout += text;
+          if (stdout.includes('Ctrl-C')) resolve();
+        });
+        void ended.then(() => { resolve(); });
+      });
+      expect(stdout).toContain('nbd+unix:///disk?socket=blk-demo/nbd.sock');
+      expect(existsSync(dir.file('blk-demo/qmp.sock'))).toBe(true);
+      child.kill('SIGTERM');
+      expect(await ended).toBe(0);
+    }
+    expect((await blk('info', dir.file('blk-demo/disk.qcow2'))).stdout).toContain('virtual size: 64 MiB');
+  }, 30_000);
+});
+
+describe('hostile images', () => {
+  test('end in one line, whatever their headers say', async () => {
+    using dir = tempDir();
+    const image = dir.file('image.qcow2');
+    expect((await ours(['create', '-q', '-f', 'qcow2', image, '4M'])).code).toBe(0);
+    const good = readFileSync(image);
+    const random = prng(5);
+    for (let round = 0; round < 150; round++) {
+      const bad = Buffer.from(good.subarray(0, random.pick([good.length, 104, 72, 1000, 70_000])));
+      for (let i = 0; i < 1 + random.below(6); i++) bad[4 + random.below(100)] = random.pick([0, 1, 0x7f, 0x80, 0xff, random.below(256)]);
+      writeFileSync(image, bad);
+      for (const words of [['info', '-f', 'qcow2', image], ['map', '-f', 'qcow2', image], ['convert', '-f', 'qcow2', '-n', '-O', 'null-co', image, 'null-co://']]) {
+        const began = performance.now();
+        const ran = await ours(words);
+        expect(performance.now() - began).toBeLessThan(3_000);
+        expect([0, 1]).toContain(ran.code);
+        if (ran.code === 1) {
+          expect(ran.stderr).toMatch(/^qemu-img: [^\n]+\n$/);
+          expect(ran.stderr).not.toMatch(/unexpected failure|at .*:\d+:\d+/);
+        }
+      }
+    }
+  });
+});
