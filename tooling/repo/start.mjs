@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, fail, install, isFresh, root } from './prepare.mjs';
 
-const program = join(root, 'packages/cli/dist/blk.js');
+const program = join(root, 'packages/cli/dist/blk.cjs');
 const parent = process.ppid;
 try {
   await install();

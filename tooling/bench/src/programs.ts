@@ -26,8 +26,8 @@ export function programs(side: Side, ours: 'blk' | 'reference'): Programs {
     const img = tool('qemu-img');
     return { img: [img], nbd: [tool('qemu-nbd')], daemon: [tool('qemu-storage-daemon')], bench: [img, 'bench'] };
   }
-  const blk = join(root, 'packages/cli/dist/blk.js');
-  if (!existsSync(blk)) throw new Error('packages/cli/dist/blk.js is not there: run npm run build first');
+  const blk = join(root, 'packages/cli/dist/blk.cjs');
+  if (!existsSync(blk)) throw new Error('packages/cli/dist/blk.cjs is not there: run npm run build first');
   const node = process.execPath;
   return {
     img: [node, blk],

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { run, start, waitForSocket, type RunOptions, type RunResult, type Running } from '@blk/oracle';
 import { connectQmp, type QmpConnection } from './qmp-connection.js';
 
-const PROGRAM = join(import.meta.dirname, '../../../packages/cli/dist/blk.js');
+const PROGRAM = join(import.meta.dirname, '../../../packages/cli/dist/blk.cjs');
 
 /** Runs `blk` to its end. */
 export function blk(args: readonly string[], options?: RunOptions): Promise<RunResult> {
