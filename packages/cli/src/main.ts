@@ -63,6 +63,7 @@ async function onTerminal(tool: Tool, command: 'io' | 'nbd', words: readonly str
     },
     input: tool.io.stdin,
     interactive: false,
+    signal: tool.io.signal,
     program: process.argv[1] ?? '',
   };
   return guarded(tool, async () =>

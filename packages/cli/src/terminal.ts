@@ -9,6 +9,8 @@ export interface Terminal {
   readonly input: Readable;
   /** Standard input is a person's. */
   readonly interactive: boolean;
+  /** Interrupts a session: what SIGINT is to the program. */
+  readonly signal?: AbortSignal;
   /** The file of this program, for starting it again. */
   readonly program: string;
 }

@@ -1,7 +1,7 @@
 // Converting, both ways with the reference: content, sparseness, order, progress, and what happens when it fails.
 import { closeSync, openSync, readFileSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { BlockGraph, type BlockError } from '@blk/core-graph';
+import { BlockError, BlockGraph, defineDriver, NO_LIMITS, type BlockDriver } from '@blk/core-graph';
 import { file, hostDevice } from '@blk/drivers-file';
 import { nullCo } from '@blk/drivers-null';
 import { qcow2 } from '@blk/drivers-qcow2';
@@ -158,5 +158,33 @@ describe.skipIf(needs.skip)(needs.title('convertImage'), () => {
     expect(await refusal({ sources: [dir.file('none')] })).toBe(`Could not open '${dir.file('none')}': Could not open '${dir.file('none')}': No such file or directory`);
     expect(await refusal({ target: { driver: 'null-co', size: 512 }, noCreate: true })).toBe('output file is smaller than input file');
     expect(await refusal({ target: source })).toMatch(/Failed to get (shared )?".*" lock/);
+  });
+});
+
+describe('a target that takes no more', () => {
+  /** A file system of a few MiB would need a mount; a driver that refuses from an offset on does as well. */
+  const full: BlockDriver = defineDriver({
+    name: 'full',
+    role: 'protocol',
+    options: {},
+    open: async () => ({
+      size: SIZE,
+      limits: NO_LIMITS,
+      read: () => undefined,
+      write: async (offset: number) => {
+        await new Promise(setImmediate);
+        if (offset >= 8 * 1024 * 1024) throw new BlockError('no-space', 'full', { code: 'ENOSPC' });
+      },
+      close: async () => undefined,
+    }),
+  });
+
+  test.each([[1, false], [8, false], [16, true]])('%i lanes, out of order %s: the first error comes out', async (parallel, outOfOrder) => {
+    using dir = tempDir();
+    writeFileSync(dir.file('a'), Buffer.alloc(SIZE, 3));
+    const drivers = new BlockGraph({ drivers: [file, hostDevice, raw, full] });
+    const done = convertImage(drivers, { sources: [dir.file('a')], sourceFormat: 'raw', target: { driver: 'full' }, noCreate: true, parallel, outOfOrder });
+    await expect(done).rejects.toThrow(/^error while writing at byte \d+: No space left on device$/);
+    await drivers.close();
   });
 });

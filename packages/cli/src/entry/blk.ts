@@ -6,6 +6,9 @@ const [, calledAs = 'blk', ...argv] = process.argv;
 // Takes effect only before the thread pool is used for the first time. Short commands do not pay for threads.
 if (!['info', 'create', 'map', 'resize', '--help', '--version'].includes(argv[0] ?? '')) process.env['UV_THREADPOOL_SIZE'] ??= '16';
 
+// Until the end is known: work that came to a stop without a result has failed.
+process.exitCode = 1;
+
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {

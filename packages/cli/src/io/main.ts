@@ -34,7 +34,7 @@ export async function ioMain(words: readonly string[], terminal: Terminal): Prom
       if (image === undefined) return 1;
     }
     const session = new IoSession(program, image);
-    const ok = args.commands.length > 0 ? await runAll(session, args.commands) : await runInput(session, terminal);
+    const ok = args.commands.length > 0 ? await runAll(session, args.commands, terminal) : await runInput(session, terminal);
     await session.image?.close();
     return ok ? 0 : 1;
   } finally {
@@ -42,10 +42,10 @@ export async function ioMain(words: readonly string[], terminal: Terminal): Prom
   }
 }
 
-async function runAll(session: IoSession, lines: readonly string[]): Promise<boolean> {
+async function runAll(session: IoSession, lines: readonly string[], terminal: Terminal): Promise<boolean> {
   let ok = true;
   for (const line of lines) {
-    if (session.ended) break;
+    if (session.ended || terminal.signal?.aborted === true) break;
     if (!(await session.run(line))) ok = false;
   }
   return ok;
@@ -55,15 +55,20 @@ async function runAll(session: IoSession, lines: readonly string[]): Promise<boo
 async function runInput(session: IoSession, terminal: Terminal): Promise<boolean> {
   const prompt = 'qemu-io> ';
   const lines = createInterface({ input: terminal.input, terminal: false });
+  const stop = (): void => {
+    lines.close();
+  };
+  terminal.signal?.addEventListener('abort', stop);
   terminal.out(prompt);
+  let ok = true;
   for await (const line of lines) {
-    await session.run(line);
+    if (!(await session.run(line))) ok = false;
     if (session.ended) break;
     terminal.out(prompt);
   }
+  terminal.signal?.removeEventListener('abort', stop);
   lines.close();
-  if (!session.ended) terminal.out('\n');
-  return true;
+  return ok;
 }
 
 function programOf(graph: BlockGraph, terminal: Terminal): IoProgram {

@@ -84,24 +84,35 @@ async function toTarget(graph: BlockGraph, sources: Sources, nodes: readonly Blo
   }
   if (!noCreate) await create(graph, sources.size, request);
   const node = await openTarget(graph, request);
+  let failure: { readonly error: unknown } | undefined;
   try {
-    const writable = Permission.All & ~Permission.Resize;
-    const target = Backend.over(graph, node, {
-      description: 'convert target',
-      writable: true,
-      shared: writable,
-      ...(request.writeThrough === true ? { writeThrough: true } : {}),
-    });
-    try {
-      if (target.size < sources.size) throw new BlockError('out-of-range', 'output file is smaller than input file');
-      await fill(graph, sources, target, request);
-      const flushed = target.flush();
-      if (flushed !== undefined) await flushed;
-    } finally {
-      await target.detach();
-    }
-  } finally {
+    await write(graph, sources, node, request);
+  } catch (error) {
+    failure = { error };
+  }
+  try {
     await graph.release(node);
+  } catch (error) {
+    // What failed first says more than what fails because of it.
+    failure ??= { error };
+  }
+  if (failure !== undefined) throw failure.error;
+}
+
+async function write(graph: BlockGraph, sources: Sources, node: BlockNode, request: ConvertRequest): Promise<void> {
+  const target = Backend.over(graph, node, {
+    description: 'convert target',
+    writable: true,
+    shared: Permission.All & ~Permission.Resize,
+    ...(request.writeThrough === true ? { writeThrough: true } : {}),
+  });
+  try {
+    if (target.size < sources.size) throw new BlockError('out-of-range', 'output file is smaller than input file');
+    await fill(graph, sources, target, request);
+    const flushed = target.flush();
+    if (flushed !== undefined) await flushed;
+  } finally {
+    await target.detach();
   }
 }
 

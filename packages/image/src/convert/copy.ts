@@ -205,6 +205,8 @@ class Copier {
 
   async #inTurn(number: number, work: () => Promise<void>): Promise<void> {
     if (!this.options.inOrder) return work();
+    // A lane that comes here after a failure would wait for a turn that nobody gives any more.
+    if (this.#failure !== undefined) return;
     if (this.#turn !== number) {
       await this.#waiting(new Promise<void>((resolve) => this.#turns.set(number, resolve)));
       if (this.#failure !== undefined) return;
