@@ -2,7 +2,7 @@
  * Places for compressed clusters: packed one behind the other, several to a host cluster, each adding one to the count of
  * every host cluster that it touches.
  */
-import { BlockError, type MaybePromise } from '@blk/core-graph';
+import { BlockError } from '@blk/core-graph';
 import type { Allocator } from './allocator.js';
 import type { Geometry } from './format.js';
 import type { Refcounts } from './refcounts.js';
@@ -25,6 +25,14 @@ export class CompressedSpace {
     return taken;
   }
 
+  /** Gives back room that nothing was linked to. */
+  async giveUp(offset: number, length: number): Promise<void> {
+    const { cluster, count } = this.span(offset, length);
+    // Once its count is 0, the host cluster may be taken for anything.
+    for (let at = cluster; at < cluster + count; at++) this.leave(at);
+    await this.allocator.release(cluster, count);
+  }
+
   /** A host cluster is about to lose a reference: nothing is added to it any more. */
   leave(cluster: number): void {
     if (this.#tail !== 0 && Math.floor(this.#tail / this.geometry.clusterSize) === cluster) this.#tail = 0;
@@ -42,12 +50,10 @@ export class CompressedSpace {
     const tail = this.#tail;
     const room = tail === 0 ? 0 : clusterSize - (tail % clusterSize);
     if (room > 0 && (await this.#mayShare(tail))) {
-      const cluster = Math.floor(tail / clusterSize);
-      if (length <= room) return this.#add(cluster, tail, length);
-      const run: MaybePromise<{ cluster: number; count: number }> = this.allocator.allocate(1);
-      const next = await run;
-      if (next.cluster === cluster + 1 && this.#tail === tail) return this.#add(cluster, tail, length);
-      return this.#begin(next.cluster, length);
+      const next = length > room ? await this.allocator.allocate(1) : undefined;
+      const reaches = next === undefined || next.cluster === Math.floor(tail / clusterSize) + 1;
+      if (reaches && (await this.#share(tail, length))) return tail;
+      return this.#begin((next ?? (await this.allocator.allocate(1))).cluster, length);
     }
     const run = await this.allocator.allocate(1);
     return this.#begin(run.cluster, length);
@@ -59,10 +65,17 @@ export class CompressedSpace {
     return this.#tail === tail && count > 0 && count < this.refcounts.max;
   }
 
-  async #add(cluster: number, tail: number, length: number): Promise<number> {
+  /** Takes room behind the tail; false where its host cluster was left before the reference was counted. */
+  async #share(tail: number, length: number): Promise<boolean> {
+    if (this.#tail !== tail) return false;
+    const cluster = Math.floor(tail / this.geometry.clusterSize);
     await this.refcounts.change(cluster, 1, 1);
+    if (this.#tail !== tail) {
+      await this.refcounts.change(cluster, 1, -1);
+      return false;
+    }
     this.#setTail(tail + length);
-    return tail;
+    return true;
   }
 
   #begin(cluster: number, length: number): number {

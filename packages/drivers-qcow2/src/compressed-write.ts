@@ -65,8 +65,7 @@ async function storePacked(image: Qcow2Image, cluster: number, bytes: Uint8Array
     setEntry(image, table, cluster - l1Index * l2Entries, high, low);
     image.flusher.linked();
   } catch (error) {
-    const span = image.compressedSpace.span(offset, bytes.length);
-    await image.allocator.release(span.cluster, span.count).catch(() => undefined);
+    await image.compressedSpace.giveUp(offset, bytes.length).catch(() => undefined);
     throw error;
   }
 }

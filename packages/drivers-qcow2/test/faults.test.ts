@@ -1,9 +1,9 @@
 /** A disk that fails: errors come through, nothing that was written before is lost, and the tables stay whole. */
-import { BlockError } from '@blk/core-graph';
+import { BlockError, WriteFlag } from '@blk/core-graph';
 import { expectSameBytes, faulty, MemoryDisk, prng, slow } from '@blk/driver-conformance';
 import { skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
-import { Bench, checkImage, compareWith, done, readAll, save } from './support.js';
+import { Bench, checkImage, compareWith, done, readAll, save, write } from './support.js';
 
 const oracle = skipUnless('qemu-img');
 
@@ -82,4 +82,22 @@ test('a device that is full says so, and keeps what it has', async () => {
   const again = await bench.open(disk, {}, true);
   const bytes = await readAll(again);
   for (let at = 0; at < written; at++) expect(bytes[at * 4096]).toBe(at + 1);
+});
+
+test('room that a failed compressed write gave back is not packed into again', async () => {
+  const bench = new Bench();
+  const clusterSize = 4096;
+  const disk = await bench.create(1 << 20, { cluster_size: clusterSize });
+  const node = await bench.open(disk);
+  const packable = (fill: number): Uint8Array => new Uint8Array(clusterSize).fill(fill);
+  const faults = disk.use(faulty({ verb: 'write', times: 1 }));
+  await expect(write(node, 0, packable(1), WriteFlag.Compressed)).rejects.toMatchObject({ kind: 'io' });
+  faults.clear();
+  const data = prng(3).bytes(clusterSize);
+  await write(node, clusterSize, data);
+  await write(node, 2 * clusterSize, packable(2), WriteFlag.Compressed);
+  const seen = await readAll(node);
+  expectSameBytes(seen.subarray(clusterSize, 2 * clusterSize), data);
+  expectSameBytes(seen.subarray(2 * clusterSize, 3 * clusterSize), packable(2));
+  await bench.graph.release(node);
 });
