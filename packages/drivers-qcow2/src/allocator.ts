@@ -3,6 +3,7 @@ import { BlockError, isPromise, MAX_SIZE, type Edge, type MaybePromise } from '@
 import type { Geometry } from './format.js';
 import { getRefcount } from './refcount-codec.js';
 import type { Refcounts } from './refcounts.js';
+import { noSpace } from './reserve.js';
 import type { Table } from './table-cache.js';
 
 /** Host clusters that belong to the caller, with a count of 1. */
@@ -73,9 +74,7 @@ export class Allocator {
     refcounts.firstFree = base + at;
     if (at === blockEntries) return undefined;
     const limit = Math.min(at + want, blockEntries, this.#room() - base);
-    if (at >= limit) {
-      throw new BlockError('no-space', `No free cluster in a file of ${this.file.size} bytes: No space left on device`, { driver: 'qcow2' });
-    }
+    if (at >= limit) throw noSpace(this.file);
     let end = at + 1;
     while (end < limit && getRefcount(block.view, refcountOrder, end) === 0) end++;
     const cluster = base + at;

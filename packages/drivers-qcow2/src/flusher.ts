@@ -81,8 +81,8 @@ export class Flusher {
   }
 
   #isDirty(): boolean {
-    const { l2, refcounts, reclaim } = this;
-    return l2.cache.dirtyCount > 0 || l2.l1.dirty || reclaim.waiting > 0 || (!this.lazy && refcounts.dirty);
+    const { header, l2, refcounts, reclaim } = this;
+    return header.stale || l2.cache.dirtyCount > 0 || l2.l1.dirty || reclaim.waiting > 0 || (!this.lazy && refcounts.dirty);
   }
 
   #queue(): Promise<void> {
@@ -118,6 +118,10 @@ export class Flusher {
     const links = lazy ? undefined : refcounts.takeLinks();
     let written = false;
     try {
+      if (this.header.stale) {
+        await this.header.update({});
+        this.#unflushed = true;
+      }
       if (this.lazy && (tables.length > 0 || l1Entries !== undefined)) await this.#setDirtyBit();
       await this.#writeTables(blocks);
       if (links !== undefined) {

@@ -6,6 +6,8 @@ import { encodeHeader, type Header } from './header.js';
 const MUTABLE_BYTES = 104;
 
 export class HeaderFile {
+  /** A change could not be written: what is on disk may be older than `current`. */
+  stale = false;
   #last: Promise<void> = Promise.resolve();
 
   constructor(
@@ -17,15 +19,38 @@ export class HeaderFile {
     return (this.current.incompatible & feature) !== 0n;
   }
 
-  /** Changes values in memory and on disk; not flushed. */
+  /**
+   * Changes values in memory and on disk; not flushed. Where writing fails they stay changed in memory, and the next flush
+   * of the image writes them.
+   */
   update(changes: Partial<Header>): Promise<void> {
     this.current = { ...this.current, ...changes };
     const writing = this.#last.then(async () => {
       const bytes = encodeHeader(this.current).subarray(0, MUTABLE_BYTES);
       const done = this.file.write(0, bytes, 0, bytes.length);
       if (done !== undefined) await done;
+      this.stale = false;
     });
-    this.#last = writing.catch(() => undefined);
+    this.#last = writing.catch(() => {
+      this.stale = true;
+    });
     return writing;
+  }
+
+  /**
+   * Changes values for good: they are on stable storage afterwards. Where that fails they are in memory what they were, and
+   * the next flush of the image makes sure of it on disk.
+   */
+  async commit(changes: Pick<Header, 'size'> | Pick<Header, 'l1Size' | 'l1Offset'>): Promise<void> {
+    const { size, l1Size, l1Offset } = this.current;
+    try {
+      await this.update(changes);
+      const done = this.file.flush();
+      if (done !== undefined) await done;
+    } catch (error) {
+      this.current = { ...this.current, size, l1Size, l1Offset };
+      this.stale = true;
+      throw error;
+    }
   }
 }

@@ -6,6 +6,7 @@ import type { Geometry } from './format.js';
 import type { L1Table } from './l1-table.js';
 import type { MetadataMap } from './overlap.js';
 import type { Reclaim } from './reclaim.js';
+import { reserve } from './reserve.js';
 import { TableCache, type Table } from './table-cache.js';
 
 export class L2Tables {
@@ -70,14 +71,16 @@ export class L2Tables {
   async #make(l1Index: number): Promise<Table> {
     const allocator = this.allocator as Allocator;
     const run = await allocator.allocate(1);
+    const offset = run.cluster * this.geometry.clusterSize;
     try {
+      await reserve(this.file, offset, this.geometry.clusterSize);
       let found: MaybePromise<Table> | undefined = this.exists(l1Index) ? this.load(l1Index) : undefined;
       while (found !== undefined && isPromise(found)) {
         await found;
         // It may have left the cache again meanwhile.
         found = this.load(l1Index);
       }
-      return this.#place(l1Index, found, run.cluster * this.geometry.clusterSize);
+      return this.#place(l1Index, found, offset);
     } catch (error) {
       await allocator.release(run.cluster, 1);
       throw error;

@@ -9,6 +9,7 @@ import { hex, type Corruption } from './corruption.js';
 import { MAX_REFCOUNT_TABLE_BYTES, putU64, viewOf, type Geometry } from './format.js';
 import type { MetadataMap } from './overlap.js';
 import { getRefcount, maxRefcount, refcountBytes, setRefcount } from './refcount-codec.js';
+import { reserve } from './reserve.js';
 import { TableCache, type Table } from './table-cache.js';
 
 /** Changes of the refcount table that are not on disk yet. */
@@ -30,6 +31,7 @@ export class Refcounts {
   firstFree = 0;
   #newBlocks = new Set<number>();
   #moved = false;
+  #making: Promise<unknown> | undefined;
 
   constructor(
     private readonly file: Edge,
@@ -63,7 +65,11 @@ export class Refcounts {
     const cached = this.cache.peek(index);
     if (cached !== undefined) return cached;
     const offset = index < this.table.length ? this.table[index] : 0;
-    if (offset === 0) return this.#makeBlock(index);
+    if (offset === 0) {
+      // One after the other: they may bring a longer table with them.
+      this.#making ??= this.#makeBlock(index).finally(() => (this.#making = undefined));
+      return this.#making.then(() => this.block(index));
+    }
     const { clusterSize } = this.geometry;
     if (offset % clusterSize !== 0) {
       throw this.corruption.found(`Refblock offset ${hex(offset)} unaligned (reftable index: ${hex(index)})`, offset);
@@ -137,16 +143,12 @@ export class Refcounts {
   }
 
   /** A block where there is none; its own place is the first cluster that it counts, which is free as all of them are. */
-  #makeBlock(index: number): Table {
-    if (index >= this.table.length) {
-      this.#growTable(index);
-      return this.cache.peek(index) as Table;
-    }
+  async #makeBlock(index: number): Promise<void> {
+    if (index >= this.table.length) return this.#growTable(index);
     const cluster = index * this.geometry.blockEntries;
     this.claimable(cluster, 1);
-    const block = this.placeBlock(index, cluster);
-    this.put(block, 0, 1);
-    return block;
+    await reserve(this.file, cluster * this.geometry.clusterSize, this.geometry.clusterSize);
+    this.put(this.placeBlock(index, cluster), 0, 1);
   }
 
   /** Makes block `index` in host cluster `cluster`, whose own count is the caller's to set. */
@@ -180,7 +182,7 @@ export class Refcounts {
    * A longer table, followed by nothing: at the start of what it newly covers come the blocks that count them all, then the
    * table itself. On disk the old one stays in force until the header names the new one.
    */
-  #growTable(index: number): void {
+  async #growTable(index: number): Promise<void> {
     const { blockEntries, clusterSize } = this.geometry;
     const base = index * blockEntries;
     let blocks = 1;
@@ -197,6 +199,7 @@ export class Refcounts {
       throw new BlockError('too-large', 'Image file would outgrow its refcount table: File too large', { driver: 'qcow2' });
     }
     this.claimable(base, blocks + clusters);
+    await reserve(this.file, base * clusterSize, (blocks + clusters) * clusterSize);
     this.moveTable(base + blocks, clusters);
     const made = Array.from({ length: blocks }, (_, at) => this.placeBlock(index + at, base + at));
     for (let at = 0; at < blocks + clusters; at++) this.put(made[Math.floor(at / blockEntries)], at % blockEntries, 1);

@@ -33,8 +33,7 @@ async function growTo(image: Qcow2Image, size: number, options: TruncateOptions)
   // The size is last: until then nobody can see what is behind the end.
   const pending = image.flusher.flush();
   if (pending !== undefined) await pending;
-  await image.header.update({ size });
-  await image.file.flush();
+  await image.header.commit({ size });
   image.size = size;
 }
 
@@ -68,10 +67,15 @@ async function growL1(image: Qcow2Image, entries: number): Promise<void> {
     bytes.set(l2.l1.encode());
     await file.write(offset, bytes, 0, bytes.length);
     await file.flush();
-    await header.update({ l1Size: entries, l1Offset: offset });
-    await file.flush();
   } catch (error) {
     await image.allocator.release(run.cluster, run.count).catch(() => undefined);
+    throw error;
+  }
+  try {
+    await header.commit({ l1Size: entries, l1Offset: offset });
+  } catch (error) {
+    // The header on disk may name the new place until it was written again.
+    image.reclaim.free(run.cluster, run.count);
     throw error;
   }
   const old = l2.l1;
@@ -94,9 +98,8 @@ async function shrink(image: Qcow2Image, size: number, options: TruncateOptions)
   const oldSize = image.size;
   const pending = image.flusher.flush();
   if (pending !== undefined) await pending;
+  await image.header.commit({ size });
   image.size = size;
-  await image.header.update({ size });
-  await image.file.flush();
   await forgetClusters(image, Math.ceil(size / clusterSize), Math.ceil(oldSize / clusterSize));
   const after = image.flusher.flush();
   if (after !== undefined) await after;
