@@ -1,5 +1,5 @@
 /** The file that holds the process id: there while the daemon runs, and a sign to a second one not to start. */
-import { closeSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { strerror } from '@blk/core-graph';
 import { genericError } from '../errors.js';
@@ -10,23 +10,18 @@ import { genericError } from '../errors.js';
  */
 export function writePidfile(path: string): () => void {
   const absolute = resolve(path);
-  let fd: number;
   try {
-    fd = create(absolute);
+    create(absolute);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw refusal(path, error);
     if (isHeld(absolute)) throw genericError(`cannot create PID file: Cannot lock pid file: ${strerror('EAGAIN')}`);
     try {
-      unlinkSync(absolute);
-      fd = create(absolute);
+      // In one step: whoever looks meanwhile finds the old file or the new one.
+      create(`${absolute}.${process.pid}`);
+      renameSync(`${absolute}.${process.pid}`, absolute);
     } catch (again) {
       throw refusal(path, again);
     }
-  }
-  try {
-    writeSync(fd, `${process.pid}\n`);
-  } finally {
-    closeSync(fd);
   }
   return () => {
     try {
@@ -37,8 +32,13 @@ export function writePidfile(path: string): () => void {
   };
 }
 
-function create(path: string): number {
-  return openSync(path, 'wx', 0o600);
+function create(path: string): void {
+  const fd = openSync(path, 'wx', 0o600);
+  try {
+    writeSync(fd, `${process.pid}\n`);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Whether a process of that number runs, other than we ourselves: ours was somebody else's before. */
