@@ -161,6 +161,23 @@ describe.skipIf(needs.skip)(needs.title('convertImage'), () => {
   });
 });
 
+describe.skipIf(needs.skip)(needs.title('a backing file among the options of the target'), () => {
+  test('is hidden where the source has zeroes, and needs a format', async () => {
+    using dir = tempDir();
+    writeFileSync(dir.file('base'), Buffer.alloc(1 << 20, 5));
+    await qemuImg('create', '-f', 'qcow2', dir.file('a'), '1M');
+    await qemuIo(dir.file('a'), ['write -q -P 9 0 64k'], { format: 'qcow2' });
+    const images = graph();
+    const request = { sources: [dir.file('a')], target: dir.file('b'), format: 'qcow2' };
+    await convertImage(images, { ...request, options: { backing_file: 'base', backing_fmt: 'raw' } });
+    await expectSame(dir.file('a'), dir.file('b'));
+    await expect(convertImage(images, { ...request, options: { backing_file: 'base' } })).rejects.toThrow(
+      'Use of backing file requires explicit backing format',
+    );
+    await images.close();
+  });
+});
+
 describe('a target that takes no more', () => {
   /** A file system of a few MiB would need a mount; a driver that refuses from an offset on does as well. */
   const full: BlockDriver = defineDriver({

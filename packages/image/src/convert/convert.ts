@@ -53,7 +53,8 @@ const COMPRESSED_PIECE = 2 * 1024 * 1024;
  * Converts. The sources are never written. Where it fails the target, if it was made, is incomplete. Errors speak in the
  * words of the reference tools: `Could not open …`, `name: error while converting …`, `error while writing at byte …`.
  */
-export async function convertImage(graph: BlockGraph, request: ConvertRequest): Promise<void> {
+export async function convertImage(graph: BlockGraph, asked: ConvertRequest): Promise<void> {
+  const request = withBacking(asked);
   const nodes: BlockNode[] = [];
   try {
     for (const source of request.sources) {
@@ -74,6 +75,19 @@ export async function convertImage(graph: BlockGraph, request: ConvertRequest): 
   } finally {
     for (const node of nodes) await graph.release(node);
   }
+}
+
+/** A backing file among the format's options is one like any other: what the target does not hold is read from it. */
+function withBacking(request: ConvertRequest): ConvertRequest {
+  const { options = {}, noCreate = false } = request;
+  const text = (key: string): string | undefined => (typeof options[key] === 'string' && options[key] !== '' ? options[key] : undefined);
+  const backing = request.backing ?? (noCreate ? undefined : text('backing_file'));
+  if (backing === undefined) return request;
+  const backingFormat = request.backingFormat ?? text('backing_fmt');
+  if (backingFormat === undefined && !noCreate) {
+    throw new BlockError('invalid-argument', 'Use of backing file requires explicit backing format');
+  }
+  return { ...request, backing, ...(backingFormat === undefined ? {} : { backingFormat }) };
 }
 
 async function toTarget(graph: BlockGraph, sources: Sources, nodes: readonly BlockNode[], request: ConvertRequest): Promise<void> {
