@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { BlockError } from '@blk/core-graph';
+import { BlockError, BufferPool } from '@blk/core-graph';
 import { describe, expect, it } from 'vitest';
 import { Command, encodeOption, NbdServer, nbdUri, Option, OptionReply, type Connection } from '../src/index.js';
 import { infoRequest, requestBytes, TestClient } from './client.js';
@@ -316,5 +316,28 @@ describe('a socket without the handle that we know', () => {
     await once(client, 'close');
     expect(Buffer.concat(got).toString()).toBe('hello');
     server.close();
+  });
+});
+
+describe('buffers', () => {
+  it('go back to a shared pool with the server', async () => {
+    let out = 0;
+    const pool = new (class extends BufferPool {
+      override take(bytes: number): Uint8Array {
+        out++;
+        return super.take(bytes);
+      }
+      override give(buffer: Uint8Array): void {
+        out--;
+        super.give(buffer);
+      }
+    })();
+    const test = await serveMemory(4 * MiB, { pool });
+    const client = await test.client();
+    await client.go();
+    expect(await client.read(0, 512)).toHaveLength(512);
+    expect(out).toBeGreaterThan(0);
+    await test[Symbol.asyncDispose]();
+    expect(out).toBe(0);
   });
 });

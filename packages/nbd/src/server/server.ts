@@ -151,6 +151,7 @@ export class NbdServer extends EventEmitter<NbdServerEvents> implements Connecti
     for (const connection of this.#connections) connection.end();
     await Promise.all([...listeners, ...[...this.#connections].map((connection) => connection.done)]);
     clearTimeout(timer);
+    this.slabs.close();
     for (const { writable, source } of this.#exports.values()) {
       const flushed = writable ? source.flush() : undefined;
       if (flushed !== undefined) await flushed;

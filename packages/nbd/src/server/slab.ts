@@ -40,6 +40,11 @@ export class Slabs {
     else this.pool.give(slab.bytes);
   }
 
+  /** The server has ended: what is kept ready goes back to a pool that others may still use. */
+  close(): void {
+    for (const slab of this.#free.splice(0)) this.pool.give(slab.bytes);
+  }
+
   #make(bytes: number): Slab {
     const buffer = this.pool.take(bytes);
     return new Slab(buffer, new DataView(buffer.buffer, buffer.byteOffset, buffer.length), this);
