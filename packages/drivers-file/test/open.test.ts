@@ -152,6 +152,19 @@ describe.each(MODES)('past the page cache $mode', ({ drivers }) => {
   });
 });
 
+it.each(MODES)('past the page cache, part of a short file is written: $mode', async ({ drivers }) => {
+  using dir = tempDir();
+  const content = Buffer.from(Array.from({ length: 1536 + 100 }, (_, at) => at % 251));
+  for (const [size, offset, length] of [[1536, 700, 100], [1636, 1600, 36], [1636, 0, 1600], [100, 0, 100]] as const) {
+    const expected = Buffer.from(content.subarray(0, size));
+    writeFileSync(dir.file('disk'), expected);
+    expected.fill(255, offset, offset + length);
+    await using image = await openImage({ driver: 'file', filename: dir.file('disk'), cache: { direct: true } }, { drivers: [drivers().file], writable: true });
+    await image.write(offset, Buffer.alloc(length, 255));
+    expect(Buffer.compare(await image.read(0, size), expected)).toBe(0);
+  }
+});
+
 it('chooses the driver by what the path is', async () => {
   using dir = tempDir();
   writeFileSync(dir.file('disk'), '');

@@ -106,12 +106,13 @@ async function readModifyWrite(
   }
 }
 
-/** One aligned block; what lies beyond the end reads as zeroes. */
+/** One aligned block; what lies beyond the end reads as zeroes. The driver is asked for whole blocks, as its alignment says. */
 async function readBlock(node: BlockNode, at: number, into: Uint8Array, start: number, length: number): Promise<void> {
-  const inside = Math.max(0, Math.min(length, node.driver.size - at));
-  into.fill(0, start + inside, start + length);
-  if (inside === 0) return;
-  const pending = node.driver.read(at, into, start, inside);
+  if (at >= node.driver.size) {
+    into.fill(0, start, start + length);
+    return;
+  }
+  const pending = node.driver.read(at, into, start, length);
   if (pending !== undefined) await pending;
 }
 
