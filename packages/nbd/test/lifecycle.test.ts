@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { BlockError, BufferPool } from '@blk/core-graph';
 import { describe, expect, it } from 'vitest';
@@ -261,6 +261,10 @@ describe('listening', () => {
     const server = new NbdServer();
     await expect(server.listen({ path: test.path })).rejects.toThrow(/Address already in use/);
     await expect(server.listen({ path: '/nonexistent/s' })).rejects.toThrow(/Failed to listen on '\/nonexistent\/s'/);
+    const image = `${test.path}.img`;
+    writeFileSync(image, 'an image, not a socket');
+    await expect(server.listen({ path: image })).rejects.toThrow(/Address already in use/);
+    expect(readFileSync(image, 'utf8')).toBe('an image, not a socket');
     await server.close();
   });
 

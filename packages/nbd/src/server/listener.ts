@@ -1,5 +1,5 @@
 /** One listening socket. */
-import { unlink } from 'node:fs/promises';
+import { lstat, unlink } from 'node:fs/promises';
 import { connect, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { systemError } from '@blk/core-graph';
 import { NBD_PORT } from '../codec/uri.js';
@@ -21,7 +21,7 @@ export class Listener {
     try {
       return await Listener.#open(target, accept);
     } catch (error) {
-      const stale = 'path' in target && (error as NodeJS.ErrnoException).code === 'EADDRINUSE' && !(await answers(target.path));
+      const stale = 'path' in target && (error as NodeJS.ErrnoException).code === 'EADDRINUSE' && (await isStale(target.path));
       if (!stale) throw systemError(`Failed to listen on ${describe(target)}`, error);
       try {
         await unlink(target.path);
@@ -65,6 +65,15 @@ function addressOf(target: ListenTarget, server: Server): ListenTarget {
 function describe(target: ListenTarget): string {
   if ('path' in target) return `'${target.path}'`;
   return 'fd' in target ? `descriptor ${target.fd}` : `${target.host ?? 'localhost'}:${target.port ?? NBD_PORT}`;
+}
+
+/** Whether there is a socket that nobody answers on. Connecting to a file of another kind fails the same way, hence the look. */
+async function isStale(path: string): Promise<boolean> {
+  try {
+    return (await lstat(path)).isSocket() && !(await answers(path));
+  } catch {
+    return false;
+  }
 }
 
 function answers(path: string): Promise<boolean> {
