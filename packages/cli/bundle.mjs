@@ -1,6 +1,7 @@
 // Builds the program: one small CommonJS file that starts at once, and a bundle for each tool that it loads when asked for.
 // CommonJS, because it starts faster than modules do, and because only there the first line comes before the thread pool.
-import { chmodSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -12,10 +13,14 @@ const BUNDLES = { './img/run.js': 'img', './io/main.js': 'io', './nbd/main.js': 
 /** Lets the front load the bundles instead of taking their modules in. */
 const separate = {
   name: 'separate-bundles',
-  setup({ onResolve }) {
+  setup({ onResolve, onLoad }) {
     onResolve({ filter: /^\.\/(img|io|nbd|serve)\// }, ({ path, importer }) =>
-      importer.endsWith('src/main.ts') && path in BUNDLES ? { path: `./${BUNDLES[path]}.cjs`, external: true } : undefined,
+      importer.endsWith('src/main.ts') && path in BUNDLES ? { path: BUNDLES[path], namespace: 'bundle' } : undefined,
     );
+    onLoad({ filter: /./, namespace: 'bundle' }, ({ path }) => ({
+      contents: `module.exports = require('./src/entry/load-bundle.ts').loadBundle('${path}');`,
+      resolveDir: here,
+    }));
   },
 };
 
@@ -43,11 +48,16 @@ const bundle = (entryPoints, plugins, banner = '') =>
   });
 
 export async function buildProgram() {
+  // V8 looks only at a source's length before it believes a cache: none may outlive its bundle.
+  if (existsSync(`${here}dist`)) {
+    for (const name of readdirSync(`${here}dist`)) if (name.endsWith('.cache')) rmSync(`${here}dist/${name}`, { force: true });
+  }
   await bundle({ blk: 'src/entry/blk.ts' }, [separate], '#!/usr/bin/env node');
   await bundle({ img: 'src/img/run.ts', io: 'src/io/main.ts', nbd: 'src/nbd/main.ts', serve: 'src/serve/run.ts' }, []);
   // For those who start the program by the name of a module.
   writeFileSync(`${here}dist/blk.js`, "#!/usr/bin/env node\nimport './blk.cjs';\n");
   for (const file of ['blk.cjs', 'blk.js']) chmodSync(`${here}dist/${file}`, 0o755);
+  execFileSync(process.execPath, [`${here}compile-cache.mjs`], { env: { ...process.env, NODE_OPTIONS: '' } });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await buildProgram();

@@ -1,6 +1,6 @@
 /** The graph of a program: all drivers, warnings to standard error, and the policy for images. */
 import { BlockGraph, TRUSTED, UNTRUSTED, type BlockDriver, type Host } from '@blk/core-graph';
-import { file, hostDevice } from '@blk/drivers-file';
+import { file, fileDrivers, hostDevice } from '@blk/drivers-file';
 import { nullAio, nullCo } from '@blk/drivers-null';
 import { qcow2 } from '@blk/drivers-qcow2';
 import { raw } from '@blk/drivers-raw';
@@ -9,9 +9,16 @@ import type { Tool } from './tool.js';
 /** What command lines can name; images in memory have no name. */
 export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, nullCo, nullAio, raw, qcow2];
 
+/** The drivers; one that only looks at images need not ask for the list of locks again. */
+function driversOf({ io: { lockList } }: Tool): readonly BlockDriver[] {
+  if (lockList === undefined) return DRIVERS;
+  const early = fileDrivers({ lockList });
+  return [early.file, early.hostDevice, ...DRIVERS.slice(2)];
+}
+
 export function makeGraph(tool: Tool, options: { readonly untrusted?: boolean; readonly host?: Partial<Host> } = {}): BlockGraph {
   return new BlockGraph({
-    drivers: DRIVERS,
+    drivers: driversOf(tool),
     policy: options.untrusted === true ? UNTRUSTED : TRUSTED,
     host: {
       warn: (message) => {

@@ -9,6 +9,8 @@ export interface ToolIo {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Interrupts the work: what SIGINT and SIGTERM are to the program. */
   readonly signal: AbortSignal;
+  /** `FileDriversOptions.lockList`, for commands that only look. */
+  readonly lockList?: Promise<string | undefined>;
 }
 
 /** The names under which the program is known. */

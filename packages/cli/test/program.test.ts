@@ -1,9 +1,11 @@
 // The built program as a user starts it: by its name, by a link with another name, on hostile images, and its server.
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import Module from 'node:module';
 import { join } from 'node:path';
+import { Script } from 'node:vm';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { prng, run, tempDir } from '@blk/oracle';
+import { prng, run, startQemuNbd, tempDir } from '@blk/oracle';
 import { buildProgram } from '../bundle.mjs';
 import { ours } from './img-support.js';
 
@@ -38,6 +40,37 @@ describe('the program', () => {
     }
     expect(await blk()).toEqual({ code: 1, stdout: '', stderr: "blk: Not enough arguments\nTry 'blk --help' for more information\n" });
     expect(await blk('nonsense')).toMatchObject({ code: 1, stderr: expect.stringContaining('blk: Command not found: nonsense') as string });
+  });
+
+  test('refuses an image that another program writes to, and looks at it where it is told to', async () => {
+    using dir = tempDir();
+    const image = dir.file('disk');
+    await blk('create', '-f', 'qcow2', image, '1M');
+    const server = await startQemuNbd({ file: image, format: 'qcow2', socket: dir.file('socket') });
+    try {
+      const said = `Failed to get shared "write" lock\nIs another process using the image [${image}]?\n`;
+      expect(await blk('info', image)).toEqual({ code: 1, stdout: '', stderr: `blk: Could not open '${image}': ${said}` });
+      expect(await blk('info', '-U', image)).toMatchObject({ code: 0, stderr: '' });
+      expect(await blk('create', '-q', image, '1M')).toMatchObject({ code: 1, stderr: expect.stringContaining('Failed to get "write" lock') as string });
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test('starts from what V8 compiled when it was built, and does without', async () => {
+    const dist = join(packageDir, 'dist');
+    const [cache, ...more] = readdirSync(dist).filter((name) => name.endsWith('.cache'));
+    expect([cache, ...more]).toEqual([`img-${process.versions.v8}-${process.arch}.cache`]);
+    const script = new Script(Module.wrap(readFileSync(join(dist, 'img.cjs'), 'latin1')), { cachedData: readFileSync(join(dist, cache)) });
+    // The length of the source is part of it; flags are too, and those of the runner of tests may be others.
+    if (process.execArgv.length === 0) expect(script.cachedDataRejected).toBe(false);
+    using dir = tempDir();
+    for (const name of ['blk.cjs', 'img.cjs']) copyFileSync(join(dist, name), dir.file(name));
+    const copy = (): ReturnType<typeof run> => run(process.execPath, [dir.file('blk.cjs'), 'info', 'missing']);
+    const expected = { code: 1, stdout: '', stderr: "blk: Could not open 'missing': Could not open 'missing': No such file or directory\n" };
+    expect(await copy()).toEqual(expected);
+    writeFileSync(dir.file(cache), 'of another build');
+    expect(await copy()).toEqual(expected);
   });
 
   test('is the reference tool under that tool\'s name', async () => {

@@ -1,16 +1,15 @@
 /** Making files; checking devices that are to hold a new image. */
-import { constants, stat as statCallback, unlink as unlinkCallback } from 'node:fs';
+import { constants, unlink as unlinkCallback } from 'node:fs';
 import { promisify } from 'node:util';
 import { BlockError, Permission, type CreateContext, type CreateOptionTable, type Preallocation } from '@blk/core-graph';
-import { cannotCreate } from './errors.js';
+import { cannotCreate, isCode } from './errors.js';
 import { checkName, closeFile, openFile, openHostFile, statusOfOpen } from './host-file.js';
-import { ImageLocks } from './locks/locks.js';
+import { ImageLocks, takenLocks } from './locks/locks.js';
 import { seenLocks } from './locks/proc-locks.js';
 import { deviceSize } from './open.js';
 import { changeLength, checkPreallocation } from './space/length.js';
 import type { Engines } from './engines.js';
 
-const stat = promisify(statCallback);
 const unlink = promisify(unlinkCallback);
 
 /** Options of `create`, checked. */
@@ -40,16 +39,10 @@ export async function createRegular(
   checkName('file', filename);
   checkPreallocation(preallocation);
   context.signal?.throwIfAborted();
-  const isNew = !(await exists(filename));
-  let fd: number;
+  const { fd, isNew } = await openOrCreate(filename);
   try {
-    fd = await openFile(filename, constants.O_RDWR | constants.O_CREAT, 0o644);
-  } catch (error) {
-    throw cannotCreate(filename, error);
-  }
-  try {
-    const locks = new ImageLocks(seenLocks(await statusOfOpen(fd)), filename);
-    locks.prepare({ permissions: Permission.Write | Permission.Resize, shared: Permission.All & ~Permission.Resize });
+    // Nobody holds a lock on what was not there a moment ago.
+    if (!isNew) await keepOthersOut(fd, filename, engines);
     const native = preallocation === 'falloc' ? await engines.native() : undefined;
     await changeLength(fd, filename, native, 0, 0, 'off');
     if (size > 0) await changeLength(fd, filename, native, 0, size, preallocation);
@@ -78,11 +71,25 @@ export async function createOnDevice(
   }
 }
 
-async function exists(filename: string): Promise<boolean> {
+async function openOrCreate(filename: string): Promise<{ fd: number; isNew: boolean }> {
+  const flags = constants.O_RDWR | constants.O_CREAT;
   try {
-    await stat(filename);
-    return true;
-  } catch {
-    return false;
+    return { fd: await openFile(filename, flags | constants.O_EXCL, 0o644), isNew: true };
+  } catch (error) {
+    if (!isCode(error, 'EEXIST')) throw cannotCreate(filename, error);
   }
+  try {
+    return { fd: await openFile(filename, flags, 0o644), isNew: false };
+  } catch (error) {
+    throw cannotCreate(filename, error);
+  }
+}
+
+/** Fails where somebody uses the file; with the helper, nobody can until `fd` is closed. */
+async function keepOthersOut(fd: number, filename: string, engines: Engines): Promise<void> {
+  const native = await engines.native();
+  const bytes = native === undefined ? seenLocks(await statusOfOpen(fd)) : takenLocks(fd, native);
+  new ImageLocks(bytes, filename)
+    .prepare({ permissions: Permission.Write | Permission.Resize, shared: Permission.All & ~Permission.Resize })
+    .commit();
 }

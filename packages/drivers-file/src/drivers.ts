@@ -22,6 +22,11 @@ export interface FileDriversOptions {
    * false: from nowhere, Node alone does everything.
    */
   readonly native?: NativeLoader | false;
+  /**
+   * The text of `/proc/locks`, asked for while the program was still being loaded: the kernel may take 20 ms to give it. What
+   * is opened without `noIo` looks for itself. Left out, or with the result undefined: read when an image is opened.
+   */
+  readonly lockList?: Promise<string | undefined>;
 }
 
 /** Both drivers, sharing one account of work on the event loop. */
@@ -30,8 +35,8 @@ export interface FileDrivers {
   readonly hostDevice: BlockDriver;
 }
 
-export function fileDrivers({ native = loadKoffi }: FileDriversOptions = {}): FileDrivers {
-  const engines = new Engines(native === false ? async () => undefined : native);
+export function fileDrivers({ native = loadKoffi, lockList }: FileDriversOptions = {}): FileDrivers {
+  const engines = new Engines(native === false ? async () => undefined : native, lockList);
   const file = defineDriver<FileOptions, FileCreateOptions>({
     name: 'file',
     role: 'protocol',

@@ -24,7 +24,11 @@ export class Engines {
   readonly #turns = new Turns();
   readonly #rings = new Map<RingKind, RingQueue>();
 
-  constructor(private readonly loader: NativeLoader) {}
+  constructor(
+    private readonly loader: NativeLoader,
+    /** The kernel's list of locks, asked for early; undefined, also as its result: to be read when it is needed. */
+    readonly lockList?: Promise<string | undefined>,
+  ) {}
 
   /** The native helper, loaded when it is first asked for: that costs about 10 ms. */
   native(): Promise<Native | undefined> {

@@ -5,7 +5,7 @@ import { isCode, wrongKind } from './errors.js';
 import { checkedSize, closeFile, openHostFile, statusOf, type HostFile } from './host-file.js';
 import { HostNode, WritableHostNode, type HostNodeParts } from './host-node.js';
 import { HoleFinder } from './extents.js';
-import { ImageLocks } from './locks/locks.js';
+import { ImageLocks, takenLocks } from './locks/locks.js';
 import { seenLocks } from './locks/proc-locks.js';
 import { DeviceSpace } from './space/device-space.js';
 import { FileSpace } from './space/file-space.js';
@@ -104,28 +104,25 @@ async function commonParts(
   const alignment = context.cache.direct ? await directAlignment(file, context.pool) : 1;
   const limits: NodeLimits = { ...NO_LIMITS, alignment, memoryAlignment: alignment };
   const io = engines.engine(file, context, { native, aio: options.aio, alignment });
-  const locks = imageLocks(file, native, options, context);
+  const locks = await imageLocks(file, native, options, context, engines);
   const parts = { fd: file.fd, filename: file.filename, size, limits, io, locks };
   return { native, parts, now: () => context.host.now() };
 }
 
-function imageLocks(
+async function imageLocks(
   { fd, filename, stats }: HostFile,
   native: Native | undefined,
   { locking = 'auto' }: FileOptions,
   context: OpenContext,
-): ImageLocks | undefined {
+  engines: Engines,
+): Promise<ImageLocks | undefined> {
   if (locking === 'off' || context.forceShare) return undefined;
-  if (native !== undefined) {
-    return new ImageLocks(
-      { lock: (byte, kind) => native.lock(fd, byte, kind), isLocked: (byte) => native.isLocked(fd, byte) },
-      filename,
-    );
-  }
+  if (native !== undefined) return new ImageLocks(takenLocks(fd, native), filename);
   if (locking === 'on' && !context.noIo) {
     context.warn(`File lock requested for '${filename}', but the package koffi is not there: other processes are not kept away`);
   }
-  return new ImageLocks(seenLocks(stats), filename);
+  const early = context.noIo ? await engines.lockList : undefined;
+  return new ImageLocks(seenLocks(stats, early === undefined ? undefined : () => early), filename);
 }
 
 async function closingOnError<T>({ fd }: HostFile, work: () => Promise<T>): Promise<T> {

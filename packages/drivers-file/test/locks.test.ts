@@ -1,8 +1,9 @@
 /** Locks: with the reference on the other side, in both directions, and within one process. */
-import { writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { createImage, qemuImg, qemuIo, skipUnless, startQemuNbd, tempDir } from '@blk/oracle';
 import { Permission, type Access } from '@blk/core-graph';
 import { describe, expect, it } from 'vitest';
+import { deviceNumbers } from '../src/host-file.js';
 import { fileDrivers } from '../src/index.js';
 import { ImageLocks, type ByteLocks } from '../src/locks/locks.js';
 import { seenLocks } from '../src/locks/proc-locks.js';
@@ -82,6 +83,26 @@ it('two users in one process exclude each other as two processes do', async () =
   await expect(graph.openBackend({ driver: 'file', filename: dir.file('disk') }, READER)).rejects.toMatchObject({ kind: 'busy' });
   await first.close();
   await (await graph.openBackend({ driver: 'file', filename: dir.file('disk') }, READER)).close();
+});
+
+it('a list of locks that was asked for early serves those who only look', async () => {
+  using dir = tempDir();
+  const filename = dir.file('disk');
+  writeFileSync(filename, 'x');
+  const { dev, ino } = statSync(filename, { bigint: true });
+  const { major, minor } = deviceNumbers(dev);
+  const device = [major, minor].map((part) => part.toString(16).padStart(2, '0')).join(':');
+  const open = async (list: string | undefined, way: object): Promise<void> => {
+    const backend = await graphOf(fileDrivers({ lockList: Promise.resolve(list) })).openBackend({ driver: 'file', filename }, { ...READER, ...way });
+    await backend.close();
+  };
+  const writer = `1: OFDLCK ADVISORY  READ -1 ${device}:${ino} 101 101\n`;
+  await expect(open(writer, { noIo: true })).rejects.toMatchObject({ kind: 'busy' });
+  await open(writer, { noIo: true, forceShare: true });
+  await open('', { noIo: true });
+  await open(undefined, { noIo: true });
+  // Whoever stays takes locks of his own.
+  await open(writer, {});
 });
 
 describe('the bytes of a change', () => {

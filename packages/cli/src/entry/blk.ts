@@ -1,7 +1,11 @@
 // The program's first file. Everything else is loaded when it is needed, so that short commands start fast.
 import { main } from '../main.js';
+import { startLockList } from './lock-list.js';
 
 const [, calledAs = 'blk', ...argv] = process.argv;
+
+// Before anything is loaded: the kernel takes its time meanwhile.
+const lockList = argv[0] === 'info' ? startLockList() : undefined;
 
 // Takes effect only before the thread pool is used for the first time. Short commands do not pay for threads.
 if (!['info', 'create', 'map', 'resize', '--help', '--version'].includes(argv[0] ?? '')) process.env['UV_THREADPOOL_SIZE'] ??= '16';
@@ -23,11 +27,15 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 void main(
   argv,
   {
-    stdin: process.stdin,
+    // Made when it is first looked at, which short commands never do.
+    get stdin() {
+      return process.stdin;
+    },
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
     env: process.env,
     signal: stop.signal,
+    ...(lockList === undefined ? {} : { lockList }),
   },
   calledAs,
 ).then((code) => {

@@ -7,7 +7,7 @@
  */
 import { BlockError, PERMISSION_NAMES, type Access, type PreparedAccess } from '@blk/core-graph';
 import { failed } from '../errors.js';
-import type { LockKind } from '../native/native.js';
+import type { LockKind, Native } from '../native/native.js';
 
 const HELD = 100;
 const UNSHARED = 200;
@@ -18,6 +18,11 @@ export interface ByteLocks {
   lock(byte: number, kind: LockKind): number;
   /** 1 where somebody else has a lock on the byte. */
   isLocked(byte: number): number;
+}
+
+/** Locks that are really taken, by the native helper. */
+export function takenLocks(fd: number, native: Pick<Native, 'lock' | 'isLocked'>): ByteLocks {
+  return { lock: (byte, kind) => native.lock(fd, byte, kind), isLocked: (byte) => native.isLocked(fd, byte) };
 }
 
 /** The locks of one open file. */
