@@ -32,16 +32,19 @@ export async function blockSizeOf(device: bigint): Promise<number> {
 
 /**
  * The alignment that O_DIRECT requests on a file need: the smallest that a trial read gets through with, and not less than
- * the block size of the device below. An empty file can't be tried; a page suits everybody.
+ * the block size of the device below. What is too short can't be tried; a page suits everybody.
  */
 export async function directAlignment({ fd, stats }: HostFile, pool: BufferPool): Promise<number> {
   const least = await blockSizeOf(stats.isBlockDevice() ? stats.rdev : stats.dev);
-  if (stats.isFile() && stats.size < BigInt(PAGE)) return Math.max(least, PAGE);
+  const size = stats.isFile() ? stats.size : BigInt(2 * PAGE);
   const buffer = pool.take(2 * PAGE);
   try {
     for (let alignment = least; alignment < PAGE; alignment *= 2) {
-      // At an odd multiple, in memory and in the file, so that success means what it seems to.
-      const done = await poolRead(fd, alignment, buffer, alignment, alignment, alignment).catch(() => -1);
+      // A read that meets the end of the file may succeed whatever its length.
+      if (size < BigInt(alignment)) break;
+      // At an odd multiple, in memory and if possible in the file, so that success means what it seems to.
+      const place = size < BigInt(2 * alignment) ? 0 : alignment;
+      const done = await poolRead(fd, place, buffer, alignment, alignment, alignment).catch(() => -1);
       if (done >= 0) return alignment;
     }
     return Math.max(least, PAGE);

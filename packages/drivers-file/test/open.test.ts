@@ -165,6 +165,20 @@ it.each(MODES)('past the page cache, part of a short file is written: $mode', as
   }
 });
 
+describe.each(MODES)('past the page cache, $mode', ({ drivers }) => {
+  it.skipIf(tools.skip)(tools.title('a short file is as long afterwards as with the reference'), async () => {
+    using dir = tempDir();
+    const write = (filename: string): Promise<unknown> => run('qemu-img', ['bench', '-q', '-w', '-t', 'none', '-f', 'raw', '-c', '1', '-s', '512', filename]);
+    for (const size of [512, 1024, 2560]) {
+      for (const name of ['ours', 'theirs']) writeFileSync(dir.file(name), Buffer.alloc(size));
+      await write(dir.file('theirs'));
+      await using image = await openImage({ driver: 'file', filename: dir.file('ours'), cache: { direct: true } }, { drivers: [drivers().file], writable: true });
+      await image.write(0, Buffer.alloc(512, 3));
+      expect(statSync(dir.file('ours')).size).toBe(statSync(dir.file('theirs')).size);
+    }
+  });
+});
+
 it('chooses the driver by what the path is', async () => {
   using dir = tempDir();
   writeFileSync(dir.file('disk'), '');
