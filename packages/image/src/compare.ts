@@ -77,9 +77,13 @@ async function firstDifference(work: Work, offset: number, length: number): Prom
       return !sameBytes(left, right, from, bytes);
     };
     if (differs(0, count)) {
-      let from = 0;
-      while (!differs(from, Math.min(SECTOR, count - from))) from += SECTOR;
-      return at + from;
+      for (let from = 0; ; ) {
+        // The range may begin inside a sector, where the shorter image ends.
+        const inSector = (at + from) % SECTOR;
+        const step = Math.min(SECTOR - inSector, count - from);
+        if (differs(from, step)) return at + from - inSector;
+        from += step;
+      }
     }
     done += count;
   }
@@ -104,8 +108,10 @@ async function extentOf(node: BlockNode, offset: number, length: number): Promis
   return isPromise(found) ? await found : found;
 }
 
+/** As the reference compares them: also whether the bytes lie in a file as they are, and what is known to be zero counts as held. */
 function sameState(a: ChainExtent, b: ChainExtent): boolean {
-  return a.data === b.data && a.zero === b.zero && a.allocated === b.allocated;
+  const held = ({ allocated, zero, data }: ChainExtent): boolean => allocated || (zero && !data);
+  return a.data === b.data && a.zero === b.zero && (a.hostOffset < 0) === (b.hostOffset < 0) && held(a) === held(b);
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array, start: number, length: number): boolean {

@@ -6,7 +6,7 @@ import { file, hostDevice } from '@blk/drivers-file';
 import { nullCo } from '@blk/drivers-null';
 import { qcow2 } from '@blk/drivers-qcow2';
 import { raw } from '@blk/drivers-raw';
-import { tempDir } from '@blk/oracle';
+import { qemuImg, qemuIo, skipUnless, tempDir } from '@blk/oracle';
 import {
   chainInfo, compareImages, convertImage, imageInfo, mapImage, openSource, parseSizeOption, planCreation, resizeImage, splitOptions, type MapEntry,
 } from '../src/index.js';
@@ -89,4 +89,40 @@ test('option texts: doubled commas, sizes with suffixes', () => {
   expect(parseSizeOption('size', '1.5k')).toBe(1536);
   expect(parseSizeOption('size', '0x10')).toBe(16);
   for (const bad of ['', 'k', '-1', '1x', '1kb']) expect(() => parseSizeOption('size', bad)).toThrow('expects a non-negative number');
+});
+
+const needs = skipUnless('qemu-img', 'qemu-io');
+
+describe.skipIf(needs.skip)(needs.title('comparing as the reference does'), () => {
+  test.each([
+    { name: 'the rest of a last sector', strict: false },
+    { name: 'packed and plain clusters', strict: true },
+    { name: 'zeroes behind a shorter backing file, and zeroes that are kept', strict: true },
+  ])('$name', async ({ name, strict }) => {
+    using dir = tempDir();
+    const [a, b] = [dir.file('a'), dir.file('b')];
+    let formats = ['qcow2', 'qcow2'];
+    if (!strict) {
+      formats = ['raw', 'raw'];
+      writeFileSync(a, Buffer.alloc(3000, 1));
+      writeFileSync(b, Buffer.concat([Buffer.alloc(3000, 1), Buffer.alloc(300), Buffer.alloc(2000, 3)]));
+    } else if (name.startsWith('packed')) {
+      writeFileSync(dir.file('base'), Buffer.alloc(65536, 5));
+      await qemuImg('convert', '-f', 'raw', '-O', 'qcow2', dir.file('base'), a);
+      await qemuImg('convert', '-f', 'raw', '-O', 'qcow2', '-c', dir.file('base'), b);
+    } else {
+      writeFileSync(dir.file('base'), Buffer.alloc(65536, 5));
+      await qemuImg('create', '-q', '-f', 'qcow2', '-b', dir.file('base'), '-F', 'raw', a, '128k');
+      await qemuImg('create', '-q', '-f', 'qcow2', '-b', dir.file('base'), '-F', 'raw', b, '128k');
+      await qemuIo(b, ['write -q -z 64k 64k'], { format: 'qcow2' });
+    }
+    const theirs = await qemuImg('compare', ...(strict ? ['-s'] : []), '-f', formats[0], '-F', formats[1], a, b);
+    const graph = new BlockGraph({ drivers });
+    const nodes = [await openSource(graph, a, { format: formats[0], readOnly: true }), await openSource(graph, b, { format: formats[1], readOnly: true })];
+    const ours = await compareImages(graph, nodes[0], nodes[1], { strict });
+    expect(ours.equal).toBe(theirs.code === 0);
+    const at = /offset (\d+)/i.exec(theirs.stdout)?.[1];
+    if (at !== undefined) expect(ours).toMatchObject({ offset: Number(at) });
+    await graph.close();
+  });
 });
