@@ -260,7 +260,7 @@ describe('listening', () => {
     await using test = await serveMemory(4096);
     const server = new NbdServer();
     await expect(server.listen({ path: test.path })).rejects.toThrow(/Address already in use/);
-    await expect(server.listen({ path: '/nonexistent/s' })).rejects.toThrow(/Failed to listen on '\/nonexistent\/s'/);
+    await expect(server.listen({ path: '/nonexistent/s' })).rejects.toThrow(/Failed to listen on '\/nonexistent\/s': No such file or directory/);
     const image = `${test.path}.img`;
     writeFileSync(image, 'an image, not a socket');
     await expect(server.listen({ path: image })).rejects.toThrow(/Address already in use/);

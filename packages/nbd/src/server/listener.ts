@@ -1,6 +1,8 @@
 /** One listening socket. */
+import { existsSync } from 'node:fs';
 import { lstat, unlink } from 'node:fs/promises';
 import { connect, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { systemError } from '@blk/core-graph';
 import { NBD_PORT } from '../codec/uri.js';
 
@@ -22,7 +24,7 @@ export class Listener {
       return await Listener.#open(target, accept);
     } catch (error) {
       const stale = 'path' in target && (error as NodeJS.ErrnoException).code === 'EADDRINUSE' && (await isStale(target.path));
-      if (!stale) throw systemError(`Failed to listen on ${describe(target)}`, error);
+      if (!stale) throw systemError(`Failed to listen on ${describe(target)}`, causeOf(target, error));
       try {
         await unlink(target.path);
         return await Listener.#open(target, accept);
@@ -65,6 +67,12 @@ function addressOf(target: ListenTarget, server: Server): ListenTarget {
 function describe(target: ListenTarget): string {
   if ('path' in target) return `'${target.path}'`;
   return 'fd' in target ? `descriptor ${target.fd}` : `${target.host ?? 'localhost'}:${target.port ?? NBD_PORT}`;
+}
+
+/** libuv says EACCES where the folder is not there. */
+function causeOf(target: ListenTarget, error: unknown): unknown {
+  const missing = 'path' in target && (error as NodeJS.ErrnoException).code === 'EACCES' && !existsSync(dirname(target.path));
+  return missing ? { code: 'ENOENT' } : error;
 }
 
 /** Whether there is a socket that nobody answers on. Connecting to a file of another kind fails the same way, hence the look. */
