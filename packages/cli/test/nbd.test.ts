@@ -1,4 +1,5 @@
 // blk nbd beside qemu-nbd: refusals in the same words, and an export that real clients use.
+import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { nbdcopy, nbdinfo, nbdUri, qemuImg, qemuIo, run, skipUnless, tempDir, type TempDir } from '@blk/oracle';
 import { nbdMain } from '../src/nbd/main.js';
@@ -35,6 +36,15 @@ describe.skipIf(needs.skip)(needs.title('blk nbd'), () => {
     const mine = await runMain(nbdMain, 'qemu-nbd', placed);
     const reference = await run('qemu-nbd', placed, { timeout: 10_000 });
     expect(mine).toEqual({ code: reference.code, stdout: reference.stdout, stderr: reference.stderr });
+  });
+
+  test('leaves no socket behind where its pid file cannot be written', async () => {
+    using dir = tempDir();
+    await qemuImg('create', '-q', '-f', 'raw', dir.file('disk.raw'), '1M');
+    const words = ['-k', dir.file('s'), '-f', 'raw', '--pid-file', dir.file('none/pid'), dir.file('disk.raw')];
+    const mine = await runMain(nbdMain, 'qemu-nbd', words);
+    expect(existsSync(dir.file('s'))).toBe(false);
+    expect(mine).toEqual(await run('qemu-nbd', words, { timeout: 10_000 }));
   });
 
   test('serves until its last client has left', async () => {

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import Module from 'node:module';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Script } from 'node:vm';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -140,6 +141,28 @@ describe('the program', () => {
     }
     expect((await blk('info', dir.file('blk-demo/disk.qcow2'))).stdout).toContain('virtual size: 64 MiB');
   }, 30_000);
+
+  test('a server goes on when nobody reads its words any more', async () => {
+    using dir = tempDir();
+    const child = spawn(process.execPath, [program, 'serve', '--demo', '--chardev', 'stdio,id=s', '--monitor', 's'], { cwd: dir.path });
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    child.stdout.destroy();
+    child.stderr.destroy();
+    child.stdin.write('{}'.repeat(10));
+    child.stdin.on('error', () => undefined);
+    while (!existsSync(dir.file('blk-demo/qmp.sock')) && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 10));
+    const monitor = connect(dir.file('blk-demo/qmp.sock'));
+    const heard = new Promise<string>((resolve, reject) => {
+      let text = '';
+      monitor.on('error', reject).on('close', () => { resolve(text); });
+      monitor.setEncoding('utf8').on('data', (piece: string) => {
+        text += piece;
+      });
+    });
+    monitor.write('{"execute":"qmp_capabilities"}{"execute":"quit"}');
+    expect(await heard).toContain('SHUTDOWN');
+    expect(await ended).toBe(0);
+  }, 20_000);
 });
 
 describe('hostile images', () => {

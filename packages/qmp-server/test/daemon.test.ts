@@ -1,5 +1,6 @@
 // The program: options in the order given, sockets, signals, pid files, the background, and an end that loses nothing.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -78,6 +79,7 @@ describe('options', () => {
     [['--drive', 'file=/x,bps=5'], "-drive file=/x,bps=5: Parameter 'bps' is not supported: drives are not throttled"],
     [['--object', 'throttle-group,id=t'], "--object throttle-group,id=t: Objects of type 'throttle-group' are not supported"],
     [['--object', 'secret,id=s'], "--object secret,id=s: Either 'file' or 'data' must be provided"],
+    [['--pidfile', '/'], "cannot create PID file: Could not create '/': Is a directory"],
     [['--pidfile', '/nonexistent/p'], "cannot create PID file: Could not create '/nonexistent/p': No such file or directory"],
     [['--nbd-server', 'addr.type=inet,addr.host=127.0.0.1,addr.port=0,tls-creds=t'], "--nbd-server addr.type=inet,addr.host=127.0.0.1,addr.port=0,tls-creds=t: No TLS credentials with id 't'"],
   ])('%j is refused: %s', async (args, text) => {
@@ -214,6 +216,40 @@ describe('a life as a daemon', () => {
     daemon.process.stdin.write("{'execute':'qmp_capabilities'}");
     while (readFileSync(dir.file('pid'), 'utf8') !== `${daemon.pid}\n`) await new Promise((resolve) => setTimeout(resolve, 10));
     expect(statSync(dir.file('pid')).mode & 0o777).toBe(0o600);
+    expect(await daemon.stop()).toBe(0);
+  });
+
+  test.runIf(process.platform === 'linux')('a pid file of a process that has ended, but was not waited for, is replaced', async () => {
+    using dir = tempDir();
+    // The shell becomes a program that waits for no child.
+    const parent = spawn('sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 30'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    try {
+      const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+      const zombie = Number(line.toString());
+      while (!readFileSync(`/proc/${zombie}/stat`, 'latin1').includes(') Z ')) await new Promise((resolve) => setTimeout(resolve, 10));
+      writeFileSync(dir.file('pid'), `${zombie}\n`);
+      await using daemon = await program.start(['--pidfile', dir.file('pid')]);
+      while (readFileSync(dir.file('pid'), 'utf8') !== `${daemon.pid}\n` && daemon.process.exitCode === null) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      expect(daemon.stderr()).toBe('');
+      expect(await daemon.stop()).toBe(0);
+    } finally {
+      parent.kill('SIGKILL');
+    }
+  });
+
+  test('nobody reads its words any more: it goes on', async () => {
+    using dir = tempDir();
+    await using daemon = await program.start([
+      '--chardev', 'stdio,id=s', '--monitor', 's', '--chardev', chardev(dir), '--monitor', 'm',
+      '--chardev', `socket,id=c,path=${dir.file('none')},reconnect=9`,
+    ]);
+    daemon.process.stdout.destroy();
+    daemon.process.stderr.destroy();
+    daemon.process.stdin.write("{'execute':'qmp_capabilities'}");
+    const client = await connectMonitor(dir.file('qmp'), daemon);
+    await client.execute('query-version');
     expect(await daemon.stop()).toBe(0);
   });
 

@@ -19,10 +19,13 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     stop.abort();
   });
 }
-// A reader that went away, as `| head` does, ends the program quietly.
+// A reader that went away, as `| head` does, ends the program quietly; but a server has other users.
+const serves = argv[0] === 'serve' || argv[0] === 'nbd' || /qemu-(storage-daemon|nbd)[^/]*$/.test(calledAs);
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? 0 : 1);
+  if (!serves) process.exit(error.code === 'EPIPE' ? 0 : 1);
 });
+// Messages that nobody reads any more are no reason to stop.
+process.stderr.on('error', () => undefined);
 
 void main(
   argv,

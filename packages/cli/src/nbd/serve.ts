@@ -1,7 +1,7 @@
 /** `blk nbd`: one image as an NBD export, until the last client left or a signal came. */
 import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
-import { BlockError, BlockGraph, UNTRUSTED, type Backend, type Definition, type OpenOptions } from '@blk/core-graph';
+import { BlockError, BlockGraph, errnoOf, strerror, UNTRUSTED, type Backend, type Definition, type OpenOptions } from '@blk/core-graph';
 import { allDrivers } from '@blk/drivers-all';
 import { loadPsk, loadX509, NbdServer, type NbdTls } from '@blk/nbd';
 import { parseKeyval } from '@blk/qapi-types';
@@ -29,13 +29,17 @@ export async function serveNbd(args: NbdArguments, messages: NbdMessages): Promi
       // Clients beyond the first are let in only when asked for, so only then is it true.
       multiConn: args.shared !== 1,
     });
-    await server.listen(args.socket === undefined ? { host: args.bind, port: args.port } : { path: args.socket });
-    if (args.pidFile !== undefined) writeFileSync(args.pidFile, `${process.pid}\n`);
+    let removePidFile: (() => void) | undefined;
     try {
+      await server.listen(args.socket === undefined ? { host: args.bind, port: args.port } : { path: args.socket });
+      if (args.pidFile !== undefined) removePidFile = writePidFile(args.pidFile);
       await ending(server, args);
-      await server.close();
     } finally {
-      if (args.pidFile !== undefined) rmSync(args.pidFile, { force: true });
+      try {
+        await server.close();
+      } finally {
+        removePidFile?.();
+      }
     }
     await image.close();
   } finally {
@@ -64,6 +68,18 @@ export function forkNbd(program: string, words: readonly string[]): Promise<{ re
       resolve({ code: code ?? 1, stderr });
     });
   });
+}
+
+/** Writes the file; the returned function removes it. */
+function writePidFile(path: string): () => void {
+  try {
+    writeFileSync(path, `${process.pid}\n`);
+  } catch (error) {
+    throw new CommandLineError(`Could not create '${path}': ${strerror(errnoOf(error))}`);
+  }
+  return () => {
+    rmSync(path, { force: true });
+  };
 }
 
 async function openImage(graph: BlockGraph, args: NbdArguments): Promise<Backend> {

@@ -34,10 +34,16 @@ export interface Surroundings {
 
 export function surroundings(io: DaemonIo): Surroundings {
   const stderr = io.stderr ?? process.stderr;
+  // Whoever read the messages may leave; the daemon has other users.
+  if (!stderr.listeners('error').includes(ignore)) stderr.on('error', ignore);
   return {
     io,
     stdin: io.stdin ?? process.stdin,
     stdout: io.stdout ?? process.stdout,
     say: (message) => void stderr.write(`${io.program}: ${message}\n`),
   };
+}
+
+function ignore(): void {
+  // Nothing to be done, and nobody to tell.
 }

@@ -14,7 +14,13 @@ export function writePidfile(path: string): () => void {
     create(absolute);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw refusal(path, error);
-    if (isHeld(absolute)) throw genericError(`cannot create PID file: Cannot lock pid file: ${strerror('EAGAIN')}`);
+    let held: boolean;
+    try {
+      held = isHeld(absolute);
+    } catch (unreadable) {
+      throw refusal(path, unreadable);
+    }
+    if (held) throw genericError(`cannot create PID file: Cannot lock pid file: ${strerror('EAGAIN')}`);
     try {
       // In one step: whoever looks meanwhile finds the old file or the new one.
       create(`${absolute}.${process.pid}`);
@@ -47,9 +53,19 @@ function isHeld(path: string): boolean {
   if (!Number.isSafeInteger(pid) || pid <= 0 || pid === process.pid) return false;
   try {
     process.kill(pid, 0);
-    return true;
+    return !isZombie(pid);
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Whether the process has ended, and only its parent has not asked how: where the first process of a container never does. */
+function isZombie(pid: number): boolean {
+  try {
+    return /\) [ZX] [^)]*$/.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    // No Linux.
+    return false;
   }
 }
 

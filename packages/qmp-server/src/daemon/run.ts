@@ -60,7 +60,6 @@ async function serve(parsed: readonly Argument[], around: Surroundings, daemoniz
       reportReady();
       // Whoever read standard error is gone.
       quiet = true;
-      process.stderr.on('error', () => undefined);
     }
     await Promise.race([stop.requested, server.closed.catch(() => undefined)]);
     return await end(server, chardevs, stop, say);
