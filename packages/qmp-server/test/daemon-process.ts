@@ -1,5 +1,5 @@
 /** The program itself, bundled from its sources, in a process of its own. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -13,7 +13,10 @@ export interface Program extends AsyncDisposable {
 
 /** Bundles the program into a folder that goes away. Packages from outside are found where they are installed. */
 export async function bundleProgram(): Promise<Program> {
-  const dir = mkdtempSync(join(import.meta.dirname, '../node_modules/.program-'));
+  // A fresh install puts everything at the root, and leaves the package without a folder of its own.
+  const modules = join(import.meta.dirname, '../node_modules');
+  mkdirSync(modules, { recursive: true });
+  const dir = mkdtempSync(join(modules, '.program-'));
   const path = join(dir, 'blk-qmp-server.mjs');
   await build({
     entryPoints: [join(import.meta.dirname, '../src/blk-qmp-server.ts')],
