@@ -1,4 +1,5 @@
 // The conversation: greeting, negotiation, envelopes, ids, pieces of a byte, junk, clients that do not read.
+import { PassThrough, Writable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { attach, testServer, type Message } from './support.js';
@@ -194,4 +195,28 @@ describe('abuse', () => {
     expect(server.lines).toEqual([expect.stringContaining('a command failed unexpectedly')]);
     expect(await client.ask('query-version')).toEqual({ return: VERSION });
   });
+});
+
+test('a client with much to do lets others have their turn', async () => {
+  await using server = await testServer();
+  let done = 0;
+  server.dispatcher.addForeign('x-work', () => {
+    for (const end = performance.now() + 3; performance.now() < end; );
+    done++;
+  });
+  const readable = new PassThrough();
+  // Takes everything at once, as the socket of a client that reads fast.
+  const writable = new Writable({
+    write: (_chunk, _encoding, taken) => {
+      taken();
+    },
+  });
+  server.addMonitor({ readable, writable });
+  const fewer: number[] = [];
+  readable.write(`{"execute":"qmp_capabilities"}${'{"execute":"x-work"}'.repeat(10)}`);
+  while (done < 10) {
+    await new Promise((resolve) => setImmediate(resolve));
+    fewer.push(done);
+  }
+  expect(fewer.filter((count) => count > 0 && count < 10).length).toBeGreaterThanOrEqual(5);
 });

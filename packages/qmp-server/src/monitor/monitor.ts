@@ -137,6 +137,7 @@ export class Monitor implements TransportEvents {
   /** Answers what is queued, one after the other. */
   async #run(): Promise<void> {
     this.#running = true;
+    let turn = performance.now();
     for (let input = this.#queue.shift(); input !== undefined; input = this.#queue.shift()) {
       const reply = await this.#answer(input);
       if (this.#closed) break;
@@ -144,6 +145,11 @@ export class Monitor implements TransportEvents {
       if (this.#transport.pending > this.#limits.maxPending) {
         this.#pause();
         await new Promise<void>((resolve) => (this.#drained = resolve));
+      }
+      // Many requests in one piece must not keep other clients, and the disks, waiting.
+      if (performance.now() - turn > TURN) {
+        await new Promise<void>((resolve) => setImmediate(resolve));
+        turn = performance.now();
       }
     }
     this.#running = false;
@@ -198,3 +204,5 @@ export class Monitor implements TransportEvents {
 }
 
 const NEGOTIATION = 'qmp_capabilities';
+/** Milliseconds of work for one client before others get their turn. */
+const TURN = 2;
