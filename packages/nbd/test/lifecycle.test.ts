@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { BlockError, BufferPool } from '@blk/core-graph';
 import { describe, expect, it } from 'vitest';
-import { Command, encodeOption, NbdServer, nbdUri, Option, OptionReply, type Connection } from '../src/index.js';
+import { Chunk, Command, encodeOption, NbdServer, nbdUri, Option, OptionReply, type Connection } from '../src/index.js';
 import { infoRequest, requestBytes, TestClient } from './client.js';
 import { MemorySource } from './source.js';
 import { gate, pattern, same, serveMemory, type TestServer } from './support.js';
@@ -343,5 +343,51 @@ describe('buffers', () => {
     expect(out).toBeGreaterThan(0);
     await test[Symbol.asyncDispose]();
     expect(out).toBe(0);
+  });
+});
+
+describe('block status', () => {
+  it('lets others have their turn, however many are asked for at once', async () => {
+    await using test = await serveMemory(MiB);
+    let seen = 0;
+    // 40 answers of 100 runs, 0.1 ms each, that never wait for a disk.
+    test.source.extents = async function* (offset, length) {
+      const rest = { data: true, zero: false, compressed: false, hostOffset: -1, allocated: true, depth: 0 };
+      for (let at = offset; at < offset + length; at += 512) {
+        for (const end = performance.now() + 0.1; performance.now() < end; );
+        seen++;
+        yield { offset: at, length: 512, ...rest };
+      }
+    };
+    const client = await test.client();
+    await client.go('', { contexts: ['base:allocation'] });
+    for (let i = 0; i < 40; i++) client.request(Command.BlockStatus, 0, 51200);
+    const counts = new Set<number>();
+    while (seen < 4000) {
+      await new Promise((resolve) => setImmediate(resolve));
+      counts.add(seen);
+    }
+    expect(counts.size).toBeGreaterThan(100);
+    for (let i = 0; i < 40; i++) expect((await client.chunk()).type).toBe(Chunk.BlockStatus);
+  });
+
+  it('stops when nobody is there to take it', async () => {
+    await using test = await serveMemory(MiB);
+    let seen = 0;
+    test.source.extents = async function* (offset) {
+      const rest = { data: true, zero: false, compressed: false, hostOffset: -1, allocated: true, depth: 0 };
+      for (let at = offset; ; at += 1) {
+        seen++;
+        yield { offset: at, length: 0, ...rest };
+      }
+    };
+    const client = await test.client();
+    await client.go('', { contexts: ['base:allocation'] });
+    client.request(Command.BlockStatus, 0, 51200);
+    while (seen === 0) await new Promise((resolve) => setImmediate(resolve));
+    const gone = disconnected(test);
+    client.close();
+    await gone;
+    expect(test.server.connections.size).toBe(0);
   });
 });

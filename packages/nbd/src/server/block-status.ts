@@ -20,7 +20,9 @@ export function blockStatusCommand(session: Session, header: RequestHeader): voi
     return;
   }
   const most = (header.flags & CommandFlag.ReqOne) === 0 ? MAX_RUNS : 1;
-  void answer(session, cookieHigh, cookieLow, offset, length, most);
+  session.begin(0);
+  // One after the other: they are work for the processor, and together they would keep all other clients waiting.
+  session.statuses = session.statuses.then(() => answer(session, cookieHigh, cookieLow, offset, length, most));
 }
 
 async function answer(
@@ -31,12 +33,12 @@ async function answer(
   length: number,
   most: number,
 ): Promise<void> {
-  session.begin(0);
   try {
     const collected: { readonly id: number; readonly runs: readonly number[] }[] = [];
     for (const selected of session.contexts) {
-      collected.push({ id: selected.id, runs: await collect(selected, offset, length, most) });
+      collected.push({ id: selected.id, runs: await collect(session, selected, offset, length, most) });
     }
+    if (session.out.closed) return;
     collected.forEach(({ id, runs }, index) => {
       const last = index === collected.length - 1;
       putStatus(session, last ? ReplyFlag.Done : 0, cookieHigh, cookieLow, id, runs);
@@ -49,9 +51,11 @@ async function answer(
 }
 
 /** Lengths and flags in turn, neighbours with the same flags merged; at most `most` pairs. */
-async function collect({ context }: SelectedContext, offset: number, length: number, most: number): Promise<number[]> {
+async function collect(session: Session, { context }: SelectedContext, offset: number, length: number, most: number): Promise<number[]> {
   const runs: number[] = [];
   let left = length;
+  const turn = session.statusTurn();
+  if (turn !== undefined) await turn;
   for await (const run of context.runs(offset, length)) {
     const piece = Math.min(run.length, left);
     const count = runs.length;
@@ -59,7 +63,9 @@ async function collect({ context }: SelectedContext, offset: number, length: num
     else if (count === most * 2) break;
     else runs.push(piece, run.flags);
     left -= piece;
-    if (left === 0) break;
+    if (left === 0 || session.out.closed) break;
+    const next = session.statusTurn();
+    if (next !== undefined) await next;
   }
   // A context that knows nothing of the range says so with no flags.
   if (runs.length === 0) runs.push(length, 0);

@@ -20,6 +20,9 @@ export class Session {
   inFlightBytes = 0;
   /** Requests get `ESHUTDOWN`. */
   draining = false;
+  /** Resolves when the last request for block status so far is answered. */
+  statuses: Promise<void> = Promise.resolve();
+  #statusTurnEnd = 0;
   #waiting: (() => void)[] = [];
 
   /** `settled` is called whenever a request that had to wait is done. */
@@ -62,6 +65,17 @@ export class Session {
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (!this.out.closed && this.out.pendingBytes >= this.limits.maxUntakenBytes) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     return !this.out.closed;
+  }
+
+  /** Gives others their turn where block status has taken its own; else undefined. */
+  statusTurn(): Promise<void> | undefined {
+    if (performance.now() < this.#statusTurnEnd) return undefined;
+    return new Promise((resolve) => {
+      setImmediate(() => {
+        this.#statusTurnEnd = performance.now() + this.limits.turnTime;
+        resolve();
+      });
+    });
   }
 
   /** Called when the client took something, or left. */
