@@ -1,4 +1,4 @@
-// npm start: installs and builds if that is needed, then runs the server on a small disk in memory.
+// npm start: installs and builds if that is needed, then runs the server on a small disk image that it makes in blk-demo.
 // Standard input and output, signals and the exit code are the server's own. Further arguments are handed to it.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
