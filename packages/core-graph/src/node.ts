@@ -250,6 +250,8 @@ export class BlockNode implements EdgeParent {
 
   /** Marks what a finished write changed, and looks at the threshold; part of the slow write paths. */
   changed(offset: number, length: number): void {
+    // Again, now that it is done: a flush that came while this write waited for its turn must not count it.
+    this.#writes++;
     for (const bitmap of this.bitmaps) {
       // A write past the end of a growing file came first.
       if (bitmap.size !== this.size) bitmap.resize(this.size);

@@ -147,6 +147,19 @@ describe('force unit access', () => {
 });
 
 describe('flush', () => {
+  it('does not count a write that still waited for its turn', async () => {
+    const file = new MemFile(4096, { alignment: 512 });
+    const node = await open(file);
+    await node.write(512, noise(512), 0, 512);
+    const held = await node.requests.serialise(0, 512);
+    const waiting = node.write(100, noise(10), 0, 10);
+    held.finish();
+    await node.flush();
+    await waiting;
+    await node.flush();
+    expect(file.log.slice(-2)).toEqual(['write 0+512', 'flush']);
+  });
+
   it('is left out when nothing was written since the last', async () => {
     const file = new MemFile(4096);
     const node = await open(file);
