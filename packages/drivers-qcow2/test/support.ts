@@ -44,9 +44,13 @@ export async function write(node: BlockNode, offset: number, bytes: Uint8Array, 
   await done(node.write(offset, bytes, 0, bytes.length, flags));
 }
 
-/** Throws what `qemu-img check` says where it finds corruption, or leaks too unless they are allowed. */
-export async function checkImage(file: string, leaksAllowed = false): Promise<void> {
-  const { code, stdout, stderr } = await qemuImg('check', '-f', 'qcow2', file);
+/**
+ * Throws what `qemu-img check` says where it finds corruption, or leaks too unless they are allowed. `data`: the external
+ * data file, where it is not the recorded one.
+ */
+export async function checkImage(file: string, leaksAllowed = false, data?: string): Promise<void> {
+  const image = data === undefined ? ['-f', 'qcow2', file] : ['--image-opts', `driver=qcow2,file.filename=${file},data-file.filename=${data}`];
+  const { code, stdout, stderr } = await qemuImg('check', ...image);
   if (code === 0 || (leaksAllowed && code === 3)) return;
   throw new Error(`qemu-img check: exit code ${code}\n${stderr.slice(0, 2000)}${stdout.slice(0, 2000)}`);
 }

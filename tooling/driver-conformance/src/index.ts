@@ -10,7 +10,7 @@ export { MemoryDisk, type DiskOperation, type DiskTap, type DiskVerb, type Memor
 export { MemoryDisks } from './memory-driver.js';
 export { slow, Slow, type SlowOptions } from './slow.js';
 export { faulty, Faults, type FaultRule } from './faulty.js';
-export { recorder, Recording, type RecordedOperation, type Survival } from './recorder.js';
+export { recorder, Recording, type Clock, type RecordedOperation, type Survival } from './recorder.js';
 export { passthrough } from './passthrough.js';
 export { BytesModel } from './bytes-model.js';
 export { driverConformance, type Conformance } from './conformance.js';

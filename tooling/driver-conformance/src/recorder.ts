@@ -23,22 +23,29 @@ export type Survival = boolean | ((sector: number) => boolean);
 /** Bytes that reach the disk together or not at all. */
 const SECTOR = 512;
 
+/** Counts moments; one for several disks that lose power together. */
+export interface Clock {
+  now: number;
+}
+
 /** Records what comes to `disk` from now on. */
-export function recorder(disk: MemoryDisk): Recording {
-  return disk.use(new Recording(disk.content.clone()));
+export function recorder(disk: MemoryDisk, clock?: Clock): Recording {
+  return disk.use(new Recording(disk.content.clone(), clock));
 }
 
 export class Recording implements DiskTap {
   readonly operations: RecordedOperation[] = [];
   readonly #open = new Map<number, RecordedOperation>();
-  #now = 0;
 
   /** `base`: what the disk held when the recording began. */
-  constructor(readonly base: SparseBytes) {}
+  constructor(
+    readonly base: SparseBytes,
+    private readonly clock: Clock = { now: 0 },
+  ) {}
 
   /** The present moment; a cut may be made at 0 to this. */
   get now(): number {
-    return this.#now;
+    return this.clock.now;
   }
 
   before(operation: DiskOperation): void {
@@ -49,7 +56,7 @@ export class Recording implements DiskTap {
       offset,
       length,
       ...(bytes === undefined ? {} : { bytes: bytes.slice() }),
-      start: this.#now++,
+      start: this.clock.now++,
       end: Infinity,
     };
     this.operations.push(entry);
@@ -60,7 +67,7 @@ export class Recording implements DiskTap {
     const entry = this.#open.get(operation.index);
     if (entry === undefined) return;
     this.#open.delete(operation.index);
-    if (error === undefined) entry.end = this.#now++;
+    if (error === undefined) entry.end = this.clock.now++;
   }
 
   /** Whether the change was certainly on stable storage before the moment `at`. */
