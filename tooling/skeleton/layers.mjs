@@ -12,10 +12,13 @@ export const layers = [
   { name: 'qapi-types', imports: [], anywhere: true },
   { name: 'throttle', imports: [], anywhere: true },
   { name: 'core-graph', imports: ['qapi-types', 'throttle'], anywhere: true },
+  // Formats share it, and programs keep their secrets in it; it knows the graph's errors and nothing else of it.
+  { name: 'crypto', imports: ['core-graph'], anywhere: true },
   { name: 'drivers-blob', imports: ['core-graph', 'qapi-types'], anywhere: true },
   { name: 'drivers-null', imports: ['core-graph', 'qapi-types'], anywhere: true },
   { name: 'drivers-raw', imports: ['core-graph', 'qapi-types'], anywhere: true },
-  { name: 'drivers-qcow2', imports: ['core-graph', 'qapi-types'], anywhere: true },
+  { name: 'drivers-qcow2', imports: ['core-graph', 'qapi-types', 'crypto'], anywhere: true },
+  { name: 'drivers-luks', imports: ['core-graph', 'qapi-types', 'crypto'], anywhere: true },
   // Protocols of the machine: these are what Node is for.
   { name: 'drivers-file', imports: ['core-graph', 'qapi-types'] },
   // Any later format or filter, until it is given a row of its own.
@@ -31,10 +34,10 @@ export const layers = [
   { name: 'qmp-client', imports: ['qapi-types'] },
   {
     name: 'qmp-server',
-    imports: ['qapi-types', 'throttle', 'core-graph', 'nbd', 'jobs', 'image', 'drivers-all'],
+    imports: ['qapi-types', 'throttle', 'core-graph', 'crypto', 'nbd', 'jobs', 'image', 'drivers-all'],
     tests: { 'drivers-*': 'monitor commands are tested on real nodes' },
   },
-  { name: 'cli', imports: ['qapi-types', 'throttle', 'core-graph', 'drivers-*', 'drivers-all', 'nbd', 'jobs', 'image', 'qmp-server', 'qmp-client'] },
+  { name: 'cli', imports: ['qapi-types', 'throttle', 'core-graph', 'crypto', 'drivers-*', 'drivers-all', 'nbd', 'jobs', 'image', 'qmp-server', 'qmp-client'] },
 ];
 
 /** Private packages under `tooling/` and what they may use of the published ones. */
@@ -50,8 +53,8 @@ export const tools = [
   // core-graph does not depend on it, so it may depend on core-graph.
   { name: 'driver-conformance', imports: ['core-graph', 'qapi-types'] },
   // Whole ways through, from the outside: everything may be used.
-  { name: 'e2e', imports: ['qapi-types', 'core-graph', 'drivers-*', 'drivers-all', 'nbd', 'jobs', 'image', 'qmp-server', 'qmp-client', 'cli'] },
-  { name: 'bench', imports: ['qapi-types', 'core-graph', 'drivers-*', 'drivers-all', 'nbd', 'image'] },
+  { name: 'e2e', imports: ['qapi-types', 'core-graph', 'crypto', 'drivers-*', 'drivers-all', 'nbd', 'jobs', 'image', 'qmp-server', 'qmp-client', 'cli'] },
+  { name: 'bench', imports: ['qapi-types', 'core-graph', 'crypto', 'drivers-*', 'drivers-all', 'nbd', 'image'] },
 ];
 
 /** Tools that stand on everything: nothing stands on them. */

@@ -19,6 +19,7 @@ function driversOf({ io: { lockList } }: Tool): readonly BlockDriver[] {
 export function makeGraph(tool: Tool, options: { readonly untrusted?: boolean; readonly host?: Partial<Host> } = {}): BlockGraph {
   return new BlockGraph({
     drivers: driversOf(tool),
+    ...(tool.secrets === undefined ? {} : { secrets: tool.secrets }),
     policy: options.untrusted === true ? UNTRUSTED : TRUSTED,
     host: {
       warn: (message) => {

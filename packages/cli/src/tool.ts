@@ -1,5 +1,6 @@
 /** Which program this is, what it may use of its surroundings, and how it ends with an error. */
 import type { Readable } from 'node:stream';
+import type { SecretLookup } from '@blk/core-graph';
 
 /** Where a program's words go and come from; tests hand in their own. */
 export interface ToolIo {
@@ -24,6 +25,8 @@ export interface Tool {
   /** Called by the name of a reference tool. */
   readonly alias: boolean;
   readonly io: ToolIo;
+  /** The secrets of `--object`. */
+  readonly secrets?: SecretLookup | undefined;
 }
 
 /** Ends a program with an exit code; the message, where there is one, goes to standard error behind the program's name. */

@@ -39,7 +39,7 @@ export async function createImage(graph: BlockGraph, filename: string, request: 
     throw new BlockError('invalid-argument', `Image size ${size} is not between 0 and ${MAX_SIZE} bytes`);
   }
   if (request.unsafe !== true && request.size !== undefined) await backingSize(graph, filename, options, true);
-  const context: CreateContext = { pool: graph.pool, host: graph.host, signal: request.signal };
+  const context: CreateContext = { pool: graph.pool, host: graph.host, signal: request.signal, secret: graph.secret };
   const forProtocol = only(options, protocol.createOptions);
   if (format.create === undefined) {
     await protocol.createFile?.(filename, { ...forProtocol, size }, context);

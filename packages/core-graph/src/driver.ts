@@ -134,6 +134,8 @@ export interface OpenContext {
   readonly pool: BufferPool;
   readonly host: Host;
   readonly signal: AbortSignal | undefined;
+  /** Finds the bytes of a secret. */
+  readonly secret: SecretLookup;
   /**
    * Opens a child from an option value (a node name or a nested definition) and attaches it as `name`.
    * If `open` throws later, the graph detaches it again.
@@ -172,11 +174,19 @@ export interface Host {
   timer(ms: number, callback: () => void): () => void;
 }
 
+/**
+ * Finds the bytes of a secret by its id: passphrases and keys, which options only name. Throws kind `not-found` where there is none
+ * of this id. Whoever asks must neither change the bytes nor put them into a message.
+ */
+export type SecretLookup = (id: string) => MaybePromise<Uint8Array>;
+
 /** What `create` may use. */
 export interface CreateContext {
   readonly pool: BufferPool;
   readonly host: Host;
   readonly signal: AbortSignal | undefined;
+  /** Finds the bytes of a secret. */
+  readonly secret: SecretLookup;
 }
 
 /** A format, protocol or filter. Made with `defineDriver`. */

@@ -1,6 +1,6 @@
 /** The graph: which drivers there are, which nodes by which names, and who is told of what happens. */
 import { BufferPool } from './buffer-pool.js';
-import type { BlockDriver, CorruptionReport, Host } from './driver.js';
+import type { BlockDriver, CorruptionReport, Host, SecretLookup } from './driver.js';
 import { createImage, type CreateRequest } from './create.js';
 import { drained } from './drain.js';
 import { BlockError } from './errors.js';
@@ -20,6 +20,8 @@ export interface GraphOptions {
   readonly policy?: ImagePolicy;
   readonly pool?: BufferPool;
   readonly host?: Partial<Host>;
+  /** Where options such as `key-secret` find their secrets; without it there are none. */
+  readonly secrets?: SecretLookup;
 }
 
 /** How to open an image; what the definition itself says goes first. */
@@ -59,6 +61,7 @@ export class BlockGraph {
   readonly pool: BufferPool;
   readonly host: Host;
   readonly policy: ImagePolicy;
+  readonly secret: SecretLookup;
   readonly backends = new Map<string, Backend>();
   readonly #nodes = new Map<string, BlockNode>();
   readonly #reserved = new Set<string>();
@@ -71,6 +74,7 @@ export class BlockGraph {
     this.policy = options.policy ?? TRUSTED;
     this.pool = options.pool ?? new BufferPool();
     this.host = { ...platformHost, ...options.host };
+    this.secret = options.secrets ?? noSecret;
   }
 
   /** All nodes in the order in which they were opened. */
@@ -262,4 +266,8 @@ export class BlockGraph {
       nodeName: options.nodeName,
     };
   }
+}
+
+function noSecret(id: string): never {
+  throw new BlockError('not-found', `No secret with id '${id}'`);
 }

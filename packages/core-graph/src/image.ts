@@ -20,12 +20,13 @@ export interface OpenImageOptions extends Omit<OpenOptions, 'readOnly'>, Omit<Gr
  * @throws BlockError where the image can't be opened or is not what it should be.
  */
 export async function openImage(source: string | Definition, options: OpenImageOptions): Promise<Image> {
-  const { drivers, writable = false, policy, pool, host, ...open } = options;
+  const { drivers, writable = false, policy, pool, host, secrets, ...open } = options;
   const graph = new BlockGraph({
     drivers,
     ...(policy ? { policy } : {}),
     ...(pool ? { pool } : {}),
     ...(host ? { host } : {}),
+    ...(secrets ? { secrets } : {}),
   });
   const backend = await graph.openBackend(source, { ...open, readOnly: !writable, writable, resizable: writable });
   return new Image(graph, backend);

@@ -23,7 +23,14 @@ export function graphOf({ file, hostDevice }: FileDrivers): BlockGraph {
   return new BlockGraph({ drivers: [file, hostDevice] });
 }
 
-export const createContext = (): CreateContext => ({ pool: new BufferPool(), host: platformHost, signal: undefined });
+export const createContext = (): CreateContext => ({
+  pool: new BufferPool(),
+  host: platformHost,
+  signal: undefined,
+  secret: () => {
+    throw new Error('no secrets');
+  },
+});
 
 /** Makes a loop device on a file; it goes away with `using`. */
 export function loopDevice(backing: string, ...options: string[]): Disposable & { readonly path: string } {

@@ -74,6 +74,7 @@ export class BlkServer implements AsyncDisposable {
       new BlockGraph({
         drivers: options.drivers ?? [],
         host: { warn: (message) => { this.log(`warning: ${message}`); }, ...options.host },
+        secrets: (id) => this.objects.secret(id),
         ...(options.policy === undefined ? {} : { policy: options.policy }),
       });
     this.events = new EventBus(options.events);

@@ -183,7 +183,7 @@ describe.skipIf(needs.skip)(needs.title('command lines compared with qemu-storag
     '--blockdev null-co,node-name=x --nbd-server addr.type=unix,addr.path=DIR/a --export nbd,id=e,node-name=x --export nbd,id=e,node-name=x,name=f',
     '--blockdev null-co,node-name=x --nbd-server addr.type=unix,addr.path=DIR/a --export nbd,id=e,node-name=x --export nbd,id=f,node-name=x',
     '--blockdev null-co,node-name=x --export nbd,id=e,node-name=x',
-    '--object foo,id=x', '--object secret', '--object secret,id=s', '--object secret,id=s,file=/nonexistent', '--object secret,id=s,data=a --object secret,id=s,data=a',
+    '--object foo,id=x', '--object secret', '--object secret,id=s', '--object secret,id=s,file=/nonexistent', '--object secret,id=s,file=/dev/null --object secret,id=s,file=/dev/null',
     '--pidfile /nonexistent/p',
   ];
 

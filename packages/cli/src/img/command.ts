@@ -27,7 +27,6 @@ export class Options {
 
   constructor(private readonly parsed: CommandLine) {
     for (const { name, value } of parsed.options) this.#last.set(name, value ?? '');
-    if (this.has('object')) throw new ExitError(1, '--object is not supported here: images with secrets cannot be opened yet');
   }
 
   has(key: string): boolean {

@@ -1,6 +1,7 @@
 /** The commands that qemu-img has: finding them, help, and how they end. */
 import { BlockError, messageOf } from '@blk/core-graph';
 import type { CommandLine } from '../getopt.js';
+import { readSecrets } from '../secrets.js';
 import { ExitError, say, UsageError, versionText, type Tool } from '../tool.js';
 import type { ImgCommand } from './command.js';
 import { compare } from './compare.js';
@@ -37,7 +38,9 @@ async function dispatch(tool: Tool, argv: readonly string[]): Promise<number> {
     throw new UsageError(`Command not found: ${name}`);
   }
   if (wantsHelp(args, command)) return show(tool, commandHelp(tool, command));
-  return command.run(tool, parse(command, args));
+  const parsed = parse(command, args);
+  const objects = parsed.options.filter(({ name: option }) => option === 'object').map(({ value }) => value ?? '');
+  return command.run({ ...tool, secrets: await readSecrets(objects) }, parsed);
 }
 
 function parse(command: ImgCommand, args: readonly string[]): CommandLine {

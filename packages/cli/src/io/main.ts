@@ -1,11 +1,12 @@
 /** The entry of `blk io`: commands from `-c`, or lines from standard input. */
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
-import { BlockError, BlockGraph, type Backend, type Definition, type OpenOptions } from '@blk/core-graph';
+import { BlockError, BlockGraph, type Backend, type Definition, type OpenOptions, type SecretLookup } from '@blk/core-graph';
 import { allDrivers } from '@blk/drivers-all';
 import { IoSession, type IoProgram } from '@blk/image';
 import { parseKeyval } from '@blk/qapi-types';
 import { CommandLineError } from '../getopt.js';
+import { readSecrets } from '../secrets.js';
 import type { Terminal } from '../terminal.js';
 import { describeImage } from './describe.js';
 import { parseIoArguments, parseOpenWords, type IoArguments } from './options.js';
@@ -25,7 +26,19 @@ export async function ioMain(words: readonly string[], terminal: Terminal): Prom
     terminal.out(help(terminal.name));
     return 0;
   }
-  const graph = new BlockGraph({ drivers: allDrivers, host: { warn: (message) => { terminal.err(`${message}\n`); } } });
+  let secrets: SecretLookup | undefined;
+  try {
+    secrets = await readSecrets(args.objects);
+  } catch (error) {
+    if (!(error instanceof BlockError)) throw error;
+    terminal.err(`${terminal.name}: ${error.message}\n`);
+    return 1;
+  }
+  const graph = new BlockGraph({
+    drivers: allDrivers,
+    host: { warn: (message) => { terminal.err(`${message}\n`); } },
+    ...(secrets === undefined ? {} : { secrets }),
+  });
   try {
     const program = programOf(graph, terminal);
     let image: Backend | undefined;
@@ -121,6 +134,7 @@ Reads, writes and examines a disk image by single requests.
 
   -c, --cmd STRING     run this command; may be given several times
   -f, --format FMT     format of the image (default: guessed)
+      --object TEXT    a secret: secret,id=x,file=x.pw
       --image-opts     file is a set of options, such as driver=qcow2,file.filename=x
   -r, --read-only      open read-only
   -n, --nocache        the same as -t none

@@ -28,6 +28,8 @@ export interface IoArguments {
   readonly help: boolean;
   readonly version: boolean;
   readonly commands: readonly string[];
+  /** Texts of `--object`. */
+  readonly objects: readonly string[];
   readonly file?: string;
   readonly imageOptions: boolean;
   readonly open: OpenOptions;
@@ -35,7 +37,6 @@ export interface IoArguments {
 }
 
 const REFUSED: Readonly<Record<string, string>> = {
-  object: 'objects are not supported yet',
   snapshot: 'temporary snapshots are not supported yet',
 };
 
@@ -43,12 +44,14 @@ const REFUSED: Readonly<Record<string, string>> = {
 export function parseIoArguments(words: readonly string[]): IoArguments {
   const { options, operands } = getopt(words, SPECS);
   const commands: string[] = [];
+  const objects: string[] = [];
   const settings = new ImageSettings();
   const seen = new Set<string>();
   for (const { name, value } of options) {
     seen.add(name);
     if (REFUSED[name] !== undefined) throw new CommandLineError(`--${name}: ${REFUSED[name]}`);
     if (name === 'cmd') commands.push(value ?? '');
+    else if (name === 'object') objects.push(value ?? '');
     else settings.take(name, value ?? '');
   }
   if (operands.length > 1) throw new CommandLineError('expected at most one file');
@@ -57,6 +60,7 @@ export function parseIoArguments(words: readonly string[]): IoArguments {
     help: seen.has('help'),
     version: seen.has('version'),
     commands,
+    objects,
     ...(operands[0] === undefined ? {} : { file: operands[0] }),
     imageOptions: seen.has('image-opts'),
     open: settings.options(),

@@ -6,6 +6,7 @@ import { allDrivers } from '@blk/drivers-all';
 import { loadPsk, loadX509, NbdServer, type NbdTls } from '@blk/nbd';
 import { parseKeyval } from '@blk/qapi-types';
 import { CommandLineError } from '../getopt.js';
+import { readSecrets } from '../secrets.js';
 import type { NbdArguments } from './options.js';
 
 /** Where the messages go, with the program's name in front. */
@@ -15,7 +16,12 @@ export interface NbdMessages {
 
 /** Serves until the end. Errors of the set-up are thrown, with everything closed again. */
 export async function serveNbd(args: NbdArguments, messages: NbdMessages): Promise<void> {
-  const graph = new BlockGraph({ drivers: allDrivers, host: { warn: (message) => { messages.warn(message); } } });
+  const secrets = await readSecrets(args.objects, ['tls-creds-psk', 'tls-creds-x509']);
+  const graph = new BlockGraph({
+    drivers: allDrivers,
+    host: { warn: (message) => { messages.warn(message); } },
+    ...(secrets === undefined ? {} : { secrets }),
+  });
   try {
     const image = await openImage(graph, args);
     const tls = await credentials(args);

@@ -139,6 +139,7 @@ async function fill(
     pool: graph.pool,
     host: graph.host,
     signal: state.signal,
+    secret: graph.secret,
     child: (name, reference, role) => openChild(graph, node, name, reference as Reference, role, state),
     corrupted: (report) => {
       graph.emit({ type: 'corrupted', node, report });

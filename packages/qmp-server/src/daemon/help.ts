@@ -47,7 +47,7 @@ QMP and NBD server of the block layer. Options are carried out in the order give
            [,writable=on|off][,description=<text>]
                          give out a node over NBD
 
-  --object secret,id=<id>,data=<text>|file=<path>[,format=raw|base64]
+  --object secret,id=<id>,data=<text>|file=<path>[,format=raw|base64][,keyid=<id>,iv=<base64>]
   --object tls-creds-x509,id=<id>,endpoint=server,dir=<dir>[,verify-peer=on|off]
   --object tls-creds-psk,id=<id>,endpoint=server,dir=<dir>
                          make an object that other options refer to

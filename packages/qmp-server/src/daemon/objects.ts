@@ -24,35 +24,28 @@ export async function addObject(objects: Objects, text: string): Promise<void> {
   if (type !== 'secret' && type !== 'tls-creds-x509' && type !== 'tls-creds-psk') {
     throw genericError(`Parameter 'qom-type' does not accept value '${type}'`);
   }
+  if (type === 'secret') {
+    objects.add(await secret(objects, Object.fromEntries(members)));
+    return;
+  }
   const id = takeText(members, 'id');
   if (id === undefined) throw genericError("Parameter 'id' is missing");
   if (!isIdentifier(id)) throw genericError(IDENTIFIER_TEXT);
-  objects.add(type === 'secret' ? secret(id, members) : await tlsCredentials(type, id, members));
+  objects.add(await tlsCredentials(type, id, members));
 }
 
-function secret(id: string, members: Members): SecretObject {
-  const [data, file, format = 'raw'] = ['data', 'file', 'format'].map((name) => takeText(members, name));
-  for (const name of ['keyid', 'iv']) if (members.has(name)) throw genericError(`Parameter '${name}' is not supported: secrets are not encrypted`);
-  refuseOthers(members);
-  if (format !== 'raw' && format !== 'base64') throw genericError(`Parameter 'format' does not accept value '${format}'`);
-  if (data !== undefined && file !== undefined) throw genericError("'file' and 'data' are mutually exclusive");
-  if (data === undefined && file === undefined) throw genericError("Either 'file' or 'data' must be provided");
-  const bytes = data === undefined ? readSecret(file as string) : Buffer.from(data);
-  return { type: 'secret', id, data: format === 'base64' ? fromBase64(bytes) : bytes };
+async function secret(objects: Objects, members: Record<string, JsonValue>): Promise<SecretObject> {
+  const { parseSecretObject, secretBytes } = await import('@blk/crypto');
+  const { id, options } = parseSecretObject(members);
+  return { type: 'secret', id, data: await secretBytes(options, readSecret, (key) => objects.secret(key)) };
 }
 
-function readSecret(file: string): Buffer {
+function readSecret(file: string): Uint8Array {
   try {
     return readFileSync(file);
   } catch (error) {
     throw genericError(`Unable to read ${file}: Failed to open file “${file}”: ${strerror(errnoOf(error))}`, error);
   }
-}
-
-function fromBase64(bytes: Buffer): Buffer {
-  const text = bytes.toString('latin1').replaceAll(/\s/g, '');
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text) || text.length % 4 !== 0) throw genericError('Base64 data is not valid');
-  return Buffer.from(text, 'base64');
 }
 
 async function tlsCredentials(type: TlsObject['type'], id: string, members: Members): Promise<TlsObject> {

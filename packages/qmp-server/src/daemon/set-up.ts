@@ -30,8 +30,13 @@ export async function carryOut(argument: Argument, setUp: SetUp): Promise<void> 
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     const dashes = name === 'drive' || name === 'qmp' ? '-' : '--';
-    throw genericError(`${dashes}${name} ${value}: ${text}`, error);
+    throw genericError(`${dashes}${name} ${name === 'object' ? withoutSecret(value) : value}: ${text}`, error);
   }
+}
+
+/** The text of an object as messages may show it. */
+function withoutSecret(text: string): string {
+  return text.startsWith('{') ? '{…}' : text.replace(/(^|,)data=(?:[^,]|,,)*/, '$1data=…');
 }
 
 type Action = (value: string, setUp: SetUp) => Promise<void> | void;
