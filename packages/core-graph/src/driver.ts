@@ -7,6 +7,7 @@
  * its arguments, and only them: the bytes of the image itself are hostile.
  */
 import type { BufferPool } from './buffer-pool.js';
+import type { AmendContext, CheckOptions, CheckResult } from './check.js';
 import type { Completion, MaybePromise } from './completion.js';
 import type { Edge } from './edge.js';
 import type { Extent } from './extent.js';
@@ -55,6 +56,17 @@ export interface DriverNode {
   setBacking?(child: Edge | undefined): void;
   /** Writes another backing file name into the image (and only that). */
   changeBackingFile?(backing: RecordedBacking | undefined): Promise<void>;
+
+  /**
+   * Looks for what does not fit together, and repairs as far as asked and allowed; the image must be writable for that. Throws
+   * where the check could not be done, or what it needs first could not be repaired. Absent: the format has no checks.
+   */
+  check?(options: CheckOptions): Promise<CheckResult>;
+  /**
+   * Changes properties of the format; `options` are those of the driver's `amendOptions`, checked. Throws before it changes anything
+   * where it can't. The caller has seen to it that nobody else uses the image meanwhile.
+   */
+  amend?(options: Readonly<Record<string, unknown>>, context: AmendContext): Promise<void>;
 
   /** Takes or gives up locks for changed permissions. Throws, with nothing changed, where another process objects. */
   prepareAccess?(access: Access): PreparedAccess;
@@ -130,6 +142,8 @@ export interface OpenContext {
   readonly forceShare: boolean;
   /** Only metadata will be asked for; data need not be reachable (`info` on an image whose parts are missing). */
   readonly noIo: boolean;
+  /** The image is opened to be checked: what `check` reports, and may repair, is no reason to refuse it. */
+  readonly checking: boolean;
   readonly policy: ImagePolicy;
   readonly pool: BufferPool;
   readonly host: Host;
@@ -212,6 +226,8 @@ export interface BlockDriver<Options = Record<string, unknown>, CreateOptions = 
 
   /** Options of `create` besides `size` (formats) or `filename` and `size` (protocols). */
   readonly createOptions?: CreateOptionTable;
+  /** Options of `DriverNode.amend`. */
+  readonly amendOptions?: CreateOptionTable;
   /** Formats: writes an empty image into `file`, which is empty, writable and growable. */
   create?(file: Edge, options: CreateOptions & { size: number }, context: CreateContext): Promise<void>;
   /** Protocols: makes the file `filename` of `size` bytes. */

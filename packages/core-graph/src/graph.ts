@@ -39,6 +39,8 @@ export interface OpenOptions {
   readonly forceShare?: boolean;
   /** Only metadata will be asked for. */
   readonly noIo?: boolean;
+  /** The image is opened to be checked, whatever is wrong with it. */
+  readonly checking?: boolean;
   readonly aio?: 'threads' | 'native' | 'io_uring';
   readonly nodeName?: string;
   readonly policy?: ImagePolicy;
@@ -257,6 +259,7 @@ export class BlockGraph {
       discard: options.discard ?? false,
       forceShare: options.forceShare ?? false,
       noIo: options.noIo ?? false,
+      checking: options.checking ?? false,
       noBacking: options.noBacking ?? false,
       aio: options.aio,
       policy: options.policy ?? this.policy,

@@ -8,6 +8,7 @@ export * from './errors.js';
 export * from './flags.js';
 export * from './extent.js';
 export * from './driver.js';
+export * from './check.js';
 export * from './policy.js';
 export * from './options/spec.js';
 export { BufferPool } from './buffer-pool.js';

@@ -2,16 +2,22 @@
 import { Incompatible } from './features.js';
 import type { Qcow2Image } from './qcow2-image.js';
 
-export async function closeImage(image: Qcow2Image): Promise<void> {
-  if (image.readOnly) return;
-  const { corruption, flusher, header, reclaim, file } = image;
-  await corruption.marked;
-  // What is in memory must not reach a damaged image.
-  if (corruption.fatal !== undefined) return;
+/** Writes everything and gives back what is free, so that the file says all there is. */
+export async function settle({ corruption, flusher, reclaim }: Qcow2Image): Promise<void> {
+  corruption.check();
   await flusher.flushFully();
   await reclaim.idle();
   // What was given back by then is written as well, so that nothing leaks.
   await flusher.flushFully();
+}
+
+export async function closeImage(image: Qcow2Image): Promise<void> {
+  if (image.readOnly) return;
+  const { corruption, header, file } = image;
+  await corruption.marked;
+  // What is in memory must not reach a damaged image.
+  if (corruption.fatal !== undefined) return;
+  await settle(image);
   if (!header.has(Incompatible.Dirty)) return;
   await header.update({ incompatible: header.current.incompatible & ~Incompatible.Dirty });
   await file.flush();

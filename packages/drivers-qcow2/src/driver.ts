@@ -3,7 +3,8 @@ import { defineDriver, type BlockDriver } from '@blk/core-graph';
 import { CREATE_OPTIONS, createQcow2, type CreateOptions } from './create.js';
 import { MAGIC, viewOf } from './format.js';
 import { OPTION_TABLE, type RawOptions } from './options.js';
-import { openQcow2 } from './open-image.js';
+import { Qcow2CheckNode } from './check-node.js';
+import { openQcow2, readHeaderForCheck } from './open-image.js';
 import { Qcow2Node } from './qcow2-node.js';
 
 /** The qcow2 image format, versions 2 and 3. */
@@ -18,7 +19,8 @@ export const qcow2: BlockDriver = defineDriver<RawOptions, CreateOptions>({
 
   async open(options, context) {
     const file = await context.child('file', options.file, 'storage');
-    return new Qcow2Node(await openQcow2(file, options, context));
+    if (context.checking) return new Qcow2CheckNode(file, await readHeaderForCheck(file), context.policy, context.readOnly);
+    return new Qcow2Node(await openQcow2(file, options, context), () => openQcow2(file, options, context), context.policy);
   },
 
   createOptions: CREATE_OPTIONS,

@@ -80,7 +80,7 @@ function describe(defect: Qcow2Defect): string {
     case 'table-offset':
       return `${defect.table} offset invalid`;
     case 'table-size':
-      return `${defect.table} too large: ${defect.bytes} bytes, at most ${defect.limit}`;
+      return `${defect.table} too large`;
     case 'table-missing':
       return 'Image does not contain a reference count table';
     case 'table-truncated':
@@ -88,7 +88,7 @@ function describe(defect: Qcow2Defect): string {
     case 'table-memory':
       return `Tables of ${defect.bytes} bytes are beyond the limit of ${defect.limit} bytes for the metadata of one image`;
     case 'l1-small':
-      return `L1 table is too small: ${defect.found} entries, ${defect.needed} needed`;
+      return 'L1 table is too small';
     case 'size':
       return 'Image is too big';
     case 'corrupt':

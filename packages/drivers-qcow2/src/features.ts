@@ -9,6 +9,8 @@ export const Incompatible = {
   ExtendedL2: 1n << 4n,
 } as const;
 
+export const Autoclear = { Bitmaps: 1n << 0n, RawDataFile: 1n << 1n } as const;
+
 export const Compatible = { LazyRefcounts: 1n << 0n } as const;
 
 export interface FeatureName {

@@ -50,8 +50,11 @@ export function parseClusterSize(bytes: Uint8Array): number {
   return 2 ** bits;
 }
 
-/** Checks the first cluster of an image (or what the file has of it). Throws a `BlockError` and nothing else. */
-export function parseHeader(bytes: Uint8Array): Header {
+/**
+ * Checks the first cluster of an image (or what the file has of it). Throws a `BlockError` and nothing else. `checking`: what a check
+ * can report or repair is let through.
+ */
+export function parseHeader(bytes: Uint8Array, { checking = false } = {}): Header {
   const clusterSize = parseClusterSize(bytes);
   const view = viewOf(bytes);
   const version = view.getUint32(4) as 2 | 3;
@@ -77,7 +80,7 @@ export function parseHeader(bytes: Uint8Array): Header {
   const backingFile = backingOffset === 0 ? undefined : backingName(bytes, backingOffset, view.getUint32(16), clusterSize);
   return {
     geometry,
-    ...checkTables(view, geometry),
+    ...checkTables(view, geometry, checking),
     incompatible,
     compatible: version === 2 ? 0n : view.getBigUint64(80),
     autoclear: version === 2 ? 0n : view.getBigUint64(88),
@@ -138,18 +141,18 @@ type Tables = Pick<
 >;
 
 /** Places and sizes of the tables, before anything is allocated for them. */
-function checkTables(view: DataView, geometry: Geometry): Tables {
+function checkTables(view: DataView, geometry: Geometry, checking: boolean): Tables {
   const { clusterSize } = geometry;
   const refcountTableClusters = view.getUint32(56);
-  if (refcountTableClusters === 0) throw qcow2Error({ what: 'table-missing' });
+  if (refcountTableClusters === 0 && !checking) throw qcow2Error({ what: 'table-missing' });
   const refcountTableBytes = refcountTableClusters * clusterSize;
   checkSize('Reference count table', refcountTableBytes, MAX_REFCOUNT_TABLE_BYTES);
   const refcountTableOffset = aligned('Reference count table', u64(view, 48), refcountTableBytes, clusterSize);
 
   const snapshotCount = view.getUint32(60);
   const snapshotsOffset = u64(view, 64);
-  if (snapshotCount > MAX_SNAPSHOTS) throw qcow2Error({ what: 'snapshot-table', text: 'Snapshot table too large' });
-  if (snapshotCount > 0) aligned('Snapshot table', snapshotsOffset, snapshotCount * 40, clusterSize);
+  if (snapshotCount > MAX_SNAPSHOTS && !checking) throw qcow2Error({ what: 'snapshot-table', text: 'Snapshot table too large' });
+  if (snapshotCount > 0 && !checking) aligned('Snapshot table', snapshotsOffset, snapshotCount * 40, clusterSize);
 
   const l1Size = view.getUint32(36);
   checkSize('Active L1 table', l1Size * 8, MAX_L1_BYTES);

@@ -44,7 +44,7 @@ export function compressedRange(high: number, low: number, geometry: Geometry): 
   const highBits = geometry.compressedOffsetBits - 32;
   const offset = (high & (2 ** highBits - 1)) * HIGH + (low >>> 0);
   const sectors = (high & 0x3fff_ffff) >>> highBits;
-  return { offset, length: (sectors + 1) * 512 - (offset % 512) };
+  return { offset, length: (sectors + 1) * 512 - (low & 511) };
 }
 
 /** The two halves of the entry of a compressed cluster of `length` bytes at `offset`. */

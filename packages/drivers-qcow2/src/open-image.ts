@@ -1,15 +1,16 @@
 /** From a file to an open image: header, tables, the map of metadata, and what has to be put right before writing. */
-import { MAX_SIZE, type Edge, type ImagePolicy, type OpenContext } from '@blk/core-graph';
+import { BlockError, MAX_SIZE, strerror, type Edge, type ImagePolicy, type OpenContext } from '@blk/core-graph';
 import { qcow2Error } from './errors.js';
 import { bitmapsOf } from './extensions.js';
 import { Incompatible } from './features.js';
 import { u64, viewOf } from './format.js';
+import { checkQcow2 } from './check/check.js';
+import { HeaderFile } from './header-file.js';
 import { FIRST_READ, parseClusterSize, parseHeader, type Header } from './header.js';
 import { L1Table } from './l1-table.js';
 import { resolveOptions, type RawOptions } from './options.js';
 import { MetadataMap } from './overlap.js';
 import { Qcow2Image } from './qcow2-image.js';
-import { rebuildRefcounts } from './rebuild.js';
 import { readSnapshotTable, type SnapshotTable } from './snapshot-table.js';
 
 /** What opening needs of the graph. */
@@ -20,8 +21,8 @@ export type ImageContext = Pick<OpenContext, 'readOnly' | 'policy' | 'discard' |
  * package does not keep up are marked as out of date.
  */
 export async function openQcow2(file: Edge, raw: RawOptions, context: ImageContext): Promise<Qcow2Image> {
-  const header = parseHeader(await readFirstCluster(file));
   const { readOnly } = context;
+  const header = await repairIfDirty(file, parseHeader(await readFirstCluster(file)), context);
   if (!readOnly && (header.incompatible & Incompatible.Corrupt) !== 0n) throw qcow2Error({ what: 'corrupt' });
   const options = resolveOptions(raw, header, context.policy, context.discard);
   checkMemory(header, context.policy, readOnly);
@@ -37,8 +38,28 @@ export async function openQcow2(file: Edge, raw: RawOptions, context: ImageConte
   const snapshots = await readSnapshotTable(file, header.snapshotsOffset, header.snapshotCount, header.geometry);
   await fillMap(metadata, file, header, l1, refcountTable, snapshots);
   const image = new Qcow2Image({ file, header, l1, refcountTable, metadata, options, readOnly, context });
-  await prepareForWriting(image, snapshots, context.policy);
+  await prepareForWriting(image);
   return image;
+}
+
+/** The header of an image that is opened to be checked. */
+export async function readHeaderForCheck(file: Edge): Promise<Header> {
+  return parseHeader(await readFirstCluster(file), { checking: true });
+}
+
+/** An image that was not closed is repaired before it is written to: its refcounts are behind, or its marks. */
+async function repairIfDirty(file: Edge, header: Header, { readOnly, policy, warn }: ImageContext): Promise<Header> {
+  const { incompatible } = header;
+  if (readOnly || (incompatible & Incompatible.Dirty) === 0n || (incompatible & Incompatible.Corrupt) !== 0n) return header;
+  const headerFile = new HeaderFile(file, header);
+  try {
+    const result = await checkQcow2({ file, header: headerFile, policy }, { repair: 'all', finding: warn });
+    if (result.checkErrors > 0) throw qcow2Error({ what: 'dirty', text: 'Input/output error' });
+  } catch (error) {
+    if (!(error instanceof BlockError) || error.kind === 'no-space' || error.kind === 'policy') throw error;
+    throw qcow2Error({ what: 'dirty', text: strerror(error.errno) });
+  }
+  return headerFile.current;
 }
 
 /** The first cluster, or what the file has of it. */
@@ -107,9 +128,8 @@ async function fillMap(
   }
 }
 
-async function prepareForWriting(image: Qcow2Image, snapshots: SnapshotTable, policy: ImagePolicy): Promise<void> {
+async function prepareForWriting(image: Qcow2Image): Promise<void> {
   const { header, file } = image;
-  if (header.has(Incompatible.Dirty)) await rebuildRefcounts(image, snapshots, policy);
   if (header.current.autoclear !== 0n) {
     // What the bits vouch for is out of date with the first write; so they have to be gone before it.
     await header.update({ autoclear: 0n });

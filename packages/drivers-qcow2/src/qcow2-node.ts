@@ -1,9 +1,10 @@
 /** One open image as the graph sees it: the driver contract, composed of the files around it. */
 import {
-  BlockError, NO_LIMITS, WriteFlag, type Completion, type DriverImageInfo, type DriverNode, type Edge, type Extent,
-  type MaybePromise, type NodeLimits, type RecordedBacking, type TruncateOptions,
+  BlockError, NO_LIMITS, WriteFlag, type CheckOptions, type CheckResult, type Completion, type DriverImageInfo, type DriverNode, type Edge, type Extent,
+  type ImagePolicy, type MaybePromise, type NodeLimits, type RecordedBacking, type TruncateOptions,
 } from '@blk/core-graph';
-import { closeImage } from './close-image.js';
+import { checkQcow2 } from './check/check.js';
+import { closeImage, settle } from './close-image.js';
 import { writeCompressed } from './compressed-write.js';
 import { encodeFirstCluster, placeBacking } from './create.js';
 import { extentAt } from './extents.js';
@@ -20,14 +21,19 @@ export class Qcow2Node implements DriverNode {
   readonly limits: NodeLimits;
   readonly writeFlags = WriteFlag.Compressed;
   readonly zeroFlags = WriteFlag.MayUnmap;
-  readonly #image: Qcow2Image;
+  #image: Qcow2Image;
   readonly #clusterSize: number;
   readonly #l2Span: number;
   readonly #mask: number;
   /** The file had at least this many bytes when it was last looked at. */
   #fileSize = 0;
 
-  constructor(image: Qcow2Image) {
+  constructor(
+    image: Qcow2Image,
+    /** Opens the image again, after its tables were changed on disk. */
+    private readonly reopen: () => Promise<Qcow2Image>,
+    private readonly policy: ImagePolicy,
+  ) {
     const { clusterSize } = image.geometry;
     this.#image = image;
     this.#clusterSize = clusterSize;
@@ -134,6 +140,14 @@ export class Qcow2Node implements DriverNode {
     };
   }
 
+  async check(options: CheckOptions): Promise<CheckResult> {
+    const { file, header, readOnly } = this.#image;
+    if (!readOnly) await settle(this.#image);
+    const result = await checkQcow2({ file, header, policy: this.policy }, options);
+    if (options.repair !== 'none') await this.#reload();
+    return result;
+  }
+
   close(): Promise<void> {
     return closeImage(this.#image);
   }
@@ -156,6 +170,12 @@ export class Qcow2Node implements DriverNode {
     if (forWriting === 1 && high < 0x8000_0000) return -1;
     table.used = true;
     return (high & 0x001f_ffff) * HIGH + low + inCluster;
+  }
+
+  async #reload(): Promise<void> {
+    const { backing } = this.#image;
+    this.#image = await this.reopen();
+    this.#image.backing = backing;
   }
 
   #slowRead(offset: number, buffer: Uint8Array, start: number, length: number): Completion {

@@ -1,5 +1,5 @@
 /**
- * What qemu-img does, as functions: create, info, map, convert, compare, resize.
+ * What qemu-img does, as functions: create, info, map, convert, compare, check, amend, resize.
  *
  * @packageDocumentation
  */
@@ -7,6 +7,7 @@ export { createImage, type CreateRequest, type CreateResult } from '@blk/core-gr
 export { chainInfo, describeImage, imageInfo, type ImageInfo, type InfoOptions } from './info.js';
 export { mapImage, type MapEntry, type MapOptions } from './map.js';
 export { compareImages, type CompareOptions, type CompareResult } from './compare.js';
+export { checkImage, NO_CHECKS, type CheckRequest, type ImageCheck } from './check.js';
 export { resizeImage, SHRINK_WARNING, type ResizeRequest } from './resize.js';
 export { convertImage, type CacheSetting, type ConvertRequest } from './convert/convert.js';
 export { optionHelp, optionTable, parseCreateOptions, parseSizeOption, splitOptions, wantsHelp } from './create/options.js';

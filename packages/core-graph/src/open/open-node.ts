@@ -20,6 +20,8 @@ export interface OpenState {
   readonly discard: boolean;
   readonly forceShare: boolean;
   readonly noIo: boolean;
+  /** Of the image itself, not of what lies below it. */
+  readonly checking: boolean;
   readonly noBacking: boolean;
   readonly aio: string | undefined;
   readonly policy: ImagePolicy;
@@ -135,6 +137,7 @@ async function fill(
     formatOf: (head, filename) => formatOf(graph, head, filename)?.name,
     forceShare: state.forceShare,
     noIo: state.noIo,
+    checking: state.checking,
     policy: state.policy,
     pool: graph.pool,
     host: graph.host,
@@ -169,6 +172,7 @@ async function openChild(
   }
   const child = await openReference(graph, await asProtocol(graph, parent, reference, role), {
     ...state,
+    checking: false,
     // A format hands discards down whatever its own guests may do; a filter passes its own setting on.
     discard: role === 'filtered' ? state.discard : true,
     probed: false,
@@ -211,6 +215,7 @@ async function openBacking(graph: BlockGraph, node: BlockNode, given: Reference,
   const below: OpenState = {
     ...state,
     readOnly: true,
+    checking: false,
     discard: false,
     probed: false,
     nodeName: undefined,
