@@ -62,7 +62,8 @@ async function onTerminal(tool: Tool, command: 'io' | 'nbd', words: readonly str
       tool.io.err(text);
     },
     input: tool.io.stdin,
-    interactive: false,
+    interactive: tool.io.screen !== undefined,
+    ...(tool.io.screen === undefined ? {} : { screen: tool.io.screen }),
     signal: tool.io.signal,
     program: process.argv[1] ?? '',
   };

@@ -1,5 +1,5 @@
 /** Which program this is, what it may use of its surroundings, and how it ends with an error. */
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import type { SecretLookup } from '@blk/core-graph';
 
 /** Where a program's words go and come from; tests hand in their own. */
@@ -7,6 +7,8 @@ export interface ToolIo {
   readonly stdin: Readable;
   out(text: string): void;
   err(text: string): void;
+  /** Set where a person sits at standard input and output. */
+  readonly screen?: Writable | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Interrupts the work: what SIGINT and SIGTERM are to the program. */
   readonly signal: AbortSignal;

@@ -6,6 +6,7 @@
  * alignment, permissions, splitting and serialising of overlapping requests where that is needed, so a driver may trust
  * its arguments, and only them: the bytes of the image itself are hostile.
  */
+import type { Breakpoints } from './breakpoints.js';
 import type { BufferPool } from './buffer-pool.js';
 import type { AmendContext, CheckOptions, CheckResult } from './check.js';
 import type { Completion, MaybePromise } from './completion.js';
@@ -74,6 +75,14 @@ export interface DriverNode {
   info?(): MaybePromise<DriverImageInfo>;
   /** Bytes that the image takes on the host. Absent: the sum over the children that hold data. */
   allocatedSize?(): MaybePromise<number>;
+  /**
+   * The state of a virtual machine, which some formats keep behind the disk's content: whole sectors at an offset into that
+   * state. What was never written reads as zeroes. Absent: the format holds none.
+   */
+  readVmState?(offset: number, buffer: Uint8Array, start: number, length: number): Completion;
+  writeVmState?(offset: number, buffer: Uint8Array, start: number, length: number): Completion;
+  /** Drivers for tests: stops requests on their way. */
+  readonly breakpoints?: Breakpoints;
   /** Statistics of driver-specific caches and the like, for people. */
   readonly filename?: string;
 

@@ -7,6 +7,7 @@ export * from './completion.js';
 export * from './errors.js';
 export * from './flags.js';
 export * from './extent.js';
+export type { Breakpoints } from './breakpoints.js';
 export * from './driver.js';
 export * from './check.js';
 export * from './policy.js';

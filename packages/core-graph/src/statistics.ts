@@ -17,6 +17,9 @@ export class DeviceStatistics {
   failedReads = 0;
   failedWrites = 0;
   failedFlushes = 0;
+  /** Requests that were refused before anything was done. */
+  invalidReads = 0;
+  invalidWrites = 0;
 
   /** Counts a request that succeeded: `length` bytes in `time` nanoseconds. */
   succeeded(operation: Operation, length: number, time: number): void {
@@ -41,5 +44,10 @@ export class DeviceStatistics {
     if (operation === 'read') this.failedReads++;
     else if (operation === 'write') this.failedWrites++;
     else this.failedFlushes++;
+  }
+
+  invalid(operation: 'read' | 'write'): void {
+    if (operation === 'read') this.invalidReads++;
+    else this.invalidWrites++;
   }
 }

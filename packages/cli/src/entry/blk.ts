@@ -34,6 +34,9 @@ void main(
     get stdin() {
       return process.stdin;
     },
+    get screen() {
+      return process.stdin.isTTY && process.stdout.isTTY ? process.stdout : undefined;
+    },
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
     env: process.env,

@@ -1,7 +1,9 @@
-/** The command line of `blk io`: qemu-io's options; and those of its command `open`. */
+/** The command line of `blk io`: qemu-io's options. */
 import type { OpenOptions } from '@blk/core-graph';
 import { UNTRUSTED } from '@blk/core-graph';
 import { CommandLineError, getopt, type OptionSpec } from '../getopt.js';
+import { cacheMode } from '../settings.js';
+import { ExitError } from '../tool.js';
 
 const SPECS: readonly OptionSpec[] = [
   { long: 'help', short: 'h' },
@@ -19,7 +21,7 @@ const SPECS: readonly OptionSpec[] = [
   { long: 'aio', short: 'i', argument: 'required' },
   { long: 'cache', short: 't', argument: 'required' },
   { long: 'discard', short: 'd', argument: 'required' },
-  { long: 'trace', short: 'T', argument: 'optional' },
+  { long: 'trace', short: 'T', argument: 'required' },
   { long: 'force-share', short: 'U' },
   { long: 'untrusted' },
 ];
@@ -32,15 +34,12 @@ export interface IoArguments {
   readonly objects: readonly string[];
   readonly file?: string;
   readonly imageOptions: boolean;
-  readonly open: OpenOptions;
-  readonly writeThrough: boolean;
+  readonly settings: ImageSettings;
+  /** Tracing was asked for, which there is not. */
+  readonly trace: boolean;
 }
 
-const REFUSED: Readonly<Record<string, string>> = {
-  snapshot: 'temporary snapshots are not supported yet',
-};
-
-/** Throws a `CommandLineError` whose message goes behind the program's name. */
+/** Throws a `CommandLineError` where help is to follow, an `ExitError` where the message says it all. */
 export function parseIoArguments(words: readonly string[]): IoArguments {
   const { options, operands } = getopt(words, SPECS);
   const commands: string[] = [];
@@ -49,13 +48,12 @@ export function parseIoArguments(words: readonly string[]): IoArguments {
   const seen = new Set<string>();
   for (const { name, value } of options) {
     seen.add(name);
-    if (REFUSED[name] !== undefined) throw new CommandLineError(`--${name}: ${REFUSED[name]}`);
     if (name === 'cmd') commands.push(value ?? '');
     else if (name === 'object') objects.push(value ?? '');
     else settings.take(name, value ?? '');
   }
-  if (operands.length > 1) throw new CommandLineError('expected at most one file');
-  if (seen.has('image-opts') && seen.has('format')) throw new CommandLineError('--image-opts and --format are mutually exclusive');
+  if (operands.length > 1) throw new CommandLineError('');
+  if (seen.has('image-opts') && seen.has('format')) throw new ExitError(1, '--image-opts and -f are mutually exclusive');
   return {
     help: seen.has('help'),
     version: seen.has('version'),
@@ -63,8 +61,8 @@ export function parseIoArguments(words: readonly string[]): IoArguments {
     objects,
     ...(operands[0] === undefined ? {} : { file: operands[0] }),
     imageOptions: seen.has('image-opts'),
-    open: settings.options(),
-    writeThrough: settings.writeThrough,
+    settings,
+    trace: seen.has('trace'),
   };
 }
 
@@ -72,7 +70,9 @@ export function parseIoArguments(words: readonly string[]): IoArguments {
 export class ImageSettings {
   writeThrough = false;
   readOnly = false;
-  #format: string | undefined;
+  /** What is written goes to a temporary overlay. */
+  snapshot = false;
+  format: string | undefined;
   #direct = false;
   #noFlush = false;
   #copyOnRead = false;
@@ -85,10 +85,13 @@ export class ImageSettings {
   take(name: string, value: string): void {
     switch (name) {
       case 'format':
-        this.#format = value;
+        this.format = value;
         break;
       case 'read-only':
         this.readOnly = true;
+        break;
+      case 'snapshot':
+        this.snapshot = true;
         break;
       case 'nocache':
         this.#direct = true;
@@ -100,14 +103,14 @@ export class ImageSettings {
         this.#aio = 'native';
         break;
       case 'aio':
-        if (value !== 'threads' && value !== 'native' && value !== 'io_uring') throw new CommandLineError(`Invalid aio option: ${value}`);
+        if (value !== 'threads' && value !== 'native' && value !== 'io_uring') throw new ExitError(1, `Invalid aio option: ${value}`);
         this.#aio = value;
         break;
       case 'cache':
         this.#takeCache(value);
         break;
       case 'discard':
-        if (!['ignore', 'off', 'unmap', 'on'].includes(value)) throw new CommandLineError(`Invalid discard option: ${value}`);
+        if (!['ignore', 'off', 'unmap', 'on'].includes(value)) throw new ExitError(1, `Invalid discard option: ${value}`);
         this.#discard = value === 'unmap' || value === 'on';
         break;
       case 'force-share':
@@ -118,9 +121,26 @@ export class ImageSettings {
     }
   }
 
+  /** The same settings, to be changed. */
+  copy(): ImageSettings {
+    const copy = new ImageSettings();
+    copy.readOnly = this.readOnly;
+    copy.snapshot = this.snapshot;
+    copy.format = this.format;
+    copy.writeThrough = this.writeThrough;
+    copy.#direct = this.#direct;
+    copy.#noFlush = this.#noFlush;
+    copy.#copyOnRead = this.#copyOnRead;
+    copy.#forceShare = this.#forceShare;
+    copy.#untrusted = this.#untrusted;
+    copy.#aio = this.#aio;
+    copy.#discard = this.#discard;
+    return copy;
+  }
+
   options(): OpenOptions {
     return {
-      ...(this.#format === undefined ? {} : { format: this.#format }),
+      ...(this.format === undefined ? {} : { format: this.format }),
       readOnly: this.readOnly,
       cache: { direct: this.#direct, noFlush: this.#noFlush },
       discard: this.#discard,
@@ -131,48 +151,11 @@ export class ImageSettings {
     };
   }
 
-  #takeCache(mode: string): void {
-    if (!['none', 'off', 'writeback', 'writethrough', 'directsync', 'unsafe'].includes(mode)) {
-      throw new CommandLineError(`Invalid cache option: ${mode}`);
-    }
-    this.#direct = mode === 'none' || mode === 'off' || mode === 'directsync';
-    this.#noFlush = mode === 'unsafe';
-    this.writeThrough = mode === 'writethrough' || mode === 'directsync';
+  #takeCache(name: string): void {
+    const mode = cacheMode(name);
+    if (mode === undefined) throw new ExitError(1, `Invalid cache option: ${name}`);
+    this.#direct = mode.direct;
+    this.#noFlush = mode.noFlush;
+    this.writeThrough = mode.writeThrough;
   }
-}
-
-const OPEN_SPECS: readonly OptionSpec[] = [
-  { long: 'read-only', short: 'r' },
-  { long: 'snapshot', short: 's' },
-  { long: 'copy-on-read', short: 'C' },
-  { long: 'nocache', short: 'n' },
-  { long: 'native-aio', short: 'k' },
-  { long: 'aio', short: 'i', argument: 'required' },
-  { long: 'force-share', short: 'U' },
-  { long: 'cache', short: 't', argument: 'required' },
-  { long: 'discard', short: 'd', argument: 'required' },
-  { long: 'options', short: 'o', argument: 'required' },
-];
-
-export interface OpenWords {
-  readonly settings: ImageSettings;
-  readonly options?: string;
-  readonly file?: string;
-}
-
-/** The words of the command `open`. */
-export function parseOpenWords(words: readonly string[]): OpenWords {
-  const { options, operands } = getopt(words, OPEN_SPECS);
-  const settings = new ImageSettings();
-  let text: string | undefined;
-  for (const { name, value } of options) {
-    if (name === 'snapshot') throw new CommandLineError('temporary snapshots are not supported yet');
-    if (name === 'options') text = value;
-    else settings.take(name, value ?? '');
-  }
-  return {
-    settings,
-    ...(text === undefined ? {} : { options: text }),
-    ...(operands[0] === undefined ? {} : { file: operands[0] }),
-  };
 }

@@ -1,9 +1,9 @@
 /** Commands about the image rather than its content: `map`, `alloc`, `length`, `info`, `truncate`, `discard`, `flush`. */
-import { isPromise, type Backend, type Preallocation } from '@blk/core-graph';
-import { failing, MAX_REQUEST, styleOf, timed, usageLine, type IoCommand } from './command.js';
+import { BlockError, isPromise, type Backend, type Preallocation } from '@blk/core-graph';
+import { failing, MAX_REQUEST, rangeOf, styleOf, timed, type IoCommand } from './command.js';
 import { reportRequest } from './report.js';
 import { ArgumentError, humanSize, parseNumber } from './sizes.js';
-import { parseWords } from './words.js';
+import { parseWords, UsageError } from './words.js';
 
 export const mapCommand: IoCommand = {
   name: 'map',
@@ -24,6 +24,7 @@ export const mapCommand: IoCommand = {
 
 export const allocCommand: IoCommand = {
   name: 'alloc',
+  aliases: ['a'],
   minimum: 1,
   maximum: 2,
   synopsis: 'offset [count]',
@@ -63,7 +64,6 @@ export const lengthCommand: IoCommand = {
   aliases: ['l'],
   minimum: 0,
   maximum: 0,
-  synopsis: '',
   summary: 'gets the length of the current file',
   async run(_words, { image, output }) {
     output.out(`${humanSize(image.size)}\n`);
@@ -71,24 +71,21 @@ export const lengthCommand: IoCommand = {
   },
 };
 
+const PREALLOCATIONS: readonly string[] = ['off', 'metadata', 'falloc', 'full'] satisfies readonly Preallocation[];
+
 export const truncateCommand: IoCommand = {
   name: 'truncate',
   aliases: ['t'],
   minimum: 1,
   maximum: 3,
+  writes: true,
   synopsis: '[-m prealloc_mode] off',
   summary: 'truncates the current file at the given offset',
-  async run(words, { image, output, command }) {
+  async run(words, { image }) {
     const parsed = parseWords('truncate', words, 'm:');
     const mode = parsed.values.get('m') ?? 'off';
-    if (!['off', 'metadata', 'falloc', 'full'].includes(mode)) {
-      output.err(`qemu-io: invalid parameter value: ${mode}\n`);
-      return false;
-    }
-    if (parsed.operands.length !== 1) {
-      output.out(usageLine(command));
-      return false;
-    }
+    if (!PREALLOCATIONS.includes(mode)) throw new BlockError('invalid-argument', `Invalid preallocation mode '${mode}'`);
+    if (parsed.operands.length !== 1) throw new UsageError();
     const size = parseNumber(parsed.operands[0]);
     await image.truncate(size, { preallocation: mode as Preallocation, shrink: true });
     return true;
@@ -100,6 +97,7 @@ export const discardCommand: IoCommand = {
   aliases: ['d'],
   minimum: 2,
   maximum: -1,
+  writes: true,
   synopsis: '[-Cq] off len',
   summary: 'discards a number of bytes at a specified offset',
   help: `
@@ -108,16 +106,10 @@ export const discardCommand: IoCommand = {
  -C, -- print the counters in one line for programs
  -q, -- print no counters
 `,
-  async run(words, { image, output, command }) {
+  async run(words, { image, output }) {
     const parsed = parseWords('discard', words, 'Cq');
-    if (parsed.operands.length !== 2) {
-      output.out(usageLine(command));
-      return false;
-    }
-    const [first, second] = parsed.operands;
-    const offset = parseNumber(first);
-    const length = parseNumber(second);
-    if (length > MAX_REQUEST) throw new ArgumentError(`length cannot exceed ${MAX_REQUEST}, given ${second}`);
+    const { offset, length } = rangeOf(parsed);
+    if (length > MAX_REQUEST) throw new ArgumentError(`length cannot exceed ${MAX_REQUEST}, given ${parsed.operands[1]}`);
     return failing(output, 'discard', async () => {
       const seconds = await timed(output, () => image.discard(offset, length));
       output.out(reportRequest('discard', styleOf(parsed), offset, length, length, seconds));
@@ -131,25 +123,11 @@ export const flushCommand: IoCommand = {
   aliases: ['f'],
   minimum: 0,
   maximum: 0,
-  synopsis: '',
   summary: 'flush all in-core file state to disk',
   async run(_words, { image, output }) {
     return failing(output, 'flush', async () => {
       await timed(output, () => image.flush());
       return true;
     });
-  },
-};
-
-export const sleepCommand: IoCommand = {
-  name: 'sleep',
-  minimum: 1,
-  maximum: 1,
-  synopsis: '',
-  summary: 'waits for the given value in milliseconds',
-  async run(words, { output }) {
-    if (!/^\d+$/.test(words[0])) throw new ArgumentError(`${words[0]} is not a valid number`);
-    await output.sleep(Number(words[0]));
-    return true;
   },
 };

@@ -3,45 +3,46 @@
  * `human-monitor-command qemu-io` a reply.
  */
 import { BlockError, messageOf, type Backend } from '@blk/core-graph';
+import { aioFlushCommand, aioReadCommand, aioWriteCommand } from './aio-commands.js';
 import { usageLine, type IoCommand, type IoOutput } from './command.js';
-import {
-  allocCommand,
-  discardCommand,
-  flushCommand,
-  lengthCommand,
-  mapCommand,
-  sleepCommand,
-  truncateCommand,
-} from './map-commands.js';
+import { breakCommand, removeBreakCommand, resumeCommand, waitBreakCommand } from './debug-commands.js';
+import { allocCommand, discardCommand, flushCommand, lengthCommand, mapCommand, truncateCommand } from './map-commands.js';
+import { PendingRequests } from './pending.js';
+import { programCommands, type IoPowers, type SessionState } from './program-commands.js';
 import { readCommand, readvCommand } from './read-commands.js';
 import { ArgumentError } from './sizes.js';
 import { splitWords, UsageError } from './words.js';
 import { writeCommand, writevCommand } from './write-commands.js';
 
-/** What a program adds to a session: how images are opened and described. */
-export interface IoProgram extends IoOutput {
+/** What a program lends to a session. */
+export interface IoProgram extends IoOutput, IoPowers {
   /** Name that begins messages: `qemu-io`. */
   readonly name: string;
-  /** Opens an image for the command `open` with its words; absent: the session keeps its one image. */
-  open?(words: readonly string[]): Promise<Backend>;
-  /** The text of the command `info`. */
-  describe?(image: Backend): Promise<string>;
 }
 
-export class IoSession {
+export class IoSession implements SessionState {
   image: Backend | undefined;
-  /** `quit` was said. */
   ended = false;
+  readonly #pending = new PendingRequests();
   readonly #commands: ReadonlyMap<string, IoCommand>;
   readonly #list: readonly IoCommand[];
 
+  /** `image`: stays the caller's only until `close` is said or called. */
   constructor(
     private readonly program: IoProgram,
     image?: Backend,
   ) {
     this.image = image;
-    this.#list = [...COMMANDS, ...this.#own()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    this.#list = [...COMMANDS, ...programCommands(this, program), this.#help].sort((a, b) => (a.name < b.name ? -1 : 1));
     this.#commands = new Map(this.#list.flatMap((command) => [command.name, ...(command.aliases ?? [])].map((name) => [name, command])));
+  }
+
+  get name(): string {
+    return this.program.name;
+  }
+  /** Names of all commands, for completion. */
+  get names(): readonly string[] {
+    return this.#list.map(({ name }) => name);
   }
 
   /** Runs one line. Returns whether it succeeded; every failure has been told. */
@@ -54,7 +55,8 @@ export class IoSession {
       program.err(`command "${name}" not found\n`);
       return false;
     }
-    if (command.free !== true && this.image === undefined) {
+    const { image } = this;
+    if (command.free !== true && image === undefined) {
       program.err(`no file open, try 'help open'\n`);
       return false;
     }
@@ -63,126 +65,83 @@ export class IoSession {
       return false;
     }
     try {
-      return await command.run(words, { output: program, image: this.image as Backend, command });
+      if (command.writes === true && image?.readOnly === true) throw new BlockError('read-only', 'Block node is read-only');
+      return await command.run(words, { output: program, image: image as Backend, command, pending: this.#pending });
     } catch (error) {
       return this.#tell(error, command);
     }
+  }
+
+  /** Waits for requests that are still under way; what they have to tell is told. */
+  drain(): Promise<void> {
+    return this.#pending.drain();
+  }
+
+  /** Waits for what is under way, and closes the image. */
+  async close(): Promise<void> {
+    await this.drain();
+    const { image } = this;
+    this.image = undefined;
+    await image?.close();
   }
 
   #tell(error: unknown, command: IoCommand): boolean {
     const { program } = this;
     if (error instanceof ArgumentError) program.out(`${error.message}\n`);
     else if (error instanceof UsageError) {
-      program.err(`${error.message}\n`);
+      if (error.message !== '') program.err(`${error.message}\n`);
       program.out(usageLine(command));
-    } else if (error instanceof BlockError) {
-      program.err(`${program.name}: ${error.kind === 'read-only' ? 'Block node is read-only' : messageOf(error)}\n`);
-    } else throw error;
+    } else if (error instanceof BlockError) program.err(`${program.name}: ${messageOf(error)}\n`);
+    else throw error;
     return false;
   }
 
-  #own(): IoCommand[] {
-    const { program } = this;
-    return [
-      {
-        name: 'help',
-        aliases: ['?'],
-        minimum: 0,
-        maximum: 1,
-        free: true,
-        synopsis: '[command]',
-        summary: 'help for one or all commands',
-        run: async (words) => this.#help(words[0]),
-      },
-      {
-        name: 'quit',
-        aliases: ['q'],
-        minimum: 0,
-        maximum: 0,
-        free: true,
-        synopsis: '',
-        summary: 'exit the program',
-        run: async () => {
-          this.ended = true;
-          return true;
-        },
-      },
-      {
-        name: 'close',
-        aliases: ['c'],
-        minimum: 0,
-        maximum: 0,
-        synopsis: '',
-        summary: 'close the current open file',
-        run: async () => {
-          await this.image?.close();
-          this.image = undefined;
-          return true;
-        },
-      },
-      {
-        name: 'open',
-        aliases: ['o'],
-        minimum: 1,
-        maximum: -1,
-        free: true,
-        synopsis: '[-rsCnkU] [-t cache] [-d discard] [-o options] [path]',
-        summary: 'open the file specified by path',
-        run: async (words) => this.#open(words),
-      },
-      {
-        name: 'info',
-        aliases: ['i'],
-        minimum: 0,
-        maximum: 0,
-        synopsis: '',
-        summary: 'prints information about the current file',
-        run: async (_words, { image }) => {
-          program.out((await program.describe?.(image)) ?? `format name: ${image.root.driverName}\n`);
-          return true;
-        },
-      },
-    ];
+  get #help(): IoCommand {
+    return {
+      name: 'help',
+      aliases: ['?'],
+      minimum: 0,
+      maximum: 1,
+      free: true,
+      synopsis: '[command]',
+      summary: 'help for one or all commands',
+      run: async ([name]) => (name === undefined ? this.#helpOnAll() : this.#helpOn(name)),
+    };
   }
 
-  async #open(words: readonly string[]): Promise<boolean> {
-    const { program } = this;
-    if (this.image !== undefined) {
-      program.err(`${program.name}: file open already, try 'help close'\n`);
-      return false;
-    }
-    if (program.open === undefined) throw new BlockError('unsupported', 'Images cannot be opened here');
-    this.image = await program.open(words);
+  #helpOnAll(): boolean {
+    for (const command of this.#list) this.program.out(usageLine(command));
+    this.program.out(`\nUse 'help commandname' for extended help.\n`);
     return true;
   }
 
-  #help(name: string | undefined): boolean {
-    const { program } = this;
-    if (name === undefined) {
-      for (const command of this.#list) program.out(usageLine(command));
-      program.out(`\nUse 'help commandname' for extended help.\n`);
-      return true;
-    }
+  #helpOn(name: string): boolean {
     const command = this.#commands.get(name);
     if (command === undefined) {
-      program.out(`command ${name} not found\n`);
+      this.program.out(`command ${name} not found\n`);
       return false;
     }
-    program.out(usageLine(command) + (command.help === undefined ? '' : `${command.help}\n`));
+    this.program.out(usageLine(command, name) + (command.help === undefined ? '' : `${command.help}\n`));
     return true;
   }
 }
 
 const COMMANDS: readonly IoCommand[] = [
+  aioFlushCommand,
+  aioReadCommand,
+  aioWriteCommand,
   allocCommand,
+  breakCommand,
   discardCommand,
   flushCommand,
   lengthCommand,
   mapCommand,
   readCommand,
   readvCommand,
-  sleepCommand,
+  removeBreakCommand,
+  resumeCommand,
   truncateCommand,
+  waitBreakCommand,
   writeCommand,
   writevCommand,
 ];

@@ -12,11 +12,17 @@ export interface ParsedWords {
   readonly operands: readonly string[];
 }
 
-/** An option that does not exist, or lacks its value. `message` goes to standard error, a usage line follows. */
+/**
+ * An option that does not exist, or lacks its value. `message` goes to standard error, a usage line follows; it alone where the
+ * message is empty.
+ */
 export class UsageError extends Error {}
 
-/** Parses options by a getopt string such as `CqvP:s:l:`; operands may stand between options. */
-export function parseWords(name: string, words: readonly string[], letters: string): ParsedWords {
+/**
+ * Parses options by a getopt string such as `CqvP:s:l:`; operands may stand between options. Of an option that is given twice
+ * the last value counts; those of letters in `lists` are joined by commas.
+ */
+export function parseWords(name: string, words: readonly string[], letters: string, lists = ''): ParsedWords {
   const flags = new Set<string>();
   const values = new Map<string, string>();
   const operands: string[] = [];
@@ -41,7 +47,8 @@ export function parseWords(name: string, words: readonly string[], letters: stri
       const rest = word.slice(at + 1);
       const value = rest === '' ? words[++i] : rest;
       if (value === undefined) throw new UsageError(`${name}: option requires an argument -- '${letter}'`);
-      values.set(letter, value);
+      const before = lists.includes(letter) ? values.get(letter) : undefined;
+      values.set(letter, before === undefined ? value : `${before},${value}`);
       break;
     }
   }
@@ -50,11 +57,8 @@ export function parseWords(name: string, words: readonly string[], letters: stri
 
 /** A pattern byte: a number from 0 to 255 in any notation of C. */
 export function parsePattern(text: string): number {
-  const value = /^(0x[0-9a-f]+|0[0-7]*|[1-9]\d*)$/i.test(text)
-    ? text.startsWith('0') && !/x/i.test(text)
-      ? parseInt(text, 8)
-      : Number(text)
-    : NaN;
+  const digits = /^\+?(0x[0-9a-f]+|0[0-7]*|[1-9]\d*)$/i.exec(text)?.[1] ?? '';
+  const value = digits === '' ? NaN : /^0[0-7]/.test(digits) ? parseInt(digits, 8) : Number(digits);
   if (!(value >= 0 && value <= 255)) throw new ArgumentError(`${text} is not a valid pattern byte`);
   return value;
 }
