@@ -1,12 +1,13 @@
 /**
- * The Network Block Device protocol: codec and server.
+ * The Network Block Device protocol: codec, client and server.
  *
  * @packageDocumentation
  */
 export * from './codec/constants.js';
 export * from './codec/handshake.js';
 export * from './codec/transmission.js';
-export { NbdErrno, nbdErrnoOf } from './codec/errno.js';
+export * from './codec/option-replies.js';
+export { NbdErrno, errnoOfNbd, nbdErrnoOf } from './codec/errno.js';
 export { NBD_PORT, nbdUri, type NbdAddress } from './codec/uri.js';
 export { NbdServer, type NbdServerEvents, type NbdServerOptions, type RemoveMode } from './server/server.js';
 export { NbdExport, type ExportOptions, type ExportSource } from './server/export.js';
@@ -28,3 +29,8 @@ export {
   type TlsCredentials,
   type X509Credentials,
 } from './server/tls.js';
+export { NbdClient, listExports, type NbdClientOptions, type WriteOptions } from './client/client.js';
+export { describeAddress } from './client/channel.js';
+export { FLAG_WORDS, type ListedExport, type Negotiated } from './client/negotiate.js';
+export type { StatusRuns } from './client/request.js';
+export { loadClientPsk, loadClientX509, type ClientCredentials, type ClientTls } from './client/tls.js';

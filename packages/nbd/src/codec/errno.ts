@@ -21,6 +21,13 @@ const SAME: Readonly<Record<string, number>> = {
   EOPNOTSUPP: NbdErrno.ENOTSUP,
 };
 
+const NAMES = new Map<number, string>(Object.entries(NbdErrno).map(([name, number]) => [number, name]));
+
+/** The symbolic errno that a server's number stands for; `EIO` for one that is not in the protocol. */
+export function errnoOfNbd(number: number): string {
+  return NAMES.get(number) ?? 'EIO';
+}
+
 /** The NBD number that stands for a thrown value; `EIO` where none fits. */
 export function nbdErrnoOf(error: unknown): number {
   return SAME[errnoOf(error)] ?? NbdErrno.EIO;

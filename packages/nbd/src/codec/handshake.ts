@@ -49,6 +49,12 @@ export class Reader {
   u32(): number {
     return this.#view.getUint32(this.#take(4));
   }
+  /** Throws where the number is beyond 2^53 - 1: no size that this side could handle. */
+  u64(): number {
+    const value = this.u32() * 2 ** 32 + this.u32();
+    if (value > Number.MAX_SAFE_INTEGER) throw malformed(`a size of ${value} bytes; at most ${Number.MAX_SAFE_INTEGER} are supported`);
+    return value;
+  }
   /** A string of `length` bytes; at most 4096, valid UTF-8 and without NUL, as the protocol asks. */
   text(length: number): string {
     if (length > MAX_STRING) throw malformed(`a string of ${length} bytes; at most ${MAX_STRING} are allowed`);

@@ -1,0 +1,96 @@
+/** TLS of a client: credentials from files laid out as QEMU's, and the upgrade of a connection. */
+import { readFile } from 'node:fs/promises';
+import { isIP, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { BlockError, messageOf, systemError } from '@blk/core-graph';
+import { loadPsk } from '../server/tls.js';
+
+export type ClientCredentials =
+  | {
+      readonly kind: 'x509';
+      /** Who signed the server's certificate, as PEM; undefined: whom the system trusts. */
+      readonly authority: string | undefined;
+      readonly certificate: string | undefined;
+      readonly key: string | undefined;
+      readonly revoked: string | undefined;
+      readonly verifyPeer: boolean;
+    }
+  | { readonly kind: 'psk'; readonly username: string; readonly key: Uint8Array };
+
+export interface ClientTls {
+  readonly credentials: ClientCredentials;
+  /** The name that the server's certificate has to be for; the host that was connected to unless given. */
+  readonly hostname?: string;
+}
+
+/** `ca-cert.pem` and, if there, `client-cert.pem`, `client-key.pem`, `ca-crl.pem` of a folder. */
+export async function loadClientX509(folder: string, options: { readonly verifyPeer?: boolean } = {}): Promise<ClientCredentials> {
+  const { verifyPeer = true } = options;
+  return {
+    kind: 'x509',
+    authority: await load(folder, 'ca-cert.pem', verifyPeer),
+    certificate: await load(folder, 'client-cert.pem', false),
+    key: await load(folder, 'client-key.pem', false),
+    revoked: await load(folder, 'ca-crl.pem', false),
+    verifyPeer,
+  };
+}
+
+/** The key of `username` (QEMU's default: `qemu`) in `keys.psk` of a folder. */
+export async function loadClientPsk(folder: string, username = 'qemu'): Promise<ClientCredentials> {
+  const key = (await loadPsk(folder)).keys.get(username);
+  if (key === undefined) throw new BlockError('not-found', `No PSK key for username '${username}' in '${join(folder, 'keys.psk')}'`);
+  return { kind: 'psk', username, key };
+}
+
+/** Runs the TLS handshake over a connected socket whose bytes are nobody else's from here on. Rejects where it fails. */
+export function secure(socket: Socket, { credentials, hostname }: ClientTls, host: string): Promise<TLSSocket> {
+  const name = hostname ?? host;
+  const shared: ConnectionOptions = { socket, minVersion: 'TLSv1.2', ...(isIP(name) === 0 && name !== '' ? { servername: name } : {}) };
+  return new Promise((resolve, reject) => {
+    const secured = connect({ ...shared, ...optionsOf(credentials, name) });
+    const fail = (error: Error): void => {
+      secured.destroy();
+      reject(new BlockError('io', `TLS handshake failed: ${messageOf(error)}`, {}, error));
+    };
+    secured.once('secureConnect', () => {
+      secured.off('error', fail);
+      resolve(secured);
+    });
+    secured.once('error', fail);
+    secured.once('close', () => { fail(new Error('the server ended the connection')); });
+  });
+}
+
+function optionsOf(credentials: ClientCredentials, name: string): ConnectionOptions {
+  if (credentials.kind === 'psk') {
+    const { username, key } = credentials;
+    return { ciphers: 'PSK', maxVersion: 'TLSv1.2', checkServerIdentity: () => undefined, pskCallback: () => ({ identity: username, psk: key }) };
+  }
+  const { authority, certificate, key, revoked, verifyPeer } = credentials;
+  // Without a name to check (a unix socket), a certificate proves nothing about whom it belongs to.
+  if (verifyPeer && name === '') {
+    throw new BlockError('invalid-argument', 'A host name is needed to check the server certificate against; set tls-hostname');
+  }
+  return {
+    rejectUnauthorized: verifyPeer,
+    ...(authority === undefined ? {} : { ca: authority }),
+    ...(certificate === undefined ? {} : { cert: certificate }),
+    ...(key === undefined ? {} : { key }),
+    ...(revoked === undefined ? {} : { crl: revoked }),
+    // Node checks against the name that it connected to, which here is a socket.
+    host: name,
+  };
+}
+
+async function load(folder: string, name: string, required: boolean): Promise<string | undefined> {
+  const path = join(folder, name);
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const failure = systemError(`Unable to read TLS credentials '${path}'`, error, { filename: path });
+    if (!required && failure.kind === 'not-found') return undefined;
+    throw failure;
+  }
+}
