@@ -96,6 +96,7 @@ export class ImageOpener {
     const writable = !settings.readOnly && !isOn(options['read-only']);
     const users = { writable, resizable: writable, writeThrough: settings.writeThrough };
     const open = settings.options();
+    if (!writable && (open.copyOnRead === true || isOn(options['copy-on-read']))) throw invalid("Can't use copy-on-read on read-only device");
     const backend = settings.snapshot ? await this.#overlay(source, settings, users) : await this.graph.openBackend(source, { ...open, ...users });
     this.#origins.set(backend, origin);
     return backend;

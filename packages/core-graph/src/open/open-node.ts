@@ -77,9 +77,6 @@ export async function openDefinition(graph: BlockGraph, definition: Definition, 
   if (here.forceShare && !here.readOnly) {
     throw new BlockError('invalid-argument', 'force-share=on can only be used with read-only images');
   }
-  if (common['copy-on-read'] === true && here.readOnly) {
-    throw new BlockError('invalid-argument', "Can't use copy-on-read on read-only device");
-  }
   const detectZeroes = common['detect-zeroes'] ?? 'off';
   if (detectZeroes === 'unmap' && !here.discard) {
     throw new BlockError('invalid-argument', 'setting detect-zeroes to unmap is not allowed without setting discard operation to unmap');
