@@ -170,6 +170,32 @@ describe('transfers through the page cache', () => {
     closeSync(fd);
   });
 
+  it('spread long reads over the pool once more is asked for than a turn may do', async () => {
+    using dir = tempDir();
+    const bytes = 512 * 1024;
+    const blocks = 24;
+    writeFileSync(dir.file('disk'), Buffer.concat(Array.from({ length: blocks }, (_, i) => Buffer.alloc(bytes, i + 1))));
+    const fd = openSync(dir.file('disk'), 'r');
+    let tries = 0;
+    const noWait = {
+      readNoWait: (from: number, offset: number, buffer: Uint8Array, start: number, length: number) => {
+        tries++;
+        return nodeCalls.read(from, offset, buffer, start, length);
+      },
+      readvNoWait: () => Errno.EAGAIN,
+    };
+    const io = engine(fd, {}, noWait);
+    const into = Array.from({ length: blocks }, () => Buffer.alloc(bytes));
+    await Promise.all(into.map(async (buffer, i) => io.read(i * bytes, buffer, 0, bytes)));
+    expect(into.every((buffer, i) => buffer[0] === i + 1 && buffer.equals(Buffer.alloc(bytes, i + 1)))).toBe(true);
+    // Two fill the turn, one waits for the next.
+    expect(tries).toBe(3);
+    // One after the other they all have their turn: a thread would only cost.
+    for (let i = 0; i < blocks; i++) await io.read(i * bytes, into[i], 0, bytes);
+    expect(tries).toBe(3 + blocks);
+    closeSync(fd);
+  });
+
   it('finish what a call left, buffer by buffer', async () => {
     using dir = tempDir();
     writeFileSync(dir.file('disk'), '');

@@ -17,6 +17,9 @@ import type { Turns } from './turns.js';
 /** Most reads that go to the pool without a try, after misses in a row. */
 const MAX_SKIP = 64;
 
+/** Shortest read, in bytes, that goes to the pool because others wait for their turn already. */
+const SPILL = 256 * 1024;
+
 export interface BufferedOptions {
   readonly fd: number;
   readonly calls: Calls;
@@ -52,6 +55,8 @@ export class BufferedIo implements FileIo {
   read(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
     if (this.#readsInPool()) return this.#readInPool(offset, buffer, start, length, 0);
     if (this.#turns.take(length)) return this.#readHere(offset, buffer, start, length);
+    // Who has more under way than a turn's work gains from a second processor, where a thread is not the larger part of the cost.
+    if (length >= SPILL && this.#turns.busy) return this.#readInPool(offset, buffer, start, length, 0);
     return this.#afterTurn(length, () => this.#readHere(offset, buffer, start, length));
   }
 

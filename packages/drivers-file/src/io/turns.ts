@@ -20,6 +20,11 @@ export class Turns {
     return true;
   }
 
+  /** Whether somebody waits for his turn. */
+  get busy(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /** Resolves when `bytes` may be moved, charged already. In the order of the calls. */
   wait(bytes: number): Promise<void> {
     return new Promise((resolve) => {

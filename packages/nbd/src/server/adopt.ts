@@ -34,6 +34,13 @@ export function adopt(accepted: Socket, receiver: Receiver): Socket {
   return socket;
 }
 
+/** The descriptor of a plain socket that is open; below 0 where there is none, or none to be seen. */
+export function descriptorOf(socket: Socket): number {
+  const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly fd?: unknown } | null };
+  const fd = handle?.fd;
+  return typeof fd === 'number' ? fd : -1;
+}
+
 /** A socket over a connected descriptor, read into `receiver`. Starts with `resume`. */
 export function socketOf(fd: number, receiver: Receiver): Socket {
   return new Socket({ fd, ...intoBuffer(receiver) });

@@ -1,5 +1,6 @@
 /** One client, from its first byte to its last: handshake, TLS, requests, and an end that loses nothing under way. */
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { BlockError, messageOf } from '@blk/core-graph';
 import { encodeGreeting } from '../codec/handshake.js';
 import { adopt, readByEvents, socketOf, type Receiver } from './adopt.js';
@@ -8,6 +9,7 @@ import { Inbound } from './inbound.js';
 import type { NbdLimits } from './limits.js';
 import { Negotiation, type Agreement, type NegotiationHost, type TlsMode } from './negotiation.js';
 import { ReplyWriter } from './reply-writer.js';
+import { enlargeSendBuffer } from './send-buffer.js';
 import { Session } from './session.js';
 import type { Slab, Slabs } from './slab.js';
 import { upgrade, type NbdTls } from './tls.js';
@@ -220,6 +222,8 @@ export class Connection implements Receiver, NegotiationHost {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const { host } = this;
+    // Not for TLS, where the socket of the system is another's.
+    if (!(this.#socket instanceof TLSSocket)) void enlargeSendBuffer(this.#socket);
     const out = new ReplyWriter(host.slabs, this.#socket, this.#taken);
     const session = new Session(agreement, out, host.slabs, host.limits, this.#settled);
     this.target = agreement.target;
