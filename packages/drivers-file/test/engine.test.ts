@@ -218,6 +218,55 @@ describe('transfers through the page cache', () => {
   });
 });
 
+describe('the queue of a ring', () => {
+  /** Runs transfers one after the other on a device that takes `gap` nanoseconds; each look at it takes 10 µs. */
+  async function run(gap: number, transfers: number): Promise<{ readonly looks: number; readonly waits: number }> {
+    let now = 0;
+    let due: { readonly id: number; readonly at: number } | undefined;
+    const count = { looks: 0, waits: 0 };
+    const ring: Ring = {
+      entries: 4,
+      queue: (id) => { due = { id, at: now + gap }; },
+      submit: () => 0,
+      reap(done) {
+        count.looks++;
+        now += 10_000;
+        if (due === undefined || due.at > now) return;
+        const { id } = due;
+        due = undefined;
+        done(id, 512);
+      },
+      wait() {
+        count.waits++;
+        now = Math.max(now, due?.at ?? now);
+        return Promise.resolve();
+      },
+      notify: () => undefined,
+      close: () => undefined,
+    };
+    const queue = new RingQueue(ring, () => now, () => undefined).acquire();
+    const buffer = new Uint8Array(512);
+    for (let i = 0; i < transfers; i++) {
+      await new Promise<number>((done) => {
+        queue.add({ write: false, fd: 0, offset: 0, buffer, start: 0, length: 512, done });
+        queue.submit();
+      });
+    }
+    queue.release();
+    return count;
+  }
+
+  it('looks for what a fast device has finished, and does not wait to be told', async () => {
+    expect((await run(300_000, 100)).waits).toBeLessThan(8);
+  });
+
+  it('looks for a short time where a device is slow', async () => {
+    const { looks, waits } = await run(5_000_000, 100);
+    expect(waits).toBeGreaterThanOrEqual(100);
+    expect(looks).toBeLessThan(1_200);
+  });
+});
+
 describe.each(['native', 'io_uring'] as const)("the kernel's ring for aio=%s", (kind) => {
   it('takes more requests than it has room for, and gives each its own answer', async () => {
     using dir = tempDir();
@@ -233,16 +282,17 @@ describe.each(['native', 'io_uring'] as const)("the kernel's ring for aio=%s", (
       buffers.map(
         (buffer, i) =>
           new Promise<void>((resolve, reject) => {
-            queue.add(false, fd, i * 512, buffer, 0, 512, (count) => {
+            const done = (count: number): void => {
               if (count === 512) resolve();
               else reject(new Error(`request ${i}: ${count}`));
-            });
+            };
+            queue.add({ write: false, fd, offset: i * 512, buffer, start: 0, length: 512, done });
             if (i % 200 === 199) queue.submit();
           }),
       ),
     );
     expect(buffers.every((buffer, i) => buffer.every((byte) => byte === i % 256))).toBe(true);
-    const failed = new Promise<number>((resolve) => { queue.add(true, 9999, 0, Buffer.alloc(512), 0, 512, resolve); });
+    const failed = new Promise<number>((resolve) => { queue.add({ write: true, fd: 9999, offset: 0, buffer: Buffer.alloc(512), start: 0, length: 512, done: resolve }); });
     queue.submit();
     expect(await failed).toBe(-9);
     queue.release();

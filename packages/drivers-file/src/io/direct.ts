@@ -10,7 +10,7 @@ import type { Explain, FileIo } from './file-io.js';
 import { InFlight } from './in-flight.js';
 import { DIRECT, Pace } from './pace.js';
 import { poolRead, poolWrite } from './pool.js';
-import type { RingQueue } from './ring-queue.js';
+import type { RingQueue, RingRequest } from './ring-queue.js';
 import type { Turns } from './turns.js';
 
 /** What a wait for the device costs of a turn, in bytes of its account: sixteen of them fill it. */
@@ -28,14 +28,23 @@ export interface DirectOptions {
   readonly now: () => number;
 }
 
-interface Transfer {
-  readonly write: boolean;
-  readonly offset: number;
-  readonly buffer: Uint8Array;
-  readonly start: number;
-  readonly length: number;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
+/** One object for a request, from the call to the ring: at this rate every further one is felt. */
+class Transfer implements RingRequest {
+  constructor(
+    readonly write: boolean,
+    readonly fd: number,
+    readonly offset: number,
+    readonly buffer: Uint8Array,
+    readonly start: number,
+    readonly length: number,
+    readonly resolve: () => void,
+    readonly reject: (error: unknown) => void,
+    private readonly ended: (transfer: Transfer, count: number) => void,
+  ) {}
+
+  done(count: number): void {
+    this.ended(this, count);
+  }
 }
 
 export class DirectIo implements FileIo {
@@ -65,7 +74,8 @@ export class DirectIo implements FileIo {
   #add(write: boolean, offset: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
     this.#inFlight.begin();
     return new Promise<void>((resolve, reject) => {
-      if (this.#batch.push({ write, offset, buffer, start, length, resolve, reject }) === 1) queueMicrotask(this.#flush);
+      const transfer = new Transfer(write, this.options.fd, offset, buffer, start, length, resolve, reject, this.#ended);
+      if (this.#batch.push(transfer) === 1) queueMicrotask(this.#flush);
     });
   }
 
@@ -98,20 +108,22 @@ export class DirectIo implements FileIo {
   }
 
   #start(transfer: Transfer, alone: boolean): void {
-    const { ring, fd } = this.options;
+    const { ring } = this.options;
     // Also without a row of requests: only requests that are alone say how long the device takes for one.
     if (ring === undefined || (alone && this.#underWay === 0)) {
       void this.#inPool(transfer, 0);
       return;
     }
     this.#underWay++;
-    const { write, offset, buffer, start, length } = transfer;
-    ring.add(write, fd, offset, buffer, start, length, (count) => {
-      this.#underWay--;
-      if (count === length) this.#finish(transfer);
-      else void this.#inPool(transfer, Math.max(0, count));
-    });
+    ring.add(transfer);
   }
+
+  /** The ring is done with a transfer. */
+  readonly #ended = (transfer: Transfer, count: number): void => {
+    this.#underWay--;
+    if (count === transfer.length) this.#finish(transfer);
+    else void this.#inPool(transfer, Math.max(0, count));
+  };
 
   /** The rest of a transfer after `done` bytes, and whatever error it meets. */
   async #inPool(transfer: Transfer, done: number): Promise<void> {

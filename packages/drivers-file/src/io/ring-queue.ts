@@ -4,33 +4,37 @@ import type { Ring } from '../native/native.js';
 
 /**
  * How long after a completion the next one is looked for in every turn of the event loop, in nanoseconds. Being notified
- * takes two threads, and leaves a fast device idle meanwhile.
+ * takes two threads, and leaves a fast device idle meanwhile; looking in vain takes the processor. So the time follows the
+ * device: it grows while completions come within the longest one, and shrinks when they do not.
  */
-const POLL = 50_000;
+const SHORTEST_POLL = 50_000;
+const LONGEST_POLL = 500_000;
 
 const nextTurn = promisify(setImmediate);
 
-type Done = (count: number) => void;
-
-interface Request {
+/** A transfer, and who wants to know of its end. */
+export interface RingRequest {
   readonly write: boolean;
   readonly fd: number;
   readonly offset: number;
   readonly buffer: Uint8Array;
   readonly start: number;
   readonly length: number;
-  readonly done: Done;
+  /** Gets the count, or the negative errno. */
+  done(count: number): void;
 }
 
 export class RingQueue {
   /** What the kernel works on, by id; it also keeps the buffers alive. */
-  readonly #slots: (Request | undefined)[] = [];
+  readonly #slots: (RingRequest | undefined)[] = [];
   readonly #free: number[] = [];
-  readonly #backlog: Request[] = [];
+  readonly #backlog: RingRequest[] = [];
   #underWay = 0;
   #waiting = false;
   #users = 0;
-  #lastDone = 0;
+  /** When something last finished, or was begun after nothing was under way. */
+  #since = 0;
+  #poll = SHORTEST_POLL;
 
   constructor(
     private readonly ring: Ring,
@@ -54,9 +58,8 @@ export class RingQueue {
     if (!this.#waiting) this.ring.close();
   }
 
-  /** Queues a transfer for the next `submit`. `done` gets the count, or the negative errno. */
-  add(write: boolean, fd: number, offset: number, buffer: Uint8Array, start: number, length: number, done: Done): void {
-    const request = { write, fd, offset, buffer, start, length, done };
+  /** Queues a transfer for the next `submit`. */
+  add(request: RingRequest): void {
     if (this.#free.length > 0) this.#put(request);
     else this.#backlog.push(request);
   }
@@ -68,12 +71,12 @@ export class RingQueue {
       // The kernel is short of memory for the moment; what it did not take waits with us.
       if (failed < 0) setImmediate(() => { this.submit(); });
       if (this.#backlog.length === 0 || this.#free.length === 0 || failed < 0) break;
-      while (this.#backlog.length > 0 && this.#free.length > 0) this.#put(this.#backlog.shift() as Request);
+      while (this.#backlog.length > 0 && this.#free.length > 0) this.#put(this.#backlog.shift() as RingRequest);
     }
     if (this.#underWay > 0 && !this.#waiting) void this.#wait();
   }
 
-  #put(request: Request): void {
+  #put(request: RingRequest): void {
     const id = this.#free.pop() as number;
     this.#slots[id] = request;
     this.#underWay++;
@@ -82,7 +85,6 @@ export class RingQueue {
   }
 
   readonly #finished = (id: number, count: number): void => {
-    this.#lastDone = this.now();
     const request = this.#slots[id];
     this.#slots[id] = undefined;
     this.#free.push(id);
@@ -91,13 +93,21 @@ export class RingQueue {
   };
 
   #reap(): void {
+    const before = this.#underWay;
     this.ring.reap(this.#finished);
+    if (this.#underWay === before) return;
+    const now = this.now();
+    const gap = now - this.#since;
+    this.#since = now;
+    if (gap > LONGEST_POLL) this.#poll = Math.max(SHORTEST_POLL, this.#poll / 2);
+    else if (gap > this.#poll / 2) this.#poll = Math.min(LONGEST_POLL, this.#poll * 2);
   }
 
   async #wait(): Promise<void> {
     this.#waiting = true;
+    this.#since = this.now();
     while (this.#underWay > 0) {
-      if (this.now() - this.#lastDone < POLL) await nextTurn();
+      if (this.now() - this.#since < this.#poll) await nextTurn();
       else {
         this.ring.notify(true);
         // What finished before it took effect.
