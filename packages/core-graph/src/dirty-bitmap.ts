@@ -7,7 +7,21 @@ export type BitmapStatus = 'active' | 'disabled' | 'frozen';
 export const MIN_GRANULARITY = 512;
 export const MAX_GRANULARITY = 2 ** 31;
 
+export interface DirtyBitmapOptions {
+  /** The image keeps it when it is closed. */
+  readonly persistent?: boolean;
+  /** What the image holds is out of date: the bitmap can be removed and nothing else. */
+  readonly inconsistent?: boolean;
+}
+
+/** Bytes for each bit where nobody says: the cluster size of the image, between 4 and 64 KiB. */
+export function defaultGranularity(clusterSize = 65536): number {
+  return Math.min(65536, Math.max(4096, clusterSize));
+}
+
 export class DirtyBitmap {
+  readonly persistent: boolean;
+  readonly inconsistent: boolean;
   #words: Uint32Array;
   #size: number;
   #count = 0;
@@ -18,12 +32,16 @@ export class DirtyBitmap {
     readonly name: string | undefined,
     readonly granularity: number,
     size: number,
+    options: DirtyBitmapOptions = {},
   ) {
+    this.persistent = options.persistent ?? false;
+    this.inconsistent = options.inconsistent ?? false;
     if (granularity < MIN_GRANULARITY || granularity > MAX_GRANULARITY || !Number.isInteger(Math.log2(granularity))) {
       throw new BlockError('invalid-argument', `Granularity must be power of 2 and at least ${MIN_GRANULARITY}`);
     }
     this.#size = size;
-    this.#words = new Uint32Array(wordsFor(size, granularity));
+    this.#words = new Uint32Array(this.inconsistent ? 0 : wordsFor(size, granularity));
+    if (this.inconsistent) this.#status = 'disabled';
   }
 
   get size(): number {
@@ -39,6 +57,72 @@ export class DirtyBitmap {
 
   setStatus(status: BitmapStatus): void {
     this.#status = status;
+  }
+
+  /** Throws where something else works with the bitmap. */
+  checkFree(): void {
+    if (this.#status !== 'frozen') return;
+    throw new BlockError('busy', `Bitmap '${this.name}' is currently in use by another operation and cannot be used`);
+  }
+
+  /** Throws where the content of the bitmap means nothing. */
+  checkConsistent(): void {
+    if (!this.inconsistent) return;
+    const hint = 'Try block-dirty-bitmap-remove to delete this bitmap from disk';
+    throw new BlockError('invalid-argument', `Bitmap '${this.name}' is inconsistent and cannot be used\n${hint}`);
+  }
+
+  /** Throws where the bitmap can't be changed: out of date, or in use. */
+  checkUsable(): void {
+    this.checkFree();
+    this.checkConsistent();
+  }
+
+  /** Adds what is dirty in `source`, whose granularity may be another. Throws where the sizes differ. */
+  merge(source: DirtyBitmap): void {
+    if (source.size !== this.#size) {
+      throw new BlockError(
+        'invalid-argument',
+        `Bitmaps are of different sizes (destination size is ${this.#size}, source size is ${source.size}) and can't be merged`,
+      );
+    }
+    for (let at = source.next(0, true); at >= 0; ) {
+      const end = source.next(at, false);
+      this.set(at, (end < 0 ? this.#size : end) - at);
+      at = end < 0 ? -1 : source.next(end, true);
+    }
+  }
+
+  /**
+   * Copies bits into `into`, from bit `firstBit` (a multiple of 32) on: the first in the lowest bit of the first byte. Bits
+   * behind the end are 0. Tells whether any is set.
+   */
+  exportBits(firstBit: number, into: Uint8Array): boolean {
+    const words = this.#words.subarray(firstBit / 32, firstBit / 32 + Math.ceil(into.length / 4));
+    into.fill(0);
+    let any = 0;
+    for (let index = 0; index < words.length; index++) {
+      const word = words[index];
+      if (word === 0) continue;
+      any |= word;
+      for (let byte = 0; byte < 4; byte++) into[index * 4 + byte] = word >>> (byte * 8);
+    }
+    return any !== 0;
+  }
+
+  /** The reverse of `exportBits`, into a bitmap whose bits there are clear; bits behind the end are left out. */
+  importBits(firstBit: number, from: Uint8Array): void {
+    const end = Math.ceil(this.#size / this.granularity);
+    for (let at = 0; at < from.length; at++) {
+      const bit = firstBit + at * 8;
+      const left = end - bit;
+      if (left <= 0) return;
+      const byte = left >= 8 ? from[at] : from[at] & ((1 << left) - 1);
+      if (byte === 0) continue;
+      const word = Math.floor(bit / 32);
+      this.#words[word] = (this.#words[word] | (byte << (bit % 32))) >>> 0;
+      this.#count += popCount(byte);
+    }
   }
 
   /** Notes a write; ignored while the bitmap is disabled. */
@@ -85,6 +169,7 @@ export class DirtyBitmap {
 
   /** Follows the node's size: what is new is clean. */
   resize(size: number): void {
+    if (this.inconsistent) return;
     const words = new Uint32Array(wordsFor(size, this.granularity));
     if (size < this.#size) this.#fill(Math.ceil(size / this.granularity), Math.ceil(this.#size / this.granularity), false);
     words.set(this.#words.subarray(0, words.length));

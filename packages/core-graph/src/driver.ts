@@ -14,7 +14,9 @@ import type { Edge } from './edge.js';
 import type { Extent } from './extent.js';
 import type { Access, NodeLimits } from './flags.js';
 import type { OptionSpec, OptionTable } from './options/spec.js';
+import type { PersistentBitmaps } from './persistent-bitmaps.js';
 import type { ImagePolicy } from './policy.js';
+import type { InternalSnapshots } from './snapshots.js';
 
 /** One open image, as its driver sees it. */
 export interface DriverNode {
@@ -68,6 +70,10 @@ export interface DriverNode {
    * where it can't. The caller has seen to it that nobody else uses the image meanwhile.
    */
   amend?(options: Readonly<Record<string, unknown>>, context: AmendContext): Promise<void>;
+  /** Formats that keep snapshots inside the image. */
+  readonly snapshots?: InternalSnapshots;
+  /** Formats that keep dirty bitmaps inside the image. */
+  readonly persistentBitmaps?: PersistentBitmaps;
 
   /** Takes or gives up locks for changed permissions. Throws, with nothing changed, where another process objects. */
   prepareAccess?(access: Access): PreparedAccess;

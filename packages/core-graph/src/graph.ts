@@ -216,7 +216,7 @@ export class BlockGraph {
     try {
       if (node.driver !== undefined) {
         node.updatePaths();
-        await node.driver.close();
+        await closeDriver(node);
       }
     } finally {
       const children = [...node.children.values()];
@@ -273,4 +273,14 @@ export class BlockGraph {
 
 function noSecret(id: string): never {
   throw new BlockError('not-found', `No secret with id '${id}'`);
+}
+
+/** Bitmaps that the image keeps are stored last; where that fails the image is closed all the same. */
+async function closeDriver(node: BlockNode): Promise<void> {
+  const { driver } = node;
+  try {
+    if (!node.readOnly) await driver.persistentBitmaps?.store([...node.bitmaps].filter(({ persistent }) => persistent));
+  } finally {
+    await driver.close();
+  }
 }

@@ -228,6 +228,7 @@ export class BlockNode implements EdgeParent {
     if (this.driver.truncate === undefined) {
       throw new BlockError('unsupported', `Image format driver does not support resize`, { driver: this.driverName });
     }
+    for (const bitmap of this.bitmaps) bitmap.checkConsistent();
     this.#writes++;
     await this.driver.truncate(size, options);
     for (const bitmap of this.bitmaps) bitmap.resize(this.size);

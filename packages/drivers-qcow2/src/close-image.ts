@@ -18,7 +18,7 @@ export async function closeImage(image: Qcow2Image): Promise<void> {
   // What is in memory must not reach a damaged image.
   if (corruption.fatal !== undefined) return;
   await settle(image);
-  if (!header.has(Incompatible.Dirty)) return;
+  if (!header.has(Incompatible.Dirty) || image.uncertain) return;
   await header.update({ incompatible: header.current.incompatible & ~Incompatible.Dirty });
   await file.flush();
 }

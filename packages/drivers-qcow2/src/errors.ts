@@ -26,6 +26,7 @@ export type Qcow2Defect =
   | { readonly what: 'size' }
   | { readonly what: 'corrupt' }
   | { readonly what: 'snapshot-table'; readonly text: string }
+  | { readonly what: 'bitmaps'; readonly text: string }
   | { readonly what: 'dirty'; readonly text: string };
 
 const KINDS: Partial<Record<Qcow2Defect['what'], BlockErrorKind>> = {
@@ -98,6 +99,7 @@ function describe(defect: Qcow2Defect): string {
     case 'extension':
     case 'compression-type':
     case 'snapshot-table':
+    case 'bitmaps':
       return defect.text;
   }
 }

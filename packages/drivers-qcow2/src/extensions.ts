@@ -20,6 +20,7 @@ export interface Extension {
 /** Where the persistent bitmaps are listed. */
 export interface BitmapsExtension {
   readonly count: number;
+  readonly reserved: number;
   readonly directorySize: bigint;
   readonly directoryOffset: bigint;
 }
@@ -87,7 +88,18 @@ export function bitmapsOf(extensions: readonly Extension[]): BitmapsExtension | 
   const data = dataOf(extensions, ExtensionType.Bitmaps);
   if (data === undefined) return undefined;
   const view = viewOf(data);
-  return { count: view.getUint32(0), directorySize: view.getBigUint64(8), directoryOffset: view.getBigUint64(16) };
+  return { count: view.getUint32(0), reserved: view.getUint32(4), directorySize: view.getBigUint64(8), directoryOffset: view.getBigUint64(16) };
+}
+
+/** The data of the extension that lists them. */
+export function encodeBitmaps({ count, reserved, directorySize, directoryOffset }: BitmapsExtension): Uint8Array {
+  const data = new Uint8Array(24);
+  const view = viewOf(data);
+  view.setUint32(0, count);
+  view.setUint32(4, reserved);
+  view.setBigUint64(8, directorySize);
+  view.setBigUint64(16, directoryOffset);
+  return data;
 }
 
 /** Text up to a zero byte, with what is not UTF-8 replaced. */

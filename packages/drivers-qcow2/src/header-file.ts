@@ -5,6 +5,9 @@ import { encodeHeader, type Header } from './header.js';
 /** The part that changes; it lies in one sector, so that it is written whole or not at all. */
 const MUTABLE_BYTES = 104;
 
+/** What the disk is made of: each change takes effect with one write of the header. */
+type Committed = 'size' | 'l1Size' | 'l1Offset' | 'snapshotCount' | 'snapshotsOffset';
+
 export class HeaderFile {
   /** A change could not be written: what is on disk may be older than `current`. */
   stale = false;
@@ -41,14 +44,14 @@ export class HeaderFile {
    * Changes values for good: they are on stable storage afterwards. Where that fails they are in memory what they were, and
    * the next flush of the image makes sure of it on disk.
    */
-  async commit(changes: Pick<Header, 'size'> | Pick<Header, 'l1Size' | 'l1Offset'>): Promise<void> {
-    const { size, l1Size, l1Offset } = this.current;
+  async commit(changes: Partial<Pick<Header, Committed>>): Promise<void> {
+    const { size, l1Size, l1Offset, snapshotCount, snapshotsOffset } = this.current;
     try {
       await this.update(changes);
       const done = this.file.flush();
       if (done !== undefined) await done;
     } catch (error) {
-      this.current = { ...this.current, size, l1Size, l1Offset };
+      this.current = { ...this.current, size, l1Size, l1Offset, snapshotCount, snapshotsOffset };
       this.stale = true;
       throw error;
     }

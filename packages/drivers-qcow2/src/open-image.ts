@@ -1,8 +1,9 @@
 /** From a file to an open image: header, tables, the map of metadata, and what has to be put right before writing. */
 import { BlockError, MAX_SIZE, strerror, type Edge, type ImagePolicy, type OpenContext } from '@blk/core-graph';
+import { hasBitmaps, LOST_WARNING, readBitmapDirectory } from './bitmap-directory.js';
 import { qcow2Error } from './errors.js';
 import { bitmapsOf } from './extensions.js';
-import { Incompatible } from './features.js';
+import { Autoclear, Incompatible } from './features.js';
 import { u64, viewOf } from './format.js';
 import { checkQcow2 } from './check/check.js';
 import { HeaderFile } from './header-file.js';
@@ -11,7 +12,7 @@ import { L1Table } from './l1-table.js';
 import { resolveOptions, type RawOptions } from './options.js';
 import { MetadataMap } from './overlap.js';
 import { Qcow2Image } from './qcow2-image.js';
-import { readSnapshotTable, type SnapshotTable } from './snapshot-table.js';
+import { checkSnapshotL1, readSnapshotTable, type SnapshotTable } from './snapshot-table.js';
 
 /** What opening needs of the graph. */
 export type ImageContext = Pick<OpenContext, 'readOnly' | 'policy' | 'discard' | 'corrupted' | 'warn' | 'pool'>;
@@ -29,15 +30,20 @@ export async function openQcow2(file: Edge, raw: RawOptions, context: ImageConte
   const l1Bytes = await readTable(file, 'Active L1 table', header.l1Offset, header.l1Size * 8);
   const l1 = L1Table.decode(l1Bytes, header.l1Size, header.l1Offset);
   const metadata = new MetadataMap(header.geometry, options.guarded);
+  const snapshots = await readSnapshotTable(file, header.snapshotsOffset, header.snapshotCount);
+  const bitmaps = await readBitmapDirectory(file, header);
+  if (bitmapsOf(header.extensions) !== undefined && !hasBitmaps(header)) context.warn(LOST_WARNING);
   if (readOnly) {
     const none = new Float64Array(0);
-    return new Qcow2Image({ file, header, l1, refcountTable: none, metadata, options, readOnly, context });
+    return new Qcow2Image({ file, header, l1, refcountTable: none, snapshots, bitmaps, metadata, options, readOnly, context });
   }
 
   const refcountTable = await readRefcountTable(file, header);
-  const snapshots = await readSnapshotTable(file, header.snapshotsOffset, header.snapshotCount, header.geometry);
+  snapshots.l1Tables.forEach((table, index) => {
+    checkSnapshotL1(table, index, file, header.geometry);
+  });
   await fillMap(metadata, file, header, l1, refcountTable, snapshots);
-  const image = new Qcow2Image({ file, header, l1, refcountTable, metadata, options, readOnly, context });
+  const image = new Qcow2Image({ file, header, l1, refcountTable, snapshots, bitmaps, metadata, options, readOnly, context });
   await prepareForWriting(image);
   return image;
 }
@@ -110,8 +116,8 @@ async function fillMap(
   map.add('active-l1', header.l1Offset, header.l1Size * 8);
   map.add('refcount-table', header.refcountTableOffset, header.refcountTableClusters * clusterSize);
   map.add('snapshot-table', header.snapshotsOffset, snapshots.length);
-  const bitmaps = bitmapsOf(header.extensions);
-  if (bitmaps !== undefined && bitmaps.directoryOffset + bitmaps.directorySize <= BigInt(file.size)) {
+  const bitmaps = hasBitmaps(header) ? bitmapsOf(header.extensions) : undefined;
+  if (bitmaps !== undefined) {
     map.add('bitmap-directory', Number(bitmaps.directoryOffset), Number(bitmaps.directorySize));
   }
   if (map.guards('refcount-block')) {
@@ -130,9 +136,10 @@ async function fillMap(
 
 async function prepareForWriting(image: Qcow2Image): Promise<void> {
   const { header, file } = image;
-  if (header.current.autoclear !== 0n) {
-    // What the bits vouch for is out of date with the first write; so they have to be gone before it.
-    await header.update({ autoclear: 0n });
+  // What other bits vouch for is out of date with the first write; so they have to be gone before it.
+  const kept = header.current.autoclear & (hasBitmaps(header.current) ? Autoclear.Bitmaps : 0n);
+  if (header.current.autoclear !== kept) {
+    await header.update({ autoclear: kept });
     await file.flush();
   }
 }

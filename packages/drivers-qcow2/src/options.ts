@@ -37,11 +37,14 @@ export const OPTION_TABLE: OptionTable = {
 export interface Qcow2Options {
   readonly lazyRefcounts: boolean;
   readonly discardRequests: boolean;
+  readonly discardSnapshots: boolean;
   readonly discardOther: boolean;
   readonly guarded: ReadonlySet<Structure>;
   /** Most tables in the caches. */
   readonly l2CacheTables: number;
   readonly refcountCacheTables: number;
+  /** Bytes that bitmaps may take in memory. */
+  readonly maxBitmapBytes: number;
 }
 
 const MIB = 1024 * 1024;
@@ -62,8 +65,10 @@ export function resolveOptions(raw: RawOptions, header: Header, policy: ImagePol
   return {
     lazyRefcounts: lazy ?? (header.compatible & Compatible.LazyRefcounts) !== 0n,
     discardRequests: raw['pass-discard-request'] ?? discard,
+    discardSnapshots: raw['pass-discard-snapshot'] ?? true,
     discardOther: raw['pass-discard-other'] ?? false,
     guarded: guardedStructures(raw['overlap-check']),
+    maxBitmapBytes: policy.maxMetadataBytes,
     ...cacheTables(raw, header, policy),
   };
 }

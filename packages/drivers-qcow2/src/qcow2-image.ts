@@ -1,6 +1,7 @@
 /** The parts of one open image, put together; each owns its own state. */
 import type { Edge, OpenContext } from '@blk/core-graph';
 import { Allocator } from './allocator.js';
+import type { BitmapEntry } from './bitmap-directory.js';
 import { ClusterLocks } from './cluster-locks.js';
 import { CompressedClusters } from './compressed-read.js';
 import { CompressedSpace } from './compressed-space.js';
@@ -15,6 +16,7 @@ import type { Qcow2Options } from './options.js';
 import type { MetadataMap } from './overlap.js';
 import { Reclaim, type FreedRun } from './reclaim.js';
 import { Refcounts } from './refcounts.js';
+import type { SnapshotTable } from './snapshot-table.js';
 
 /** What `open` read before the parts are put together. */
 export interface ImageSource {
@@ -23,6 +25,8 @@ export interface ImageSource {
   readonly l1: L1Table;
   /** Empty where the image is read-only. */
   readonly refcountTable: Float64Array;
+  readonly snapshots: SnapshotTable;
+  readonly bitmaps: readonly BitmapEntry[];
   readonly metadata: MetadataMap;
   readonly options: Qcow2Options;
   readonly readOnly: boolean;
@@ -46,10 +50,15 @@ export class Qcow2Image {
   readonly options: Qcow2Options;
   readonly readOnly: boolean;
   readonly pool: OpenContext['pool'];
+  snapshots: SnapshotTable;
+  /** As the directory on disk lists them; none where it is out of date. */
+  bitmaps: readonly BitmapEntry[];
   /** What unallocated clusters read; absent: zeroes. */
   backing: Edge | undefined;
   /** Guest bytes. */
   size: number;
+  /** Refcounts may be too high or marks missing: the dirty bit has to stay, so that the next opening puts them right. */
+  uncertain = false;
 
   constructor(source: ImageSource) {
     const { file, header, l1, metadata, options, readOnly, context } = source;
@@ -61,6 +70,8 @@ export class Qcow2Image {
     this.metadata = metadata;
     this.pool = context.pool;
     this.size = header.size;
+    this.snapshots = source.snapshots;
+    this.bitmaps = source.bitmaps;
     this.header = new HeaderFile(file, header);
     this.corruption = new Corruption(context, this.header, readOnly, () => {
       this.l2.cache.clear();
@@ -95,8 +106,9 @@ export class Qcow2Image {
   /** Takes a reference from clusters; discards below those that have none left, before anybody may have them. */
   async #giveBack(freed: readonly FreedRun[]): Promise<void> {
     const { clusterSize } = this.geometry;
+    const { discardRequests, discardSnapshots, discardOther } = this.options;
     for (const { cluster, count, cause } of freed) {
-      const discard = cause === 'request' ? this.options.discardRequests : this.options.discardOther;
+      const discard = cause === 'request' ? discardRequests : cause === 'snapshot' ? discardSnapshots : discardOther;
       for (let at = cluster; at < cluster + count; at++) this.compressedSpace.leave(at);
       if (discard) {
         for (let at = cluster; at < cluster + count; ) {

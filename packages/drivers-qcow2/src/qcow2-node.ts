@@ -1,8 +1,9 @@
 /** One open image as the graph sees it: the driver contract, composed of the files around it. */
 import {
   BlockError, NO_LIMITS, WriteFlag, type CheckOptions, type CheckResult, type Completion, type DriverImageInfo, type DriverNode, type Edge, type Extent,
-  type ImagePolicy, type MaybePromise, type NodeLimits, type RecordedBacking, type TruncateOptions,
+  type ImagePolicy, type InternalSnapshots, type MaybePromise, type NodeLimits, type PersistentBitmaps, type RecordedBacking, type TruncateOptions,
 } from '@blk/core-graph';
+import { StoredBitmaps } from './bitmaps.js';
 import { checkQcow2 } from './check/check.js';
 import { closeImage, settle } from './close-image.js';
 import { writeCompressed } from './compressed-write.js';
@@ -13,6 +14,7 @@ import { Compatible, Incompatible } from './features.js';
 import { HIGH } from './format.js';
 import type { Qcow2Image } from './qcow2-image.js';
 import { readRange } from './read.js';
+import { Snapshots } from './snapshots.js';
 import { truncateImage } from './truncate.js';
 import { writeRange } from './write.js';
 import { discardRange, zeroRange } from './zero.js';
@@ -21,6 +23,8 @@ export class Qcow2Node implements DriverNode {
   readonly limits: NodeLimits;
   readonly writeFlags = WriteFlag.Compressed;
   readonly zeroFlags = WriteFlag.MayUnmap;
+  readonly snapshots: InternalSnapshots = new Snapshots(() => this.#image);
+  readonly persistentBitmaps: PersistentBitmaps = new StoredBitmaps(() => this.#image);
   #image: Qcow2Image;
   readonly #clusterSize: number;
   readonly #l2Span: number;
@@ -126,6 +130,8 @@ export class Qcow2Node implements DriverNode {
     const l1Reach = geometry.clusterSize * (geometry.clusterSize / 8);
     const data: Record<string, unknown> = { compat: geometry.version === 2 ? '0.10' : '1.1', 'compression-type': 'zlib' };
     if (geometry.version === 3) data['lazy-refcounts'] = (current.compatible & Compatible.LazyRefcounts) !== 0n;
+    const bitmaps = this.persistentBitmaps.list;
+    if (bitmaps.length > 0) data['bitmaps'] = bitmaps.map(({ flags, name, granularity }) => ({ flags: [...flags], name, granularity }));
     data['refcount-bits'] = 2 ** geometry.refcountOrder;
     if (geometry.version === 3) {
       data['corrupt'] = header.has(Incompatible.Corrupt);

@@ -8,7 +8,7 @@
  */
 
 /** Why a cluster is freed; decides whether the space is discarded below. */
-export type FreeCause = 'request' | 'other';
+export type FreeCause = 'request' | 'snapshot' | 'other';
 
 export interface FreedRun {
   /** Index of the first host cluster. */

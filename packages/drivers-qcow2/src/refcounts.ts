@@ -115,6 +115,35 @@ export class Refcounts {
     }
   }
 
+  /**
+   * Adds a reference to clusters that are in use, to all of them or to none. Throws kind `invalid-argument` where a count
+   * would pass the maximum, `corrupt` where one is 0.
+   */
+  async raise(cluster: number, count: number): Promise<void> {
+    const { blockEntries, refcountOrder } = this.geometry;
+    for (let at = cluster; at < cluster + count; ) {
+      const index = Math.floor(at / blockEntries);
+      const end = Math.min(cluster + count, (index + 1) * blockEntries);
+      const known = index < this.table.length && this.table[index] !== 0;
+      let block = known ? this.block(index) : undefined;
+      while (isPromise(block)) {
+        await block;
+        block = this.block(index);
+      }
+      const base = index * blockEntries;
+      for (let each = at; each < end; each++) {
+        const old = block === undefined ? 0 : getRefcount(block.view, refcountOrder, each - base);
+        if (old > 0 && old < this.max) continue;
+        if (at > cluster) await this.change(cluster, at - cluster, -1);
+        if (old > 0) {
+          throw new BlockError('invalid-argument', `Refcount of cluster ${hex(each)} is at its maximum of ${this.max}`, { driver: 'qcow2' });
+        }
+        throw new BlockError('corrupt', `Refcount of cluster ${hex(each)} is 0 though it is in use`, { driver: 'qcow2' });
+      }
+      for (; block !== undefined && at < end; at++) this.put(block, at - base, getRefcount(block.view, refcountOrder, at - base) + 1);
+    }
+  }
+
   /** Sets one count in a block that is in the cache. */
   put(block: Table, at: number, value: number): void {
     const { refcountOrder } = this.geometry;

@@ -6,6 +6,7 @@ import { Permission } from '../flags.js';
 import type { BlockGraph } from '../graph.js';
 import { BlockNode } from '../node.js';
 import { checkOptions, type OptionTable } from '../options/spec.js';
+import { attachBitmaps } from '../persistent-bitmaps.js';
 import { changeAccess, childAccess, cumulativeAccess } from '../permissions.js';
 import type { ImagePolicy } from '../policy.js';
 import { splitCommon, unflatten, type Definition } from './definition.js';
@@ -157,6 +158,9 @@ async function fill(
   if (node.driver.write === undefined) node.readOnly = true;
   node.updatePaths();
   if (driver.backing === true) await openBacking(graph, node, backing, state);
+  const { persistentBitmaps } = node.driver;
+  // Writes have to be recorded in them from the first one on.
+  if (persistentBitmaps !== undefined && !(state.noIo && node.readOnly)) attachBitmaps(node, await persistentBitmaps.load());
 }
 
 async function openChild(

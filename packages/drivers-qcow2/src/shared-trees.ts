@@ -1,0 +1,159 @@
+/**
+ * Trees of tables that several L1 tables share: one more reference to everything that a tree reaches, one less, and the
+ * marks "has one reference" of the active tree, put right from the refcounts.
+ *
+ * Called while the node is drained and nothing is unwritten: what is on disk is what there is.
+ */
+import { isPromise } from '@blk/core-graph';
+import { hex } from './corruption.js';
+import { qcow2Error } from './errors.js';
+import { viewOf } from './format.js';
+import { L1Table } from './l1-table.js';
+import { COPIED, compressedRange, EntryKind, hostOf, kindOf } from './l2-entry.js';
+import type { Qcow2Image } from './qcow2-image.js';
+import { checkSnapshotL1, type SnapshotL1 } from './snapshot-table.js';
+
+/** The L1 table of a snapshot. Throws where it can't be one. */
+export async function readSnapshotL1(image: Qcow2Image, l1: SnapshotL1, index: number): Promise<L1Table> {
+  checkSnapshotL1(l1, index, image.file, image.geometry);
+  const bytes = new Uint8Array(l1.entries * 8);
+  if (bytes.length > 0) await image.file.read(l1.offset, bytes, 0, bytes.length);
+  return L1Table.decode(bytes, l1.entries, l1.offset);
+}
+
+/**
+ * Adds a reference to every cluster that `l1` reaches, and takes the marks from the L2 tables. Where that fails, the
+ * references added so far are given back with the next flush.
+ */
+export async function shareTree(image: Qcow2Image, l1: L1Table): Promise<void> {
+  const { refcounts, flusher } = image;
+  const added: { readonly cluster: number; readonly count: number }[] = [];
+  try {
+    await walk(image, l1, async (cluster, count) => {
+      await refcounts.raise(cluster, count);
+      const last = added[added.length - 1];
+      if (last !== undefined && last.cluster + last.count === cluster) added[added.length - 1] = { cluster: last.cluster, count: last.count + count };
+      else added.push({ cluster, count });
+    }, true);
+  } catch (error) {
+    for (const { cluster, count } of added) image.reclaim.free(cluster, count, 'other');
+    throw error;
+  }
+  const relief = flusher.relieve();
+  if (relief !== undefined) await relief;
+}
+
+/** Gives back a reference to every cluster that `l1` reaches. Nothing on stable storage refers to it any more. */
+export async function freeTree(image: Qcow2Image, l1: L1Table): Promise<void> {
+  await walk(image, l1, async (cluster, count) => {
+    image.reclaim.free(cluster, count, 'snapshot');
+    const relief = image.flusher.relieve();
+    if (relief !== undefined) await relief;
+  }, false);
+}
+
+/** Makes the marks of the active tables agree with the refcounts. */
+export async function refreshMarks(image: Qcow2Image): Promise<void> {
+  const { l2, refcounts, flusher, geometry } = image;
+  const { clusterSize, l2Entries } = geometry;
+  const count = async (cluster: number): Promise<number> => {
+    const found = refcounts.get(cluster);
+    return isPromise(found) ? await found : found;
+  };
+  for (let l1Index = 0; l1Index < l2.l1.length; l1Index++) {
+    const offset = l2.l1.offsets[l1Index];
+    if (offset === 0) continue;
+    const alone = (await count(offset / clusterSize)) === 1;
+    if ((l2.l1.copied[l1Index] === 1) !== alone) l2.l1.set(l1Index, offset, alone);
+    // What others reach through the same table has more than one reference; its marks are off already.
+    if (!alone) continue;
+    let table = l2.load(l1Index);
+    while (isPromise(table)) {
+      await table;
+      table = l2.load(l1Index);
+    }
+    table.writable = true;
+    for (let at = 0; at < l2Entries; at++) {
+      const high = table.view.getUint32(at * 8);
+      const low = table.view.getUint32(at * 8 + 4);
+      const kind = kindOf(high, low);
+      if (kind !== EntryKind.Data && kind !== EntryKind.ZeroAllocated) continue;
+      const found = refcounts.get(Math.floor(hostOf(high, low) / clusterSize));
+      const references = isPromise(found) ? await found : found;
+      if ((high >>> 31 === 1) === (references === 1)) continue;
+      table.view.setUint32(at * 8, (high ^ COPIED) >>> 0);
+      l2.cache.mark(table, at * 8, at * 8 + 8);
+    }
+    const relief = flusher.relieve();
+    if (relief !== undefined) await relief;
+  }
+}
+
+type Visit = (cluster: number, count: number) => Promise<void>;
+
+/** Every reference of the tree, in runs of clusters; `unmark` takes the marks from its L2 tables on the way. */
+async function walk(image: Qcow2Image, l1: L1Table, visit: Visit, unmark: boolean): Promise<void> {
+  const { file, geometry } = image;
+  const { clusterSize } = geometry;
+  const bytes = new Uint8Array(clusterSize);
+  for (let index = 0; index < l1.length; index++) {
+    const offset = l1.offsets[index];
+    if (offset === 0) continue;
+    checkPlace(image, `L2 table (L1 index: ${hex(index)})`, offset);
+    const reading = file.read(offset, bytes, 0, clusterSize);
+    if (reading !== undefined) await reading;
+    const marked = await visitEntries(image, bytes, visit);
+    if (unmark && marked) {
+      const writing = file.write(offset, bytes, 0, clusterSize);
+      if (writing !== undefined) await writing;
+      image.flusher.linked();
+    }
+    await visit(offset / clusterSize, 1);
+  }
+}
+
+/** Visits what one L2 table refers to, and takes the marks from its bytes; tells whether there were any. */
+async function visitEntries(image: Qcow2Image, bytes: Uint8Array, visit: Visit): Promise<boolean> {
+  const { geometry, compressedSpace } = image;
+  const { clusterSize, l2Entries } = geometry;
+  const view = viewOf(bytes);
+  let marked = false;
+  let first = 0;
+  let count = 0;
+  for (let at = 0; at < l2Entries; at++) {
+    const high = view.getUint32(at * 8);
+    const low = view.getUint32(at * 8 + 4);
+    const kind = kindOf(high, low);
+    if (kind === EntryKind.Compressed) {
+      const { offset, length } = compressedRange(high, low, geometry);
+      if (offset >= image.file.size) throw misplaced('Compressed cluster', offset, 'beyond the end of the file');
+      const span = compressedSpace.span(offset, length);
+      await visit(span.cluster, span.count);
+    } else if (kind === EntryKind.Data || kind === EntryKind.ZeroAllocated) {
+      const host = hostOf(high, low);
+      checkPlace(image, 'Data cluster', host);
+      if (high >>> 31 === 1) {
+        marked = true;
+        view.setUint32(at * 8, (high & ~COPIED) >>> 0);
+      }
+      if (count > 0 && host / clusterSize === first + count) {
+        count++;
+        continue;
+      }
+      if (count > 0) await visit(first, count);
+      first = host / clusterSize;
+      count = 1;
+    }
+  }
+  if (count > 0) await visit(first, count);
+  return marked;
+}
+
+function checkPlace(image: Qcow2Image, what: string, offset: number): void {
+  if (offset % image.geometry.clusterSize !== 0) throw misplaced(what, offset, 'not aligned to a cluster');
+  if (offset >= image.file.size) throw misplaced(what, offset, 'beyond the end of the file');
+}
+
+function misplaced(what: string, offset: number, how: string): Error {
+  return qcow2Error({ what: 'snapshot-table', text: `${what} at ${hex(offset)} is ${how}` });
+}
