@@ -23,7 +23,8 @@ export function makeGraph(tool: Tool, options: { readonly untrusted?: boolean; r
     policy: options.untrusted === true ? UNTRUSTED : TRUSTED,
     host: {
       warn: (message) => {
-        tool.io.err(message.endsWith('\n') ? message : `${message}\n`);
+        const text = message.startsWith('warning: ') ? `${tool.name}: ${message}` : message;
+        tool.io.err(text.endsWith('\n') ? text : `${text}\n`);
       },
       ...options.host,
     },

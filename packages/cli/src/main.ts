@@ -101,6 +101,8 @@ Disk images: looking at them, making, converting and serving them. Options and o
   convert   copies the content of images into a new one
   map       shows which ranges hold data, and where they lie
   resize    changes the size of an image
+  snapshot  lists, takes, applies and deletes internal snapshots
+  bitmap    changes a persistent dirty bitmap of an image
   compare   tells whether two images have the same content
   io        reads, writes and examines an image by commands, as qemu-io does
   nbd       serves an image to NBD clients, as qemu-nbd does

@@ -14,9 +14,11 @@ export function shortSize(bytes: number): string {
   return `${digits >= 1000 ? '1e+03' : digits} ${UNITS[unit]}B`;
 }
 
-/** JSON in their style: four blanks a step, everything beyond ASCII escaped. */
+/** JSON in their style: four blanks a step, empty lists on two lines, everything beyond ASCII escaped. */
 export function jsonText(value: unknown): string {
-  return `${escapeBeyondAscii(JSON.stringify(value, null, 4))}\n`;
+  // An empty list or object ends its line nowhere but where it is a value: text ends with a quotation mark.
+  const text = JSON.stringify(value, null, 4).replace(/^( *)(.*)([[{])([\]}])(,?)$/gm, '$1$2$3\n$1$4$5');
+  return `${escapeBeyondAscii(text)}\n`;
 }
 
 export function escapeBeyondAscii(text: string): string {

@@ -59,3 +59,54 @@ describe('DirtyBitmap', () => {
     expect(() => new DirtyBitmap('b', granularity, 1000)).toThrow('Granularity must be power of 2 and at least 512');
   });
 });
+
+describe('what images keep of a dirty bitmap', () => {
+  it.each([
+    [512, 512 * 100],
+    [512, 512 * 64],
+    [4096, 1_000_001],
+    [65536, 1],
+  ])('bits of %d bytes over %d bytes go out and come back', (granularity, size) => {
+    const bitmap = new DirtyBitmap('a', granularity, size);
+    for (let at = 3; at < size; at = at * 2 + 700) bitmap.set(at, granularity * 2);
+    const copy = new DirtyBitmap('b', granularity, size);
+    const full = new DirtyBitmap('c', granularity, size);
+    const bytes = new Uint8Array(8);
+    for (let bit = 0; bit * granularity < size; bit += 64) {
+      expect(bitmap.exportBits(bit, bytes)).toBe(bytes.some((byte) => byte !== 0));
+      copy.importBits(bit, bytes);
+      // What lies behind the end is left out.
+      full.importBits(bit, new Uint8Array(8).fill(0xff));
+    }
+    for (let at = 0; at < size; at += granularity) expect(copy.get(at)).toBe(bitmap.get(at));
+    expect(copy.count).toBe(bitmap.count);
+    expect(full.count).toBe(Math.ceil(size / granularity) * granularity);
+    full.exportBits(Math.floor((Math.ceil(size / granularity) - 1) / 64) * 64, bytes);
+    expect(bytes.reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0)).toBe(((Math.ceil(size / granularity) - 1) % 64) + 1);
+  });
+
+  it('merging takes every chunk that the other has dirty, whatever its granularity', () => {
+    const fine = new DirtyBitmap('fine', 512, 10_000);
+    const coarse = new DirtyBitmap('coarse', 4096, 10_000);
+    fine.set(5000, 1);
+    fine.set(9999, 1);
+    coarse.merge(fine);
+    expect([coarse.get(0), coarse.get(4096), coarse.get(8192)]).toEqual([false, true, true]);
+    fine.merge(coarse);
+    expect(fine.next(0, true)).toBe(4096);
+    expect(fine.next(4096, false)).toBe(-1);
+    expect(() => {
+      fine.merge(new DirtyBitmap('other', 512, 10_001));
+    }).toThrow("Bitmaps are of different sizes (destination size is 10000, source size is 10001) and can't be merged");
+  });
+
+  it('one that is out of date records nothing and can not be used', () => {
+    const bitmap = new DirtyBitmap('b', 512, 1000, { inconsistent: true, persistent: true });
+    bitmap.mark(0, 1000);
+    bitmap.resize(5000);
+    expect([bitmap.count, bitmap.status]).toEqual([0, 'disabled']);
+    expect(() => {
+      bitmap.checkUsable();
+    }).toThrow("Bitmap 'b' is inconsistent and cannot be used");
+  });
+});

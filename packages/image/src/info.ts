@@ -1,11 +1,13 @@
 /** `imageInfo`: what an image is, in the members of the schema's `ImageInfo`. */
 import {
   BlockError, normalisePath, resolveReference, type BlockGraph, type BlockNode, type Definition, type ImagePolicy,
+  type SnapshotInfo,
 } from '@blk/core-graph';
 import { definitionOf, nameOf, openSource, wholeSectors, type AnySource } from './open.js';
 
 /** The schema's `ImageInfo`, for images of any format. Sizes in bytes. */
 export interface ImageInfo {
+  snapshots?: ImageSnapshot[];
   filename: string;
   format: string;
   'dirty-flag'?: boolean;
@@ -20,6 +22,18 @@ export interface ImageInfo {
   'full-backing-filename'?: string;
   'backing-filename-format'?: string;
   'format-specific'?: { type: string; data: Record<string, unknown> };
+}
+
+/** The schema's `SnapshotInfo`. */
+export interface ImageSnapshot {
+  id: string;
+  name: string;
+  'vm-state-size': number;
+  'date-sec': number;
+  'date-nsec': number;
+  'vm-clock-sec': number;
+  'vm-clock-nsec': number;
+  icount?: number;
 }
 
 export interface InfoOptions {
@@ -69,7 +83,9 @@ export async function chainInfo(graph: BlockGraph, source: AnySource, options: I
 export async function describeImage(node: BlockNode, name: string = node.filename): Promise<ImageInfo> {
   const about = await node.driver.info?.();
   const backing = node.driver.recordedBacking;
+  const snapshots = node.driver.snapshots?.list ?? [];
   return {
+    ...(snapshots.length === 0 ? {} : { snapshots: snapshots.map(snapshotInfo) }),
     filename: name,
     format: node.driverName,
     'virtual-size': wholeSectors(node.size),
@@ -81,6 +97,19 @@ export async function describeImage(node: BlockNode, name: string = node.filenam
     ...(backing === undefined ? {} : { 'backing-filename': backing.filename, 'full-backing-filename': fullName(name, node, backing.filename) }),
     ...(backing?.format === undefined ? {} : { 'backing-filename-format': backing.format }),
     ...(about?.specific === undefined ? {} : { 'format-specific': { type: about.specific.type, data: about.specific.data } }),
+  };
+}
+
+function snapshotInfo({ id, name, vmStateSize, dateSec, dateNsec, vmClockNsec, icount }: SnapshotInfo): ImageSnapshot {
+  return {
+    id,
+    name,
+    'vm-state-size': vmStateSize,
+    'date-sec': dateSec,
+    'date-nsec': dateNsec,
+    'vm-clock-sec': Number(vmClockNsec / 1_000_000_000n),
+    'vm-clock-nsec': Number(vmClockNsec % 1_000_000_000n),
+    ...(icount === undefined ? {} : { icount: Number(icount) }),
   };
 }
 

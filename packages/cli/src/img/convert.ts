@@ -1,5 +1,7 @@
 /** `convert`: the content of images in a new one. */
-import { convertImage, optionTable, parseCreateOptions, wantsHelp, type AnySource, type ConvertRequest } from '@blk/image';
+import {
+  convertImage, optionTable, parseCreateOptions, parseWantedSnapshot, wantsHelp, type AnySource, type ConvertRequest, type WantedSnapshot,
+} from '@blk/image';
 import { BlockError, protocolDefinition, type BlockGraph } from '@blk/core-graph';
 import { makeGraph } from '../graph.js';
 import { ProgressPrinter } from '../progress.js';
@@ -12,9 +14,6 @@ import { checkList, creationHelp } from './create.js';
 
 /** Options of the reference tool that are not there yet; refused rather than left out silently. */
 const NOT_YET: Readonly<Record<string, string>> = {
-  l: '-l (internal snapshots)',
-  bitmaps: '--bitmaps',
-  'skip-broken-bitmaps': '--skip-broken-bitmaps',
   salvage: '--salvage',
 };
 const MAX_SPARSE = 16 * 1024 * 1024;
@@ -23,13 +22,15 @@ export const convert: ImgCommand = {
   name: 'convert',
   synopsis:
     '[-c] [-p] [--progress=json] [-q] [-n] [--target-is-zero] [-U] [-C] [-W] [-f fmt] [-T src_cache] [-O output_fmt] [-t cache] ' +
-    '[-B backing_file -F backing_fmt] [-o options] [-S sparse_size] [-r rate_limit] [-m parallel] [--image-opts] [--target-image-opts] ' +
+    '[-B backing_file -F backing_fmt] [-o options] [-l snapshot] [--bitmaps [--skip-broken-bitmaps]] [-S sparse_size] [-r rate_limit] [-m parallel] [--image-opts] [--target-image-opts] ' +
     '[--untrusted] filename [filename2 …] output_filename',
   summary: 'copies the content of images into a new one',
   details: `  -f FMT, -O FMT       formats of the source and of the target (raw unless given)
   -o NAME=VALUE,…      options of the target's format; -o help lists them
   -c                   compresses
   -B FILE, -F FMT      the target becomes an overlay of this image, which has the content of the source's backing file
+  -l SNAPSHOT          reads from an internal snapshot: its id or name, or snapshot.id=ID,snapshot.name=NAME
+  --bitmaps            copies the persistent bitmaps; --skip-broken-bitmaps: but those that are out of date
   -n                   the target is there already; --target-is-zero: and reads as zeroes
   -S SIZE              shortest run of zeroes that is left out (4k); 0: everything is written
   -m N                 most requests under way, 1 to 16 (8); -W: writes may go out of order
@@ -64,6 +65,7 @@ export const convert: ImgCommand = {
       return 0;
     }
     checkTogether(options);
+    const snapshot = wantedSnapshot(tool, options.get('l'));
     if (names.length < 2) throw new ExitError(1, 'Must specify image file name');
     const target = names[names.length - 1];
     const quiet = options.has('q');
@@ -77,6 +79,8 @@ export const convert: ImgCommand = {
         format,
         options: await targetOptions(graph, format, target, options.all('o')),
         ...(progress ? { progress } : {}),
+        ...given('snapshot', snapshot),
+        ...given('bitmaps', bitmapCopy(tool, options)),
         signal: tool.io.signal,
       });
       printer.complete();
@@ -137,11 +141,30 @@ function given<K extends string, V>(key: K, value: V | undefined): Record<K, V> 
   return value === undefined ? {} : ({ [key]: value } as Record<K, V>);
 }
 
+function wantedSnapshot(tool: Tool, text: string | undefined): WantedSnapshot | undefined {
+  try {
+    return text === undefined ? undefined : parseWantedSnapshot(text);
+  } catch (error) {
+    if (!(error instanceof BlockError)) throw error;
+    say(tool, error.message);
+    throw new ExitError(1, `Failed in parsing snapshot param '${text}'`);
+  }
+}
+
+function bitmapCopy(tool: Tool, options: Options): ConvertRequest['bitmaps'] {
+  if (!options.has('bitmaps')) return undefined;
+  const skipBroken = (message: string): void => {
+    say(tool, `warning: ${message}`);
+  };
+  return options.has('skip-broken-bitmaps') ? { skipBroken } : {};
+}
+
 /** Options that exclude or need each other. */
 function checkTogether(options: Options): void {
   const refuse = (message: string): never => {
     throw new ExitError(1, message);
   };
+  if (options.has('skip-broken-bitmaps') && !options.has('bitmaps')) refuse('Use of --skip-broken-bitmaps requires --bitmaps');
   if (options.has('n') && options.has('o')) refuse('-o has no effect when skipping image creation');
   if (options.has('C') && options.has('S')) refuse('Cannot enable copy offloading when -S is used');
   if (options.has('C') && options.has('c')) refuse('Cannot enable copy offloading when -c is used');

@@ -1,11 +1,12 @@
 /** `info`: what an image is. */
-import { chainInfo, imageInfo, type ImageInfo, type InfoOptions } from '@blk/image';
+import { chainInfo, imageInfo, type ImageInfo, type ImageSnapshot, type InfoOptions } from '@blk/image';
 import { makeGraph } from '../graph.js';
 import { sourceOf } from '../settings.js';
 import { jsonText, shortSize } from '../text.js';
 import { ExitError } from '../tool.js';
 import { COMMON, oneFile, Options, outputStyle, type ImgCommand } from './command.js';
 import { specs } from './getopt.js';
+import { snapshotList, type ListedSnapshot } from './snapshot-list.js';
 
 export const info: ImgCommand = {
   name: 'info',
@@ -46,11 +47,21 @@ export const info: ImgCommand = {
 const ORDER = [
   'snapshots', 'backing-filename-format', 'virtual-size', 'filename', 'cluster-size', 'format', 'actual-size', 'encrypted', 'compressed',
   'format-specific', 'full-backing-filename', 'backing-filename', 'dirty-flag',
-] as const satisfies readonly (keyof ImageInfo | 'snapshots')[];
+] as const satisfies readonly (keyof ImageInfo)[];
 
 function ordered(info: ImageInfo): Record<string, unknown> {
   const values = info as unknown as Record<string, unknown>;
-  return Object.fromEntries(ORDER.filter((name) => values[name] !== undefined).map((name) => [name, values[name]]));
+  const found = Object.fromEntries(ORDER.filter((name) => values[name] !== undefined).map((name) => [name, values[name]]));
+  if (info.snapshots !== undefined) found['snapshots'] = info.snapshots.map((snapshot) => inOrder(snapshot));
+  return found;
+}
+
+const SNAPSHOT_ORDER = [
+  'icount', 'vm-clock-nsec', 'name', 'date-sec', 'date-nsec', 'vm-clock-sec', 'id', 'vm-state-size',
+] as const satisfies readonly (keyof ImageSnapshot)[];
+
+function inOrder(snapshot: ImageSnapshot): Record<string, unknown> {
+  return Object.fromEntries(SNAPSHOT_ORDER.filter((name) => snapshot[name] !== undefined).map((name) => [name, snapshot[name]]));
 }
 
 export function humanInfo(info: ImageInfo): string {
@@ -69,7 +80,21 @@ export function humanInfo(info: ImageInfo): string {
     ...(info['backing-filename-format'] === undefined ? [] : [`backing file format: ${info['backing-filename-format']}`]),
   ];
   const specific = info['format-specific'];
-  return `${lines.join('\n')}\n${specific === undefined ? '' : specificLines(specific.data)}`;
+  const { snapshots } = info;
+  const list = snapshots === undefined ? '' : `Snapshot list:\n${snapshotList(snapshots.map(listed))}`;
+  return `${lines.join('\n')}\n${list}${specific === undefined ? '' : specificLines(specific.data)}`;
+}
+
+function listed(snapshot: ImageSnapshot): ListedSnapshot {
+  const { id, name, icount } = snapshot;
+  return {
+    id,
+    name,
+    vmStateSize: snapshot['vm-state-size'],
+    dateSec: snapshot['date-sec'],
+    vmClockNsec: BigInt(snapshot['vm-clock-sec']) * 1_000_000_000n + BigInt(snapshot['vm-clock-nsec']),
+    icount: icount === undefined ? undefined : BigInt(icount),
+  };
 }
 
 /** What only this format has, a line each: dashes become blanks. */

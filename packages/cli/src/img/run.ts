@@ -4,6 +4,7 @@ import type { CommandLine } from '../getopt.js';
 import { readSecrets } from '../secrets.js';
 import { ExitError, say, UsageError, versionText, type Tool } from '../tool.js';
 import type { ImgCommand } from './command.js';
+import { bitmap } from './bitmap.js';
 import { check } from './check.js';
 import { compare } from './compare.js';
 import { convert } from './convert.js';
@@ -12,11 +13,12 @@ import { parseCommandLine } from './getopt.js';
 import { info } from './info.js';
 import { map } from './map.js';
 import { resize } from './resize.js';
+import { snapshot } from './snapshot.js';
 
-export const COMMANDS: readonly ImgCommand[] = [check, compare, convert, create, info, map, resize];
+export const COMMANDS: readonly ImgCommand[] = [bitmap, check, compare, convert, create, info, map, resize, snapshot];
 
 /** Commands of qemu-img that are not there yet. */
-const NOT_YET = ['amend', 'bench', 'bitmap', 'commit', 'dd', 'measure', 'rebase', 'snapshot'];
+const NOT_YET = ['amend', 'bench', 'commit', 'dd', 'measure', 'rebase'];
 
 /** Runs `argv`, a command with its arguments. Resolves with the exit code; everything has been told by then. */
 export async function runImg(tool: Tool, argv: readonly string[]): Promise<number> {

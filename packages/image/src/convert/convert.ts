@@ -4,6 +4,8 @@ import {
 } from '@blk/core-graph';
 import { couldNotOpen, definitionOf, nameOf, openSource, type AnySource } from '../open.js';
 import type { Progress } from '../pause.js';
+import { loadSnapshot, type WantedSnapshot } from '../snapshot.js';
+import { checkBitmaps, checkTarget, copyBitmaps, type BitmapCopy } from './bitmaps.js';
 import { copy } from './copy.js';
 import { Plan, type PlanOptions } from './plan.js';
 import { Sources } from './sources.js';
@@ -16,6 +18,10 @@ export interface ConvertRequest {
   readonly sourceFormat?: string;
   readonly sourceCache?: CacheSetting;
   readonly forceShare?: boolean;
+  /** The source's content is that of one of its snapshots. */
+  readonly snapshot?: WantedSnapshot;
+  /** The persistent bitmaps of the source are copied as well. */
+  readonly bitmaps?: BitmapCopy;
   /** A file name; with `noCreate` any source. */
   readonly target: AnySource;
   /** Default raw; with `noCreate` and a definition as target, what that says. */
@@ -66,6 +72,15 @@ export async function convertImage(graph: BlockGraph, asked: ConvertRequest): Pr
         ...(request.signal === undefined ? {} : { signal: request.signal }),
       }));
     }
+    const [source] = nodes;
+    if (request.snapshot !== undefined) {
+      if (nodes.length > 1) throw new BlockError('invalid-argument', 'No support for concatenating multiple snapshot');
+      await loadSnapshot(source, request.snapshot);
+    }
+    if (request.bitmaps !== undefined) {
+      if (nodes.length > 1) throw new BlockError('invalid-argument', 'Copying bitmaps only possible with single source');
+      checkBitmaps(source, request.bitmaps);
+    }
     const users = nodes.map((node) => Backend.over(graph, node, { description: 'convert source' }));
     try {
       await toTarget(graph, new Sources(nodes), nodes, request);
@@ -100,7 +115,9 @@ async function toTarget(graph: BlockGraph, sources: Sources, nodes: readonly Blo
   const node = await openTarget(graph, request);
   let failure: { readonly error: unknown } | undefined;
   try {
+    if (request.bitmaps !== undefined) checkTarget(node);
     await write(graph, sources, node, request);
+    if (request.bitmaps !== undefined) await copyBitmaps(nodes[0], node, request.bitmaps);
   } catch (error) {
     failure = { error };
   }
