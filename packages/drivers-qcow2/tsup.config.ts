@@ -1,9 +1,3 @@
 import { library } from '@blk/tsup-config';
 
-export default library({
-  entry: {
-    index: 'src/index.ts',
-    'platform/deflate': 'src/platform/deflate.ts',
-    'platform/deflate-node': 'src/platform/deflate-node.ts',
-  },
-});
+export default library();

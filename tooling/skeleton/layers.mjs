@@ -11,18 +11,23 @@
 export const layers = [
   { name: 'qapi-types', imports: [], anywhere: true },
   { name: 'throttle', imports: [], anywhere: true },
+  { name: 'compression', imports: [], anywhere: true },
   { name: 'core-graph', imports: ['qapi-types', 'throttle'], anywhere: true },
   // Formats share it, and programs keep their secrets in it; it knows the graph's errors and nothing else of it.
   { name: 'crypto', imports: ['core-graph'], anywhere: true },
   { name: 'drivers-blob', imports: ['core-graph', 'qapi-types'], anywhere: true },
   { name: 'drivers-null', imports: ['core-graph', 'qapi-types'], anywhere: true },
   { name: 'drivers-raw', imports: ['core-graph', 'qapi-types'], anywhere: true },
+<<<<<<< HEAD
   { name: 'drivers-qcow2', imports: ['core-graph', 'qapi-types', 'crypto'], anywhere: true },
   { name: 'drivers-luks', imports: ['core-graph', 'qapi-types', 'crypto'], anywhere: true },
+=======
+  { name: 'drivers-qcow2', imports: ['core-graph', 'qapi-types', 'compression'], anywhere: true },
+>>>>>>> 068492b (Copies use both cores: long reads go to the thread pool, compressed clusters are inflated in worker threads, a copy makes fewer promises)
   // Protocols of the machine: these are what Node is for.
   { name: 'drivers-file', imports: ['core-graph', 'qapi-types'] },
   // Any later format or filter, until it is given a row of its own.
-  { name: 'drivers-*', imports: ['core-graph', 'qapi-types'], anywhere: true },
+  { name: 'drivers-*', imports: ['core-graph', 'qapi-types', 'compression'], anywhere: true },
   { name: 'nbd', imports: ['core-graph'], tests: {} },
   { name: 'jobs', imports: ['core-graph'], anywhere: true },
   {

@@ -1,18 +1,31 @@
 /** Compressed clusters: where their bytes lie, how they are inflated, and a few of them kept. */
-import { BlockError, isPromise, type Edge, type MaybePromise } from '@blk/core-graph';
-import { inflate, inflateAsync } from '#deflate';
+import { inflateRaw, inflateRawInto, StreamError } from '@blk/compression';
+import { BlockError, isPromise, type Completion, type Edge, type MaybePromise } from '@blk/core-graph';
 import { hex } from './corruption.js';
 import type { Geometry } from './format.js';
 import { compressedRange, type CompressedRange } from './l2-entry.js';
 
 /** Bytes of inflated clusters that are kept; at least two clusters are. */
 const CACHE_BYTES = 1024 * 1024;
+/** Bytes of the file that are read at once where many clusters are: they mostly lie one behind the other. */
+const WINDOW = 256 * 1024;
+
+/** A stretch of the file, read or being read. */
+interface Window {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+  /** Undefined: read. */
+  reading: Completion;
+  /** Somebody may look at the bytes later, so that they can't make room for the next window. */
+  awaited: boolean;
+}
 
 export class CompressedClusters {
   /** By place in the file, in the order of use. */
   readonly #kept = new Map<number, Uint8Array>();
   readonly #loading = new Map<number, Promise<Uint8Array>>();
   readonly #limit: number;
+  #window: Window | undefined;
 
   constructor(
     private readonly file: Edge,
@@ -21,21 +34,18 @@ export class CompressedClusters {
     this.#limit = Math.max(2, Math.floor(CACHE_BYTES / geometry.clusterSize));
   }
 
-  /** The content of the cluster that an L2 entry describes. `many`: others are read at the same time, so use threads. */
-  read(high: number, low: number, many: boolean): MaybePromise<Uint8Array> {
+  /** The content of the cluster that an L2 entry describes; it is kept for a while. */
+  read(high: number, low: number): MaybePromise<Uint8Array> {
     const range = compressedRange(high, low, this.geometry);
-    const kept = this.#kept.get(range.offset);
-    if (kept !== undefined) {
-      this.#kept.delete(range.offset);
-      this.#kept.set(range.offset, kept);
-      return kept;
-    }
-    const loading = this.#loading.get(range.offset);
-    if (loading !== undefined) return loading;
-    const cluster = this.#load(range, many);
-    if (!isPromise(cluster)) return this.#keep(range.offset, cluster);
-    const promise: Promise<Uint8Array> = cluster
-      .then((bytes) => (this.#loading.get(range.offset) === promise ? this.#keep(range.offset, bytes) : bytes))
+    const known = this.#known(range);
+    if (known !== undefined) return known;
+    const bytes = this.#packed(range);
+    if (!isPromise(bytes)) return this.#keep(range.offset, this.#inflate(range, bytes));
+    const promise: Promise<Uint8Array> = bytes
+      .then((packed) => {
+        const cluster = this.#inflate(range, packed);
+        return this.#loading.get(range.offset) === promise ? this.#keep(range.offset, cluster) : cluster;
+      })
       .finally(() => {
         if (this.#loading.get(range.offset) === promise) this.#loading.delete(range.offset);
       });
@@ -43,41 +53,94 @@ export class CompressedClusters {
     return promise;
   }
 
+  /** Fills `into[start, …)` with a whole cluster, one of many: in threads too, and not kept, as nothing of it is left to read. */
+  readInto(high: number, low: number, into: Uint8Array, start: number): Completion {
+    const range = compressedRange(high, low, this.geometry);
+    const known = this.#known(range);
+    if (known !== undefined) {
+      if (!isPromise(known)) into.set(known, start);
+      else return known.then((cluster) => { into.set(cluster, start); });
+      return;
+    }
+    const bytes = this.#windowed(range);
+    return isPromise(bytes)
+      ? bytes.then((packed) => this.#inflateInto(range, packed, into, start))
+      : this.#inflateInto(range, bytes, into, start);
+  }
+
   /** The bytes at this place changed. */
   forget(offset: number): void {
+    this.#window = undefined;
     this.#kept.delete(offset);
     this.#loading.delete(offset);
   }
 
-  #load(range: CompressedRange, many: boolean): MaybePromise<Uint8Array> {
-    const { offset } = range;
-    const length = Math.min(range.length, this.file.size - offset);
+  #known({ offset }: CompressedRange): MaybePromise<Uint8Array> | undefined {
+    const kept = this.#kept.get(offset);
+    if (kept === undefined) return this.#loading.get(offset);
+    this.#kept.delete(offset);
+    this.#kept.set(offset, kept);
+    return kept;
+  }
+
+  /** The bytes in the file. */
+  #packed(range: CompressedRange): MaybePromise<Uint8Array> {
+    const bytes = new Uint8Array(this.#lengthOf(range));
+    const done = this.file.read(range.offset, bytes, 0, bytes.length);
+    return done === undefined ? bytes : done.then(() => bytes);
+  }
+
+  /** The same out of a longer read, which has those of the next clusters as well. */
+  #windowed(range: CompressedRange): MaybePromise<Uint8Array> {
+    const length = this.#lengthOf(range);
+    let window = this.#window;
+    if (window === undefined || range.offset < window.offset || range.offset + length > window.offset + window.bytes.length) {
+      window = this.#window = this.#readWindow(range.offset, length, window);
+    }
+    const from = range.offset - window.offset;
+    const bytes = window.bytes.subarray(from, from + length);
+    return window.reading === undefined ? bytes : window.reading.then(() => bytes);
+  }
+
+  /** Reads a window, `length` bytes at least, in the memory of the one before where that is free. */
+  #readWindow(offset: number, length: number, before: Window | undefined): Window {
+    const size = Math.min(Math.max(WINDOW, length), this.file.size - offset);
+    const free = before?.awaited === false && before.bytes.buffer.byteLength >= size;
+    const bytes = free ? new Uint8Array(before.bytes.buffer, 0, size) : new Uint8Array(size);
+    const reading = this.file.read(offset, bytes, 0, size);
+    const window: Window = { offset, bytes, reading, awaited: reading !== undefined };
+    reading?.then(
+      () => { window.reading = undefined; },
+      // Whoever waits is told; the next one tries again.
+      () => { if (this.#window === window) this.#window = undefined; },
+    );
+    return window;
+  }
+
+  #lengthOf(range: CompressedRange): number {
+    const length = Math.min(range.length, this.file.size - range.offset);
     if (length <= 0) throw damaged(range, 'lies beyond the end of the file');
-    const bytes = new Uint8Array(length);
-    const done = this.file.read(offset, bytes, 0, length);
-    if (done === undefined) return many ? this.#inflateAsync(range, bytes) : this.#inflate(range, bytes);
-    return done.then(() => (many ? this.#inflateAsync(range, bytes) : this.#inflate(range, bytes)));
+    return length;
   }
 
   #inflate(range: CompressedRange, bytes: Uint8Array): Uint8Array {
+    const { clusterSize } = this.geometry;
     try {
-      return this.#check(range, inflate(bytes, this.geometry.clusterSize));
+      const cluster = inflateRaw(bytes, clusterSize);
+      if (cluster.length === clusterSize) return cluster;
+      throw new StreamError(`holds ${cluster.length} bytes instead of ${clusterSize}`);
     } catch (error) {
-      throw error instanceof BlockError ? error : damaged(range, 'can not be inflated', error);
+      throw explained(range, error);
     }
   }
 
-  async #inflateAsync(range: CompressedRange, bytes: Uint8Array): Promise<Uint8Array> {
+  #inflateInto(range: CompressedRange, bytes: Uint8Array, into: Uint8Array, start: number): Completion {
     try {
-      return this.#check(range, await inflateAsync(bytes, this.geometry.clusterSize));
+      const done = inflateRawInto(bytes, into, start, this.geometry.clusterSize);
+      return done?.catch((error: unknown) => { throw explained(range, error); });
     } catch (error) {
-      throw error instanceof BlockError ? error : damaged(range, 'can not be inflated', error);
+      throw explained(range, error);
     }
-  }
-
-  #check(range: CompressedRange, cluster: Uint8Array): Uint8Array {
-    if (cluster.length === this.geometry.clusterSize) return cluster;
-    throw damaged(range, `holds ${cluster.length} bytes instead of ${this.geometry.clusterSize}`);
   }
 
   #keep(offset: number, cluster: Uint8Array): Uint8Array {
@@ -90,6 +153,10 @@ export class CompressedClusters {
     }
     return cluster;
   }
+}
+
+function explained(range: CompressedRange, error: unknown): unknown {
+  return error instanceof StreamError ? damaged(range, error.message, error) : error;
 }
 
 function damaged(range: CompressedRange, what: string, cause?: unknown): BlockError {

@@ -1,12 +1,15 @@
 /** Writing compressed clusters: deflated in threads, packed behind each other, stored plainly where that is shorter. */
-import { isPromise } from '@blk/core-graph';
-import { deflate } from '#deflate';
+import { deflateRaw, StreamError } from '@blk/compression';
+import { BlockError, isPromise } from '@blk/core-graph';
 import { argumentError } from './errors.js';
 import { compressedEntry } from './l2-entry.js';
 import { changeableTable, setEntry } from './link.js';
 import type { Qcow2Image } from './qcow2-image.js';
 import { Table } from './table-cache.js';
 import { checkHostRange, writeAll } from './write.js';
+
+/** Readers of qcow2 have a window of 4 KiB. */
+const WINDOW = { windowBits: 12 } as const;
 
 /** Whole clusters; only the one at the end of the disk may be short. */
 export async function writeCompressed(
@@ -25,16 +28,21 @@ export async function writeCompressed(
   const generation = image.reclaim.enter();
   try {
     const packed: Promise<Uint8Array>[] = [];
-    for (let at = 0; at < length; at += clusterSize) packed.push(deflate(wholeCluster(buffer, start + at, length - at, clusterSize)));
+    for (let at = 0; at < length; at += clusterSize) packed.push(deflateRaw(wholeCluster(buffer, start + at, length - at, clusterSize), WINDOW));
     await Promise.allSettled(packed);
     for (let at = 0; at < length; at += clusterSize) {
-      const bytes = await packed[at / clusterSize];
+      const bytes = await packed[at / clusterSize].catch(notPacked);
       if (bytes.length < clusterSize) await storePacked(image, (offset + at) / clusterSize, bytes);
       else await writeAll(image, offset + at, buffer, start + at, Math.min(clusterSize, length - at));
     }
   } finally {
     image.reclaim.leave(generation);
   }
+}
+
+function notPacked(error: unknown): never {
+  if (!(error instanceof StreamError)) throw error;
+  throw new BlockError('unsupported', `A compressed cluster ${error.message}`, { driver: 'qcow2' }, error);
 }
 
 /** A cluster's bytes, filled up with zeroes at the end of the disk. */

@@ -83,7 +83,10 @@ function readRun(
     case EntryKind.Unallocated:
       return readBacking(image, offset, buffer, start, length);
     case EntryKind.Compressed: {
-      const cluster = image.compressed.read(table.view.getUint32(index * 8), table.view.getUint32(index * 8 + 4), many);
+      const high = table.view.getUint32(index * 8);
+      const low = table.view.getUint32(index * 8 + 4);
+      if (many && length === clusterSize) return image.compressed.readInto(high, low, buffer, start);
+      const cluster = image.compressed.read(high, low);
       const from = offset % clusterSize;
       if (!isPromise(cluster)) {
         buffer.set(cluster.subarray(from, from + length), start);

@@ -1,6 +1,7 @@
 /**
  * Transfers through the page cache: on the event loop where the cache serves them, else in the thread pool.
  *
+ * Long reads go to the pool at once, where they take another processor.
  * With the native helper a read is tried without waiting first; the cache's hits complete at once, its misses go to the
  * pool, and after misses in a row further reads go there without a try. Writes, and reads without the helper, may block:
  * for them `Pace` decides.
@@ -19,6 +20,10 @@ const MAX_SKIP = 64;
 
 /** Shortest read, in bytes, that goes to the pool because others wait for their turn already. */
 const SPILL = 256 * 1024;
+/**
+ * Reads of so many bytes always go there: whoever asks for so much at a time copies, and writes meanwhile what came before.
+ */
+const POOLED = 2 * 1024 * 1024;
 
 export interface BufferedOptions {
   readonly fd: number;
@@ -53,7 +58,7 @@ export class BufferedIo implements FileIo {
   }
 
   read(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
-    if (this.#readsInPool()) return this.#readInPool(offset, buffer, start, length, 0);
+    if (length >= POOLED || this.#readsInPool()) return this.#readInPool(offset, buffer, start, length, 0);
     if (this.#turns.take(length)) return this.#readHere(offset, buffer, start, length);
     // Who has more under way than a turn's work gains from a second processor, where a thread is not the larger part of the cost.
     if (length >= SPILL && this.#turns.busy) return this.#readInPool(offset, buffer, start, length, 0);

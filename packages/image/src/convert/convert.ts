@@ -51,7 +51,8 @@ export interface ConvertRequest {
 
 /** Formats that store compressed clusters. */
 const COMPRESSING: ReadonlySet<string> = new Set(['qcow', 'qcow2', 'vmdk']);
-const PIECE = 256 * 1024;
+/** So long that drivers-file reads it in the thread pool. */
+const PIECE = 2 * 1024 * 1024;
 /** Compressed clusters are packed in threads: enough of them at a time to keep all busy. */
 const COMPRESSED_PIECE = 2 * 1024 * 1024;
 

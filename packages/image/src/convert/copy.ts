@@ -2,9 +2,12 @@
  * The copying itself: pieces that stay in the CPU's cache are read, looked through for zeroes and written.
  *
  * One lane does all the work as long as every request completes at once; the next lane starts only when one has to wait.
- * What the page cache serves is thus copied at the speed of memory, and a slow disk gets its requests in flight.
+ * What the page cache serves is thus copied at the speed of memory, and a slow disk gets its requests in flight. Long pieces
+ * of files are read in the thread pool (see drivers-file): a few lanes then read while one writes.
  */
-import { zeroRun, WriteFlag, type Backend, type BufferPool, type Completion } from '@blk/core-graph';
+import {
+  isPromise, repeat, zeroRun, WriteFlag, type Backend, type BufferPool, type Completion, type MaybePromise,
+} from '@blk/core-graph';
 import { errnoText } from '../failure.js';
 import { nextTurn, Pace, type Progress } from '../pause.js';
 import type { Plan, Segment } from './plan.js';
@@ -38,6 +41,10 @@ interface Request extends Segment {
   readonly number: number;
 }
 
+/** One reads while another writes, and a third is at hand when either is done. */
+const CACHED_LANES = 3;
+/** Milliseconds after which a wait is one for a device. */
+const LONG_WAIT = 2;
 /** Longest range that is zeroed at once. */
 const ZERO_PIECE = 1024 * 1024 * 1024;
 
@@ -86,10 +93,16 @@ class Copier {
     try {
       while (this.#failure === undefined) {
         if (this.#pace.due()) await this.#pace.pause();
-        const request = this.#slice() ?? (await this.#fetch());
+        const next = this.#slice() ?? this.#fetch();
+        const request = isPromise(next) ? await next : next;
         if (request === undefined) return;
-        if (request.action === 'data') await this.#copyPiece(request, buffer);
-        else await this.#zero(request);
+        const done = this.#perform(request, buffer);
+        if (done !== undefined) await done;
+        if (request.action === 'data') {
+          this.#done += request.length;
+          this.options.progress?.(this.#done, this.options.total);
+          if (this.options.rateLimit > 0) await this.#slowDown();
+        }
       }
     } finally {
       pool.give(buffer);
@@ -108,114 +121,142 @@ class Copier {
     return { ...segment, length, number: this.#requests++ };
   }
 
-  async #fetch(): Promise<Request | undefined> {
-    for (;;) {
-      const request = this.#slice();
-      if (request !== undefined || this.#ended) return request;
-      this.#fetching ??= this.#advance();
-      await this.#fetching;
-    }
-  }
-
-  async #advance(): Promise<void> {
-    try {
-      this.#segment = await this.options.plan.next();
-      this.#ended = this.#segment === undefined;
-    } catch (error) {
-      throw errnoText(error, 'error while reading block status');
-    } finally {
-      this.#fetching = undefined;
-    }
-  }
-
-  async #copyPiece(request: Request, buffer: Uint8Array): Promise<void> {
-    const { offset, length, number } = request;
-    try {
-      const read = this.options.sources.read(offset, buffer, 0, length);
-      if (read !== undefined) await this.#waiting(read);
-    } catch (error) {
-      throw errnoText(error, `error while reading at byte ${offset}`);
-    }
-    await this.#inTurn(number, () => this.#store(offset, buffer, length));
-    this.#done += length;
-    this.options.progress?.(this.#done, this.options.total);
-    if (this.options.rateLimit > 0) await this.#slowDown();
-  }
-
-  async #zero({ action, offset, length, number }: Request): Promise<void> {
-    const needed = action === 'zero' && !this.options.zeroed;
-    await this.#inTurn(number, async () => {
-      if (needed) await this.#write(offset, () => this.options.target.writeZeroes(offset, length, WriteFlag.MayUnmap));
-    });
-  }
-
-  /** Writes the parts of a piece that are not zero; the others too, where the target does not read as zeroes already. */
-  async #store(offset: number, buffer: Uint8Array, length: number): Promise<void> {
-    const { target, granularity, zeroed, compress } = this.options;
-    const flags = compress ? WriteFlag.Compressed : 0;
-    if (granularity === 0) return this.#write(offset, () => target.write(offset, buffer, 0, length, flags));
-    for (let at = 0; at < length; ) {
-      const run = zeroRun(buffer, at, length, granularity);
-      const start = at;
-      at += run.length;
-      if (!run.zero) {
-        const done = this.#tryWrite(offset + start, () => target.write(offset + start, buffer, start, run.length, flags));
-        if (done !== undefined) await done;
-      } else if (!zeroed) {
-        await this.#write(offset + start, () => target.writeZeroes(offset + start, run.length, WriteFlag.MayUnmap));
+  #fetch(): MaybePromise<Request | undefined> {
+    // One lane asks at a time; the others take what it was told.
+    while (this.#fetching === undefined && !this.#ended) {
+      const fetching = this.#advance();
+      if (fetching !== undefined) {
+        this.#fetching = fetching;
+        break;
       }
+      const request = this.#slice();
+      if (request !== undefined) return request;
     }
+    return this.#fetching?.then(() => this.#slice() ?? this.#fetch());
   }
 
-  async #write(offset: number, request: () => Completion): Promise<void> {
-    const done = this.#tryWrite(offset, request);
-    if (done !== undefined) await done;
-  }
-
-  #tryWrite(offset: number, request: () => Completion): Completion {
+  /** Asks the plan for the next segment. */
+  #advance(): Completion {
+    const take = (segment: Segment | undefined): void => {
+      this.#segment = segment;
+      this.#ended = segment === undefined;
+      this.#fetching = undefined;
+    };
     const explain = (error: unknown): never => {
-      throw errnoText(error, `error while writing at byte ${offset}`);
+      this.#fetching = undefined;
+      throw errnoText(error, 'error while reading block status');
     };
     try {
-      const done = request();
-      return done === undefined ? undefined : this.#waiting(done).catch(explain);
+      const segment = this.options.plan.next();
+      if (isPromise(segment)) return segment.then(take).catch(explain);
+      take(segment);
+      return undefined;
     } catch (error) {
       return explain(error);
     }
   }
 
-  /**
-   * Something has to wait: the next lane may go on meanwhile. Not for a wait that is over in the next turn of the event
-   * loop: that only lets others run, and a second buffer would cost more of the CPU's cache than it brings.
-   */
-  #waiting(done: Promise<void>): Promise<void> {
-    if (this.#lanes.size >= this.options.lanes || this.#ended) return done;
-    let waits = true;
-    const over = (): void => {
-      waits = false;
+  /** Reads where there is something to read, then writes, in turn. */
+  #perform(request: Request, buffer: Uint8Array): Completion {
+    if (request.action !== 'data') return this.#inTurn(request, buffer);
+    const { offset, length } = request;
+    const explain = (error: unknown): never => {
+      throw errnoText(error, `error while reading at byte ${offset}`);
     };
-    void done.then(over, over);
-    nextTurn(() => {
-      nextTurn(() => {
-        if (waits && this.#lanes.size < this.options.lanes && !this.#ended && this.#failure === undefined) this.#start();
-      });
-    });
-    return done;
+    let read: Completion;
+    try {
+      read = this.options.sources.read(offset, buffer, 0, length);
+    } catch (error) {
+      return explain(error);
+    }
+    return read === undefined ? this.#inTurn(request, buffer) : this.#waiting(read).then(() => this.#inTurn(request, buffer), explain);
   }
 
-  async #inTurn(number: number, work: () => Promise<void>): Promise<void> {
-    if (!this.options.inOrder) return work();
+  #inTurn(request: Request, buffer: Uint8Array): Completion {
+    if (!this.options.inOrder || this.#turn === request.number) return this.#inOwnTurn(request, buffer);
     // A lane that comes here after a failure would wait for a turn that nobody gives any more.
     if (this.#failure !== undefined) return;
-    if (this.#turn !== number) {
-      await this.#waiting(new Promise<void>((resolve) => this.#turns.set(number, resolve)));
-      if (this.#failure !== undefined) return;
-    }
-    await work();
+    return this.#waiting(new Promise<void>((resolve) => this.#turns.set(request.number, resolve))).then(() =>
+      this.#failure === undefined ? this.#inOwnTurn(request, buffer) : undefined,
+    );
+  }
+
+  #inOwnTurn(request: Request, buffer: Uint8Array): Completion {
+    const { action, offset, length } = request;
+    let done: Completion = undefined;
+    if (action === 'data') done = this.#store(offset, buffer, length);
+    else if (action === 'zero' && !this.options.zeroed) done = this.#writeZeroes(offset, length);
+    if (done !== undefined) return done.then(() => { this.#passTurn(request.number); });
+    this.#passTurn(request.number);
+  }
+
+  #passTurn(number: number): void {
+    if (!this.options.inOrder) return;
     this.#turn = number + 1;
     const next = this.#turns.get(this.#turn);
     this.#turns.delete(this.#turn);
     next?.();
+  }
+
+  /** Writes the parts of a piece that are not zero; the others too, where the target does not read as zeroes already. */
+  #store(offset: number, buffer: Uint8Array, length: number): Completion {
+    const { granularity, zeroed } = this.options;
+    if (granularity === 0) return this.#write(offset, buffer, 0, length);
+    let at = 0;
+    return repeat(() => {
+      if (at >= length) return false;
+      const { length: run, zero } = zeroRun(buffer, at, length, granularity);
+      const start = at;
+      at += run;
+      if (!zero) return this.#write(offset + start, buffer, start, run);
+      return zeroed ? undefined : this.#writeZeroes(offset + start, run);
+    });
+  }
+
+  #write(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+    const { target, compress } = this.options;
+    try {
+      const done = target.write(offset, buffer, start, length, compress ? WriteFlag.Compressed : 0);
+      return done === undefined ? undefined : this.#written(done, offset);
+    } catch (error) {
+      throw notWritten(error, offset);
+    }
+  }
+
+  #writeZeroes(offset: number, length: number): Completion {
+    try {
+      const done = this.options.target.writeZeroes(offset, length, WriteFlag.MayUnmap);
+      return done === undefined ? undefined : this.#written(done, offset);
+    } catch (error) {
+      throw notWritten(error, offset);
+    }
+  }
+
+  #written(done: Promise<void>, offset: number): Promise<void> {
+    return this.#waiting(done).catch((error: unknown) => {
+      throw notWritten(error, offset);
+    });
+  }
+
+  /**
+   * Something has to wait: the next lane may go on meanwhile. Not for a wait that is over in the next turn of the event
+   * loop: that only lets others run. Nor do more than `CACHED_LANES` start where waits are short, as they are when the page
+   * cache serves them in other threads: further buffers would cost more of the CPU's cache than they bring.
+   */
+  #waiting(done: Promise<void>): Promise<void> {
+    if (this.#lanes.size >= this.options.lanes || this.#ended) return done;
+    let waits = true;
+    const goOn = (): void => {
+      if (waits && this.#lanes.size < this.options.lanes && !this.#ended && this.#failure === undefined) this.#start();
+    };
+    const timer = this.#lanes.size < CACHED_LANES ? undefined : setTimeout(goOn, LONG_WAIT);
+    if (timer === undefined) nextTurn(() => { nextTurn(goOn); });
+    const over = (): void => {
+      waits = false;
+      clearTimeout(timer);
+    };
+    void done.then(over, over);
+    return done;
   }
 
   #wakeAll(): void {
@@ -227,4 +268,8 @@ class Copier {
     const ahead = (this.#done / this.options.rateLimit) * 1000 - (performance.now() - this.#began);
     if (ahead > 1) await new Promise<void>((resolve) => setTimeout(resolve, ahead));
   }
+}
+
+function notWritten(error: unknown, offset: number): unknown {
+  return errnoText(error, `error while writing at byte ${offset}`);
 }

@@ -1,5 +1,5 @@
 /** What has to be done to the target, range by range: from the allocation maps of the sources. */
-import { chainExtentAt, isPromise, type ChainExtent } from '@blk/core-graph';
+import { chainExtentAt, isPromise, type ChainExtent, type MaybePromise } from '@blk/core-graph';
 import type { Sources } from './sources.js';
 
 /** `data`: read, and write what is not zero. `zero`: reads as zeroes. `skip`: the target's backing file has it. */
@@ -34,42 +34,60 @@ export class Plan {
   ) {}
 
   /** The next segment, up to the end of the sources. */
-  async next(): Promise<Segment | undefined> {
-    const first = await this.#peek();
+  next(): MaybePromise<Segment | undefined> {
+    const first = this.#peek();
+    return isPromise(first) ? first.then((segment) => this.#from(segment)) : this.#from(first);
+  }
+
+  #from(first: Segment | undefined): MaybePromise<Segment | undefined> {
     if (first === undefined) return undefined;
     this.#peeked = undefined;
     const { unit } = this.options;
+    const end = first.offset + first.length;
     if (first.action !== 'data') {
-      const end = first.offset + first.length;
       const whole = end === this.sources.size ? end : end - (end % unit);
       if (whole > first.offset) {
         this.#at = whole;
         return { ...first, length: whole - first.offset };
       }
-      return this.#copyFrom(first.offset, end);
     }
-    return this.#copyFrom(first.offset, first.offset + first.length);
+    return this.#copyFrom(first.offset, this.#rounded(end));
   }
 
   /** A range to copy, grown over short gaps and up to a whole unit. */
-  async #copyFrom(offset: number, end: number): Promise<Segment> {
-    const { unit } = this.options;
-    const { size } = this.sources;
-    let to = Math.min(size, Math.ceil(end / unit) * unit);
+  #copyFrom(offset: number, end: number): MaybePromise<Segment> {
+    let to = end;
     for (;;) {
       this.#at = to;
       this.#peeked = undefined;
       if (to - offset >= LONGEST) break;
-      const next = await this.#peek();
-      if (next === undefined || next.action === 'skip' || (next.action === 'zero' && next.length >= Math.max(SHORT_GAP, unit))) break;
-      to = Math.min(size, Math.ceil((next.offset + next.length) / unit) * unit);
+      const next = this.#peek();
+      if (isPromise(next)) {
+        return next.then((segment) => {
+          const further = this.#joined(segment);
+          return further === undefined ? { action: 'data', offset, length: to - offset } : this.#copyFrom(offset, further);
+        });
+      }
+      const further = this.#joined(next);
+      if (further === undefined) break;
+      to = further;
     }
-    this.#at = to;
-    this.#peeked = undefined;
     return { action: 'data', offset, length: to - offset };
   }
 
-  async #peek(): Promise<Segment | undefined> {
+  /** Where a range to copy ends with the next segment in it; undefined where it had better end before. */
+  #joined(next: Segment | undefined): number | undefined {
+    if (next === undefined || next.action === 'skip') return undefined;
+    if (next.action === 'zero' && next.length >= Math.max(SHORT_GAP, this.options.unit)) return undefined;
+    return this.#rounded(next.offset + next.length);
+  }
+
+  #rounded(end: number): number {
+    const { unit } = this.options;
+    return Math.min(this.sources.size, Math.ceil(end / unit) * unit);
+  }
+
+  #peek(): MaybePromise<Segment | undefined> {
     if (this.#peeked !== undefined) return this.#peeked;
     const offset = this.#at;
     if (offset >= this.sources.size) return undefined;
@@ -78,7 +96,11 @@ export class Plan {
     // The rest of a last sector lies in no image.
     if (known <= 0) return (this.#peeked = { action: this.options.full ? 'data' : 'zero', offset, length: left });
     const found = chainExtentAt(node, inside, Math.min(left, known));
-    const extent = isPromise(found) ? await found : found;
+    if (isPromise(found)) return found.then((extent) => this.#keep(offset, extent));
+    return this.#keep(offset, found);
+  }
+
+  #keep(offset: number, extent: ChainExtent): Segment {
     return (this.#peeked = { action: this.#actionFor(extent), offset, length: extent.length });
   }
 

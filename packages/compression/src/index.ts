@@ -1,0 +1,9 @@
+/**
+ * Inflating and deflating for block drivers, on several threads where that pays.
+ *
+ * Streams are raw deflate (RFC 1951). What differs between Node and browsers is in `platform`, chosen by export conditions.
+ *
+ * @packageDocumentation
+ */
+export { deflateRaw, inflateRaw, inflateRawInto, type DeflateOptions } from '#deflate';
+export { StreamError } from './stream-error.js';

@@ -1,0 +1,55 @@
+/** Raw deflate by node:zlib: single streams at once, many of them in threads as well. */
+import { expectSize, notAStream, StreamError } from '../stream-error.js';
+import { makeInflate, type Inflate } from './inflate-engine.js';
+import { InflateThreads } from './inflate-threads.js';
+
+export interface DeflateOptions {
+  /** Size of the window as a power of two, 9 to 15 (the default). */
+  readonly windowBits?: number;
+  /** 0 to 9; -1, the default: the usual compromise. */
+  readonly level?: number;
+}
+
+/** Threads belong to the process as its processors do; they end when they have nothing to do. */
+const threads = new InflateThreads();
+/** Made when it is needed, which most images never do: zlib takes longer to load than a header to read. */
+let engine: Inflate | undefined;
+
+/** The first bytes of the stream, `size` at most. Throws a `StreamError` where it is none. */
+export function inflateRaw(bytes: Uint8Array, size: number): Uint8Array {
+  const into = new Uint8Array(size);
+  return into.subarray(0, inflateHere(bytes, into, 0, size));
+}
+
+/**
+ * Fills `into[start, start + size)` with the first bytes of a stream: here, or in a thread where many are asked for at a time.
+ * `bytes` is not looked at after the call. Throws, or rejects with, a `StreamError` where it is no stream or holds less.
+ */
+export function inflateRawInto(bytes: Uint8Array, into: Uint8Array, start: number, size: number): void | Promise<void> {
+  const job = threads.take(bytes, into, start, size);
+  if (job !== undefined) {
+    return job.then((found) => {
+      expectSize(found, size);
+    });
+  }
+  expectSize(inflateHere(bytes, into, start, size), size);
+}
+
+/** Compresses, in another thread. */
+export function deflateRaw(bytes: Uint8Array, options: DeflateOptions = {}): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    process.getBuiltinModule('node:zlib').deflateRaw(bytes, { level: -1, memLevel: 9, ...options }, (error, result) => {
+      if (error) reject(new StreamError('can not be deflated', { cause: error }));
+      else resolve(result);
+    });
+  });
+}
+
+function inflateHere(bytes: Uint8Array, into: Uint8Array, start: number, size: number): number {
+  engine ??= makeInflate();
+  try {
+    return engine(bytes, into, start, size);
+  } catch (error) {
+    throw error instanceof RangeError ? error : notAStream(error);
+  }
+}

@@ -1,0 +1,35 @@
+/** Raw deflate in plain JavaScript, for browsers. */
+import { inflateSync } from 'fflate';
+import { notAStream, StreamError } from '../stream-error.js';
+
+/** What deflating may be told; see `platform/deflate-node.ts`. */
+export interface DeflateOptions {
+  readonly windowBits?: number;
+  readonly level?: number;
+}
+
+/** The first bytes of the stream, `size` at most. Throws a `StreamError` where it is none. */
+export function inflateRaw(bytes: Uint8Array, size: number): Uint8Array {
+  const out = new Uint8Array(size);
+  return out.subarray(0, inflated(bytes, out));
+}
+
+/** The same into `into[start, start + size)`; a stream that holds less or more throws. */
+export function inflateRawInto(bytes: Uint8Array, into: Uint8Array, start: number, size: number): void | Promise<void> {
+  const found = inflated(bytes, into.subarray(start, start + size));
+  if (found !== size) throw new StreamError(`holds ${found} bytes instead of ${size}`);
+}
+
+/** fflate's window can't be narrowed, as some formats need. */
+export async function deflateRaw(_bytes: Uint8Array, _options?: DeflateOptions): Promise<Uint8Array> {
+  throw new StreamError('can not be deflated: compressing needs node:zlib');
+}
+
+/** Output of fixed size: a stream that wants more of it fails, and nothing grows. */
+function inflated(bytes: Uint8Array, out: Uint8Array): number {
+  try {
+    return inflateSync(bytes, { out }).length;
+  } catch (error) {
+    throw notAStream(error);
+  }
+}
