@@ -18,12 +18,8 @@ export const layers = [
   { name: 'drivers-blob', imports: ['core-graph', 'qapi-types'], anywhere: true },
   { name: 'drivers-null', imports: ['core-graph', 'qapi-types'], anywhere: true },
   { name: 'drivers-raw', imports: ['core-graph', 'qapi-types'], anywhere: true },
-<<<<<<< HEAD
-  { name: 'drivers-qcow2', imports: ['core-graph', 'qapi-types', 'crypto'], anywhere: true },
+  { name: 'drivers-qcow2', imports: ['core-graph', 'qapi-types', 'compression', 'crypto'], anywhere: true },
   { name: 'drivers-luks', imports: ['core-graph', 'qapi-types', 'crypto'], anywhere: true },
-=======
-  { name: 'drivers-qcow2', imports: ['core-graph', 'qapi-types', 'compression'], anywhere: true },
->>>>>>> 068492b (Copies use both cores: long reads go to the thread pool, compressed clusters are inflated in worker threads, a copy makes fewer promises)
   // Protocols of the machine: these are what Node is for.
   { name: 'drivers-file', imports: ['core-graph', 'qapi-types'] },
   // Any later format or filter, until it is given a row of its own.
