@@ -1,5 +1,4 @@
 /** One worker thread, and the memory it shares with us: slots that hold a stream on its way there and its content on the way back. */
-import type { Worker } from 'node:worker_threads';
 import { notAStream } from '../stream-error.js';
 import { makeInflate, type Inflate } from './inflate-engine.js';
 
@@ -7,6 +6,11 @@ import { makeInflate, type Inflate } from './inflate-engine.js';
 const ROOM = 2 * 1024 * 1024;
 /** Milliseconds. */
 const IDLE = 2000;
+
+/** What is used of a `Worker` of node:worker_threads. */
+type Worker = Pick<InstanceType<ReturnType<typeof threads>['Worker']>, 'postMessage' | 'ref' | 'unref' | 'terminate'>;
+
+const threads = () => process.getBuiltinModule('node:worker_threads');
 
 interface Job {
   readonly slot: number;
@@ -39,12 +43,13 @@ export class InflateThread {
   #ended = false;
 
   constructor(private readonly onEnd: (thread: InflateThread, failed: boolean) => void) {
-    const { Worker } = process.getBuiltinModule('node:worker_threads');
-    this.#worker = new Worker(`(${work.toString()})(${makeInflate.toString()})`, { eval: true, execArgv: [] });
-    this.#worker.unref();
-    this.#worker.on('message', () => { this.#reap(); });
-    this.#worker.on('error', (error) => { this.#end(error); });
-    this.#worker.on('exit', () => { this.#end(new Error('the thread ended')); });
+    const { Worker } = threads();
+    const worker = new Worker(`(${work.toString()})(${makeInflate.toString()})`, { eval: true, execArgv: [] });
+    this.#worker = worker;
+    worker.unref();
+    worker.on('message', () => { this.#reap(); });
+    worker.on('error', (error) => { this.#end(error); });
+    worker.on('exit', () => { this.#end(new Error('the thread ended')); });
   }
 
   /** Undefined: there is no room. */
