@@ -25,6 +25,8 @@ export interface DriverNode {
   readonly limits: NodeLimits;
   /** Writes may pass the end and extend the image (a file). */
   readonly growable?: boolean;
+  /** What was never written reads as noise rather than zeroes: an encrypted disk. */
+  readonly startsAsNoise?: boolean;
   /** `WriteFlag`s that `write` honours by itself; the node emulates Fua by a flush. */
   readonly writeFlags?: number;
   /** `WriteFlag`s that `writeZeroes` honours by itself. */

@@ -13,6 +13,8 @@ export interface ImagePolicy {
   readonly maxChainDepth: number;
   /** Most bytes that tables of one image may take in memory. */
   readonly maxMetadataBytes: number;
+  /** Most iterations of key derivation that one passphrase may cost, over all key slots of an image; any number where absent. */
+  readonly maxKeyIterations?: number;
 }
 
 /** For images of one's own: follows references, guesses formats. */
@@ -29,4 +31,6 @@ export const UNTRUSTED: ImagePolicy = {
   allowProbing: false,
   maxChainDepth: 1,
   maxMetadataBytes: 64 * 1024 * 1024,
+  // Some ten seconds.
+  maxKeyIterations: 20_000_000,
 };

@@ -5,12 +5,13 @@
  */
 import type { BlockDriver } from '@blk/core-graph';
 import { file, hostDevice } from '@blk/drivers-file';
+import { luks } from '@blk/drivers-luks';
 import { nullAio, nullCo } from '@blk/drivers-null';
 import { blob } from '@blk/drivers-blob';
 import { qcow2 } from '@blk/drivers-qcow2';
 import { raw } from '@blk/drivers-raw';
 
 /** Every driver, protocols before formats. */
-export const allDrivers: readonly BlockDriver[] = [file, hostDevice, nullCo, nullAio, blob, raw, qcow2];
+export const allDrivers: readonly BlockDriver[] = [file, hostDevice, nullCo, nullAio, blob, raw, qcow2, luks];
 
 export { driverLoaders, driverNames } from './loaders.js';

@@ -10,6 +10,7 @@ export const driverLoaders = {
   blob: async () => (await import('@blk/drivers-blob')).blob,
   raw: async () => (await import('@blk/drivers-raw')).raw,
   qcow2: async () => (await import('@blk/drivers-qcow2')).qcow2,
+  luks: async () => (await import('@blk/drivers-luks')).luks,
 } satisfies Record<string, () => Promise<BlockDriver>>;
 
 /** Names of all drivers. */

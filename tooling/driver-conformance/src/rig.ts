@@ -1,5 +1,5 @@
 /** A driver set up for one history: its image, the graph around it, and the model beside it. */
-import { BlockGraph, type BlockDriver, type BlockNode, type Definition } from '@blk/core-graph';
+import { BlockGraph, type BlockDriver, type BlockNode, type Definition, type SecretLookup } from '@blk/core-graph';
 import { BytesModel } from './bytes-model.js';
 import { passthrough } from './passthrough.js';
 
@@ -20,6 +20,7 @@ export interface Provision {
   readonly definition: Definition;
   /** What the image holds; zeroes unless given. */
   readonly content?: Uint8Array;
+  readonly secrets?: SecretLookup;
   /** Removes the image. */
   dispose?(): Promise<void> | void;
 }
@@ -70,7 +71,8 @@ export class Rig {
 
   static async make(provide: Provider, arrangement: Arrangement, request: Omit<ProvisionRequest, 'asynchronous'>): Promise<Rig> {
     const provision = await provide({ ...request, asynchronous: arrangement.asynchronous });
-    const graph = new BlockGraph({ drivers: [...provision.drivers, passthrough] });
+    const { drivers, secrets } = provision;
+    const graph = new BlockGraph({ drivers: [...drivers, passthrough], ...(secrets === undefined ? {} : { secrets }) });
     const rig = new Rig(graph, provision, arrangement, (provision.content ?? new Uint8Array(0)).slice(arrangement.offset));
     try {
       await rig.open();

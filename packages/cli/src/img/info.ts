@@ -45,8 +45,8 @@ export const info: ImgCommand = {
 
 /** The order in which the reference tools print the members. */
 const ORDER = [
-  'snapshots', 'backing-filename-format', 'virtual-size', 'filename', 'cluster-size', 'format', 'actual-size', 'encrypted', 'compressed',
-  'format-specific', 'full-backing-filename', 'backing-filename', 'dirty-flag',
+  'snapshots', 'backing-filename-format', 'virtual-size', 'filename', 'cluster-size', 'format', 'actual-size', 'compressed',
+  'format-specific', 'full-backing-filename', 'encrypted', 'backing-filename', 'dirty-flag',
 ] as const satisfies readonly (keyof ImageInfo)[];
 
 function ordered(info: ImageInfo): Record<string, unknown> {

@@ -1,6 +1,7 @@
 /** `convertImage`: the content of one or more images in a new one, or in one that is there. */
 import {
-  Backend, BlockError, messageOf, Permission, WriteFlag, type BlockGraph, type BlockNode, type OpenOptions,
+  Backend, BlockError, messageOf, Permission, WriteFlag, type BlockGraph, type BlockNode, type Definition,
+  type OpenOptions,
 } from '@blk/core-graph';
 import { couldNotOpen, definitionOf, nameOf, openSource, type AnySource } from '../open.js';
 import type { Progress } from '../pause.js';
@@ -191,13 +192,20 @@ async function openTarget(graph: BlockGraph, request: ConvertRequest): Promise<B
   const definition = definitionOf(target);
   const format = request.format ?? 'raw';
   return couldNotOpen(nameOf(target), () =>
-    graph.open(definition, {
+    graph.open(withKeys(definition, request), {
       ...(typeof definition === 'string' ? { format } : {}),
       ...(signal ? { signal } : {}),
       cache: request.targetCache ?? { writeback: true, noFlush: true },
       discard: true,
     }),
   );
+}
+
+/** A new encrypted image opens with the secret that it was made with. */
+function withKeys(definition: string | Definition, request: ConvertRequest): string | Definition {
+  if (typeof definition !== 'string' || request.noCreate === true) return definition;
+  const keys = Object.entries(request.options ?? {}).filter(([name]) => name === 'key-secret' || name === 'encrypt.key-secret');
+  return keys.length === 0 ? definition : { ...Object.fromEntries(keys), file: { filename: definition } };
 }
 
 async function fill(graph: BlockGraph, sources: Sources, target: Backend, request: ConvertRequest): Promise<void> {
@@ -231,8 +239,9 @@ async function fill(graph: BlockGraph, sources: Sources, target: Backend, reques
   });
 }
 
-/** Whether a new image reads as zeroes: all do but those on devices, which keep what was there. */
+/** Whether a new image reads as zeroes: all do but encrypted disks, and those on devices, which keep what was there. */
 function startsZeroed(node: BlockNode): boolean {
+  if (node.driver.startsAsNoise === true) return false;
   if (node.storage?.role === 'storage') return true;
   let at = node;
   while (at.storage?.role === 'filtered') at = at.storage.node;

@@ -1,0 +1,25 @@
+/** New containers: the header with one key slot, and the file as long as the disk needs. */
+import { MAX_SIZE, BlockError, type CreateContext, type Edge } from '@blk/core-graph';
+import { CIPHER_SECTOR, createLuks, headerStore, luksPayloadOffset, passphrase } from '@blk/crypto';
+import type { LuksCreateOptions } from './driver.js';
+
+/** Throws before anything is written where the options do not fit. What the disk reads as afterwards is noise. */
+export async function createContainer(
+  file: Edge,
+  secret: string,
+  options: LuksCreateOptions & { readonly size: number },
+  context: CreateContext,
+): Promise<void> {
+  const words = await passphrase(context.secret, secret);
+  const size = Math.ceil(options.size / CIPHER_SECTOR) * CIPHER_SECTOR;
+  const end = luksPayloadOffset(options) + size;
+  if (end > MAX_SIZE) throw new BlockError('too-large', 'The requested file size is too large', { driver: 'luks' });
+  await file.node.truncate(end, { preallocation: options.preallocation ?? 'off' });
+  const { host } = context;
+  await createLuks(headerStore(file), options, words, {
+    random: (into) => {
+      host.random(into);
+    },
+    now: () => host.now(),
+  });
+}
