@@ -25,6 +25,8 @@ export const layers = [
   // Any later format or filter, until it is given a row of its own.
   { name: 'drivers-*', imports: ['core-graph', 'qapi-types', 'compression'], anywhere: true },
   { name: 'nbd', imports: ['core-graph'], tests: {} },
+  // The protocol as a driver: its client does the talking.
+  { name: 'drivers-nbd', imports: ['core-graph', 'qapi-types', 'nbd'] },
   { name: 'jobs', imports: ['core-graph'], anywhere: true },
   {
     name: 'image',

@@ -2,13 +2,14 @@
 import { BlockGraph, TRUSTED, UNTRUSTED, type BlockDriver, type Host } from '@blk/core-graph';
 import { file, fileDrivers, hostDevice } from '@blk/drivers-file';
 import { luks } from '@blk/drivers-luks';
+import { nbd } from '@blk/drivers-nbd';
 import { nullAio, nullCo } from '@blk/drivers-null';
 import { qcow2 } from '@blk/drivers-qcow2';
 import { raw } from '@blk/drivers-raw';
 import type { Tool } from './tool.js';
 
 /** What command lines can name; images in memory have no name. */
-export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, nullCo, nullAio, raw, qcow2, luks];
+export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, raw, qcow2, luks];
 
 /** The drivers; one that only looks at images need not ask for the list of locks again. */
 function driversOf({ io: { lockList } }: Tool): readonly BlockDriver[] {

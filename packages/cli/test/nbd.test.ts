@@ -1,9 +1,10 @@
 // blk nbd beside qemu-nbd: refusals in the same words, and an export that real clients use.
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { nbdcopy, nbdinfo, nbdUri, qemuImg, qemuIo, run, skipUnless, tempDir, type TempDir } from '@blk/oracle';
+import { nbdcopy, nbdinfo, nbdUri, qemuImg, qemuIo, run, skipUnless, startQemuNbd, tempDir, type TempDir } from '@blk/oracle';
+import { ioMain } from '../src/io/main.js';
 import { nbdMain } from '../src/nbd/main.js';
-import { runMain, type Ran } from './support.js';
+import { runMain, withoutTimes, type Ran } from './support.js';
 
 const needs = skipUnless('qemu-img', 'qemu-io', 'qemu-nbd', 'nbdinfo', 'nbdcopy');
 
@@ -25,6 +26,22 @@ const REFUSED: readonly (readonly string[])[] = [
   ['-o', 'abc', '-k', '/tmp/unused', 'disk.raw'],
   ['-o', '1000000000000', '-f', 'raw', '-k', '/tmp/unused', 'disk.raw'],
   ['--pid-file'],
+  ['-o', '1M', '-f', 'raw', '-k', '/tmp/unused', 'disk.raw'],
+  ['-p', 'zz', '-f', 'raw', 'disk.raw'],
+  ['-P', '1', 'disk.raw'],
+  ['-B', 'missing', '-f', 'raw', '-k', '/tmp/unused', 'disk.raw'],
+  ['-k', '/nonexistent/socket', '-f', 'raw', 'disk.raw'],
+  ['-s', '-k', '/nonexistent/socket', '-f', 'raw', 'disk.raw'],
+  ['-b', '192.0.2.1', '-f', 'raw', 'disk.raw'],
+  ['--tls-creds', 'x', '-f', 'raw', 'disk.raw'],
+  ['--tls-creds', 'x', '--object', 'secret,id=x,data=abc', '-f', 'raw', 'disk.raw'],
+  ['--tls-hostname', 'x', '-k', '/tmp/unused', 'disk.raw'],
+  ['--tls-authz', 'x', '-k', '/tmp/unused', 'disk.raw'],
+  ['-L', 'disk.raw'],
+  ['-L', '-x', 'a'],
+  ['-L', '--fork', '-k', '/tmp/unused'],
+  ['-L', '-k', '/nonexistent/socket'],
+  ['-L', '-b', '127.0.0.1', '-p', '1'],
   ['-x', 'n'.repeat(5000), '-f', 'raw', '-k', '/tmp/unused', 'disk.raw'],
 ];
 
@@ -69,6 +86,75 @@ describe.skipIf(needs.skip)(needs.title('blk nbd'), () => {
     expect((await qemuIo(dir.file('copy'), ['read -q -P 9 983040 64k'], { format: 'raw' })).stdout).toBe('');
     process.emit('SIGTERM');
     expect((await served).code).toBe(0);
+  });
+});
+
+describe.skipIf(needs.skip)(needs.title('blk nbd -L'), () => {
+  test.each<readonly [string, readonly string[]]>([
+    ['an export with all that can be told', ['-x', 'one', '-D', 'the first', '-A']],
+    ['a read-only one', ['-r']],
+    ['one for several clients', ['-e', '3']],
+  ])('tells the same as qemu-nbd -L: %s', async (_title, words) => {
+    using dir = tempDir();
+    await image(dir);
+    await using server = await startQemuNbd({ file: dir.file('disk.qcow2'), format: 'qcow2', socket: dir.file('s'), args: words });
+    const list = ['-L', '-k', dir.file('s')];
+    expect(await runMain(nbdMain, 'qemu-nbd', list)).toEqual(await run('qemu-nbd', list));
+    await server.stop();
+  });
+
+  test('and of our server, as does qemu-nbd', async () => {
+    using dir = tempDir();
+    await image(dir);
+    const served = runMain(nbdMain, 'qemu-nbd', ['-t', '-k', dir.file('s'), '-f', 'qcow2', '-x', 'disk', '-D', 'a disk', '-A', dir.file('disk.qcow2')]);
+    await listening(dir.file('s'), served);
+    const list = ['-L', '-k', dir.file('s')];
+    const [ours, theirs] = [await runMain(nbdMain, 'qemu-nbd', list), await run('qemu-nbd', list)];
+    expect(ours).toEqual(theirs);
+    expect(ours.stdout).toContain(" export: 'disk'\n  description: a disk\n  size:  67108864\n");
+    process.emit('SIGTERM');
+    await served;
+  });
+
+  test('over TLS with a key, and not without', async () => {
+    using dir = tempDir();
+    await image(dir);
+    writeFileSync(dir.file('keys.psk'), 'qemu:0123456789abcdef0123456789abcdef\n', { mode: 0o600 });
+    const object = (endpoint: string): string[] => ['--object', `tls-creds-psk,id=t,dir=${dir.path},endpoint=${endpoint}`, '--tls-creds', 't'];
+    await using server = await startQemuNbd({ file: dir.file('disk.qcow2'), format: 'qcow2', socket: dir.file('s'), args: object('server') });
+    for (const words of [[], object('client'), object('server')]) {
+      const list = ['-L', '-k', dir.file('s'), ...words];
+      expect(await runMain(nbdMain, 'qemu-nbd', list)).toEqual(await run('qemu-nbd', list));
+    }
+    await server.stop();
+  });
+});
+
+describe.skipIf(needs.skip)(needs.title('blk nbd and what lies over or in an image'), () => {
+  test('-s keeps what is written out of the image', async () => {
+    using dir = tempDir();
+    await image(dir);
+    const before = readFileSync(dir.file('disk.qcow2'));
+    const served = runMain(nbdMain, 'qemu-nbd', ['-s', '-k', dir.file('s'), '-f', 'qcow2', dir.file('disk.qcow2')]);
+    await listening(dir.file('s'), served);
+    const commands = ['-c', 'write -P 5 0 64k', '-c', 'read -P 5 0 64k', '-c', 'read -P 9 1M 64k'];
+    expect((await run('qemu-io', ['-f', 'raw', ...commands, nbdUri(dir.file('s'))])).code).toBe(0);
+    expect((await served).code).toBe(0);
+    expect(readFileSync(dir.file('disk.qcow2')).equals(before)).toBe(true);
+  });
+
+  test('images behind an export are read and written by name', async () => {
+    using dir = tempDir();
+    await image(dir);
+    await using server = await startQemuNbd({ file: dir.file('disk.qcow2'), format: 'qcow2', socket: dir.file('s'), exportName: 'x' });
+    const uri = nbdUri(dir.file('s'), 'x');
+    const commands = ['-c', 'read -P 7 0 64k', '-c', 'write -P 3 2M 64k', '-c', 'read -P 3 2M 64k', '-c', 'length', '-c', 'map'];
+    const ours = await runMain(ioMain, 'qemu-io', ['-f', 'raw', ...commands, uri]);
+    const theirs = await run('qemu-io', ['-f', 'raw', ...commands, uri]);
+    expect(withoutTimes(ours.stdout)).toBe(withoutTimes(theirs.stdout));
+    expect([ours.code, ours.stderr]).toEqual([0, '']);
+    await server.stop();
+    expect((await qemuIo(dir.file('disk.qcow2'), ['read -q -P 3 2M 64k'], { format: 'qcow2' })).stdout).toBe('');
   });
 });
 

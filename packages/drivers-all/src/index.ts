@@ -6,12 +6,13 @@
 import type { BlockDriver } from '@blk/core-graph';
 import { file, hostDevice } from '@blk/drivers-file';
 import { luks } from '@blk/drivers-luks';
+import { nbd } from '@blk/drivers-nbd';
 import { nullAio, nullCo } from '@blk/drivers-null';
 import { blob } from '@blk/drivers-blob';
 import { qcow2 } from '@blk/drivers-qcow2';
 import { raw } from '@blk/drivers-raw';
 
 /** Every driver, protocols before formats. */
-export const allDrivers: readonly BlockDriver[] = [file, hostDevice, nullCo, nullAio, blob, raw, qcow2, luks];
+export const allDrivers: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blob, raw, qcow2, luks];
 
 export { driverLoaders, driverNames } from './loaders.js';

@@ -5,6 +5,7 @@ import type { BlockDriver } from '@blk/core-graph';
 export const driverLoaders = {
   file: async () => (await import('@blk/drivers-file')).file,
   host_device: async () => (await import('@blk/drivers-file')).hostDevice,
+  nbd: async () => (await import('@blk/drivers-nbd')).nbd,
   'null-co': async () => (await import('@blk/drivers-null')).nullCo,
   'null-aio': async () => (await import('@blk/drivers-null')).nullAio,
   blob: async () => (await import('@blk/drivers-blob')).blob,

@@ -89,7 +89,7 @@ export async function describeImage(node: BlockNode, name: string = node.filenam
     filename: name,
     format: node.driverName,
     'virtual-size': wholeSectors(node.size),
-    'actual-size': await node.allocatedSize(),
+    ...(await spaceTaken(node)),
     'dirty-flag': about?.dirty ?? false,
     ...(about?.clusterSize === undefined ? {} : { 'cluster-size': about.clusterSize }),
     ...(about?.encrypted === true ? { encrypted: true } : {}),
@@ -111,6 +111,16 @@ function snapshotInfo({ id, name, vmStateSize, dateSec, dateNsec, vmClockNsec, i
     'vm-clock-nsec': Number(vmClockNsec % 1_000_000_000n),
     ...(icount === undefined ? {} : { icount: Number(icount) }),
   };
+}
+
+/** Nothing where that cannot be known: an export of a server that does not tell. */
+async function spaceTaken(node: BlockNode): Promise<{ readonly 'actual-size'?: number }> {
+  try {
+    return { 'actual-size': await node.allocatedSize() };
+  } catch (error) {
+    if (error instanceof BlockError && error.kind === 'unsupported') return {};
+    throw error;
+  }
 }
 
 function fullName(name: string, node: BlockNode, backing: string): string {

@@ -3,7 +3,9 @@ import { BlockError } from '@blk/core-graph';
 import { CommandLineError } from '../getopt.js';
 import type { Terminal } from '../terminal.js';
 import { INVALID_COUNT, parseNbdArguments } from './options.js';
-import { forkNbd, serveNbd } from './serve.js';
+import { forkedDescriptor, forkNbd, isForked } from './fork.js';
+import { listText } from './list.js';
+import { activatedDescriptor, serveNbd } from './serve.js';
 
 /** Runs the command; resolves with the exit code. */
 export async function nbdMain(words: readonly string[], terminal: Terminal): Promise<number> {
@@ -20,8 +22,14 @@ export async function nbdMain(words: readonly string[], terminal: Terminal): Pro
     return 0;
   }
   try {
-    if (args.fork && process.env['BLK_NBD_FORKED'] !== '1') {
-      const child = await forkNbd(terminal.program, terminal.name === 'qemu-nbd' ? words : ['nbd', ...words]);
+    if (args.trace) terminal.err(`${terminal.name}: warning: tracing is not supported: --trace is ignored\n`);
+    if (args.list) {
+      terminal.out(await listText(args));
+      return 0;
+    }
+    const activated = isForked() ? forkedDescriptor() : activatedDescriptor(args, process.env);
+    if (args.fork && !isForked()) {
+      const child = await forkNbd(terminal.program, terminal.name === 'qemu-nbd' ? words : ['nbd', ...words], activated);
       terminal.err(child.stderr);
       return child.code;
     }
@@ -29,7 +37,7 @@ export async function nbdMain(words: readonly string[], terminal: Terminal): Pro
       warn: (message) => {
         terminal.err(`${message}\n`);
       },
-    });
+    }, activated);
     return 0;
   } catch (error) {
     if (!(error instanceof BlockError) && !(error instanceof CommandLineError)) throw error;
@@ -47,7 +55,8 @@ function hint(message: string, name: string): string {
 
 function help(name: string): string {
   return `Usage: ${name} [OPTIONS] FILE
-Serves a disk image to NBD clients.
+  or:  ${name} -L [OPTIONS]
+Serves a disk image to NBD clients, or lists what another server exports.
 
   -h, --help                show this text and exit
   -V, --version             show the version and exit
@@ -58,7 +67,8 @@ Connection properties:
   -k, --socket=PATH         listen on a unix socket instead; an absolute path
   -e, --shared=NUM          clients at the same time (default 1, 0: any number)
   -t, --persistent          stay when the last client has left
-  -v, --verbose             say more
+  -v, --verbose             accepted; there is no more to say
+  -T, --trace=WHAT          ignored, with a warning
   -x, --export-name=NAME    name of the export (default: the empty name)
   -D, --description=TEXT    description of the export
       --tls-creds=ID        offer nothing but TLS, with these credentials
@@ -69,10 +79,18 @@ Connection properties:
 Exposing part of the image:
   -o, --offset=OFFSET       first byte
   -A, --allocation-depth    offer the context qemu:allocation-depth
+  -B, --bitmap=NAME         offer this dirty bitmap as qemu:dirty-bitmap:NAME; may be given several times
+
+Another server:
+  -L, --list                connect to -k, or -b and -p, and tell what it exports
+      --tls-hostname=NAME   name that its certificate has to be for
 
 Image:
   -f, --format=FORMAT       format of the image (default: guessed)
   -r, --read-only           serve read-only
+  -s, --snapshot            write to a temporary image over it
+  -l, --load-snapshot=SNAP  serve a snapshot inside the image, read-only: snapshot.id=ID,snapshot.name=NAME, or
+                            one word that is either
   -n, --nocache             the same as --cache=none
       --cache=MODE          none, writeback (default), writethrough, directsync, unsafe
       --aio=MODE            threads (default), native, io_uring

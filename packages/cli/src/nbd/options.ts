@@ -19,7 +19,8 @@ const SPECS: readonly OptionSpec[] = [
   { long: 'object', argument: 'required' },
   { long: 'tls-creds', argument: 'required' },
   { long: 'tls-authz', argument: 'required' },
-  { long: 'trace', short: 'T', argument: 'optional' },
+  { long: 'tls-hostname', argument: 'required' },
+  { long: 'trace', short: 'T', argument: 'required' },
   { long: 'fork' },
   { long: 'pid-file', argument: 'required' },
   { long: 'selinux-label', argument: 'required' },
@@ -45,6 +46,10 @@ const CACHES: readonly string[] = ['none', 'writeback', 'writethrough', 'directs
 export interface NbdArguments {
   readonly help: boolean;
   readonly version: boolean;
+  /** Show what another server exports, rather than serve. */
+  readonly list: boolean;
+  /** Long names of all options that were given. */
+  readonly given: ReadonlySet<string>;
   readonly file: string;
   readonly imageOptions: boolean;
   readonly format?: string;
@@ -58,16 +63,24 @@ export interface NbdArguments {
   readonly description?: string;
   readonly offset: number;
   readonly allocationDepth: boolean;
+  /** Dirty bitmaps to offer. */
+  readonly bitmaps: readonly string[];
   readonly objects: readonly string[];
   readonly tlsCreds?: string;
+  readonly tlsHostname?: string;
   readonly fork: boolean;
   readonly pidFile?: string;
   readonly readOnly: boolean;
+  /** What is written goes to a temporary overlay. */
+  readonly snapshot: boolean;
+  /** The snapshot inside the image that is served. */
+  readonly loadSnapshot?: string;
   readonly cache: CacheName;
   readonly aio?: 'threads' | 'native' | 'io_uring';
   readonly discard?: boolean;
   readonly detectZeroes: 'off' | 'on' | 'unmap';
-  readonly verbose: boolean;
+  /** Tracing was asked for, which there is not. */
+  readonly trace: boolean;
   readonly untrusted: boolean;
 }
 
@@ -75,29 +88,36 @@ export interface NbdArguments {
 const UNSUPPORTED: Readonly<Record<string, string>> = {
   connect: 'the kernel client is not supported',
   disconnect: 'the kernel client is not supported',
-  list: 'listing the exports of another server is not supported yet',
-  bitmap: 'exporting a bitmap is not supported yet',
-  snapshot: 'temporary snapshots are not supported yet',
   'load-snapshot': 'internal snapshots are not supported yet',
-  'tls-authz': 'authorization objects are not supported',
-  'selinux-label': 'labels are not supported',
+  'selinux-label': 'labels of sockets are not supported',
 };
+
+/** Options about one image, which a list has no use for. */
+const PER_DEVICE: readonly string[] = [
+  'export-name', 'description', 'offset', 'allocation-depth', 'bitmap', 'format', 'load-snapshot', 'cache', 'nocache', 'aio', 'discard',
+];
 
 /** Throws a `CommandLineError` whose message goes behind the program's name. */
 export function parseNbdArguments(words: readonly string[]): NbdArguments {
   const { options, operands } = getopt(words, SPECS);
   const values = new Map<string, string>();
   const objects: string[] = [];
+  const bitmaps: string[] = [];
   for (const { name, value } of options) {
     const refusal = UNSUPPORTED[name];
     if (refusal !== undefined) throw new CommandLineError(`--${name}: ${refusal}`);
     if (name === 'object') objects.push(value ?? '');
+    else if (name === 'bitmap') bitmaps.push(value ?? '');
     else if ((name === 'cache' || name === 'nocache') && (values.has('cache') || values.has('nocache'))) {
       throw new CommandLineError('-n and --cache can only be specified once');
     } else values.set(name, value ?? '');
   }
   const asked = values.has('help') || values.has('version');
-  if (!asked && operands.length !== 1) throw new CommandLineError(INVALID_COUNT);
+  const list = values.has('list');
+  const given = new Set(options.map(({ name }) => name));
+  if (list) checkList(given, operands);
+  else if (!asked && operands.length !== 1) throw new CommandLineError(INVALID_COUNT);
+  checkTls(given, list);
   const socket = values.get('socket');
   if (socket !== undefined && !socket.startsWith('/')) throw new CommandLineError('socket path must be absolute');
   const format = values.get('format');
@@ -111,17 +131,21 @@ export function parseNbdArguments(words: readonly string[]): NbdArguments {
     throw new CommandLineError(`export description '${description}' too long`);
   }
   const tlsCreds = values.get('tls-creds');
+  const tlsHostname = values.get('tls-hostname');
+  const loadSnapshot = values.get('load-snapshot');
   const pidFile = values.get('pid-file');
   const aio = oneOf(values.get('aio'), ['threads', 'native', 'io_uring'] as const, (text) => `Invalid aio mode '${text}'`);
   const discard = oneOf(values.get('discard'), ['ignore', 'off', 'unmap', 'on'] as const, (text) => `Invalid discard mode \`${text}'`);
   return {
     help: values.has('help'),
     version: values.has('version'),
+    list,
+    given,
     file: operands[0] ?? '',
     imageOptions: values.has('image-opts'),
     ...(format === undefined ? {} : { format }),
     ...(socket === undefined ? {} : { socket }),
-    port: port(values.get('port')),
+    port: port(values.get('port'), values.get('bind') ?? '0.0.0.0'),
     bind: values.get('bind') ?? '0.0.0.0',
     shared: shared(values.get('shared')),
     persistent: values.has('persistent'),
@@ -129,19 +153,39 @@ export function parseNbdArguments(words: readonly string[]): NbdArguments {
     ...(description === undefined ? {} : { description }),
     offset: offset(values.get('offset')),
     allocationDepth: values.has('allocation-depth'),
+    bitmaps,
     objects,
     ...(tlsCreds === undefined ? {} : { tlsCreds }),
+    ...(tlsHostname === undefined ? {} : { tlsHostname }),
     fork: values.has('fork'),
     ...(pidFile === undefined ? {} : { pidFile }),
     readOnly: values.has('read-only'),
+    snapshot: values.has('snapshot'),
+    ...(loadSnapshot === undefined ? {} : { loadSnapshot }),
     cache: values.has('nocache') ? 'none' : cache(values.get('cache')),
     ...(aio === undefined ? {} : { aio }),
     ...(discard === undefined ? {} : { discard: discard === 'unmap' || discard === 'on' }),
     detectZeroes:
       oneOf(values.get('detect-zeroes'), ['off', 'on', 'unmap'] as const, (text) => `Failed to parse detect_zeroes mode: invalid parameter value: ${text}`) ?? 'off',
-    verbose: values.has('verbose'),
+    trace: values.has('trace'),
     untrusted: values.has('untrusted'),
   };
+}
+
+function checkList(given: ReadonlySet<string>, operands: readonly string[]): void {
+  if (operands.length > 0) throw new CommandLineError('List mode is incompatible with a file name');
+  if (PER_DEVICE.some((name) => given.has(name))) {
+    throw new CommandLineError('List mode is incompatible with per-device settings');
+  }
+  if (given.has('fork')) throw new CommandLineError('List mode is incompatible with forking');
+}
+
+function checkTls(given: ReadonlySet<string>, list: boolean): void {
+  const withCreds = given.has('tls-creds');
+  if (given.has('tls-authz')) throw new CommandLineError(withCreds ? '--tls-authz: authorization objects are not supported' : '--tls-authz is not permitted without --tls-creds');
+  if (!given.has('tls-hostname')) return;
+  if (!withCreds) throw new CommandLineError('--tls-hostname is not permitted without --tls-creds');
+  if (!list) throw new CommandLineError('TLS hostname is only supported with export list');
 }
 
 export const INVALID_COUNT = 'Invalid number of arguments';
@@ -167,13 +211,14 @@ function shared(value: string | undefined): number {
 
 function offset(value: string | undefined): number {
   if (value === undefined) return 0;
-  const number = /^\d+$/.test(value) ? Number(value) : NaN;
+  const number = /^(\d+|0x[0-9a-f]+)$/i.test(value) ? Number(value) : NaN;
   if (!Number.isSafeInteger(number)) throw new CommandLineError(`Invalid offset '${value}'`);
   return number;
 }
 
-function port(value: string | undefined): number {
+function port(value: string | undefined, host: string): number {
   if (value === undefined) return 10809;
-  if (!/^\d{1,5}$/.test(value) || Number(value) > 65535) throw new CommandLineError(`Invalid port '${value}', allowed: 0 to 65535`);
+  if (!/^\d+$/.test(value)) throw new CommandLineError(`address resolution failed for ${host}:${value}: Servname not supported for ai_socktype`);
+  if (Number(value) > 65535) throw new CommandLineError(`Invalid port '${value}', allowed: 0 to 65535`);
   return Number(value);
 }

@@ -1,5 +1,5 @@
 /** The client's handshake: greeting, TLS, structured replies, metadata contexts, and the export; or what there is to choose from. */
-import { BlockError } from '@blk/core-graph';
+import { BlockError, type BlockErrorKind } from '@blk/core-graph';
 import { HandshakeFlag, Info, Magic, MAX_STRING, Option, OptionReply, OPTION_REPLY_BYTES, TransmissionFlag } from '../codec/constants.js';
 import { encodeOption, Reader, utf8, Writer } from '../codec/handshake.js';
 import { encodeInfoRequest, encodeMetaContextRequest, parseInfo, parseMetaContext, parseServer, type ExportInfo } from '../codec/option-replies.js';
@@ -66,7 +66,9 @@ export class Negotiator {
     const refusal = await this.#option(Option.List, EMPTY, (type, data) => {
       if (type === OptionReply.Server) exports.push(parseServer(data));
     });
-    if (refusal !== undefined) throw refused(refusal, 'Failed to list exports');
+    // Then there is nothing to be chosen by name.
+    if (refusal?.type === OptionReply.Unsupported) return [];
+    if (refusal !== undefined) throw refused(refusal, Option.List);
     const listed: ListedExport[] = [];
     for (const { name, description } of exports) {
       const info = await this.#info(Option.Info, name, [Info.Name, Info.Description, Info.BlockSize]);
@@ -96,7 +98,7 @@ export class Negotiator {
     if (tls === undefined) return;
     if (!this.#fixed) throw new BlockError('unsupported', 'Server does not support STARTTLS');
     const refusal = await this.#option(Option.StartTls, EMPTY, () => undefined);
-    if (refusal !== undefined) throw refused(refusal, 'Server does not offer TLS');
+    if (refusal !== undefined) throw refused(refusal, Option.StartTls);
     await this.channel.startTls(tls);
   }
 
@@ -117,7 +119,6 @@ export class Negotiator {
 
   async #askStructured(): Promise<boolean> {
     const refusal = await this.#option(Option.StructuredReply, EMPTY, () => undefined);
-    if (refusal?.type === OptionReply.TlsRequired) throw refused(refusal, '');
     return refusal === undefined;
   }
 
@@ -148,7 +149,7 @@ export class Negotiator {
       if (type === OptionReply.Info) info = { ...info, ...parseInfo(data) };
     });
     if (refusal?.type === OptionReply.Unsupported) return undefined;
-    if (refusal !== undefined) throw refused(refusal, `Requested export not available`);
+    if (refusal !== undefined) throw refused(refusal, option);
     const { size, flags } = info;
     if (size === undefined || flags === undefined) throw protocol('Server did not tell the size of the export');
     return { ...info, size, flags };
@@ -180,21 +181,45 @@ interface Refusal {
   readonly message: string;
 }
 
-function refused({ type, message }: Refusal, what: string): BlockError {
+/** In the words of QEMU, with what the server says in a line of its own. */
+function refused({ type, message }: Refusal, option: number): BlockError {
   const said = message === '' ? '' : `\nserver reported: ${message}`;
+  const which = `option ${option} (${OPTION_NAMES[option] ?? 'unknown'})`;
+  const [kind, text] = describeRefusal(type, which);
+  return new BlockError(kind, text + said, { reason: 'nbd/refused' });
+}
+
+function describeRefusal(type: number, which: string): readonly [BlockErrorKind, string] {
   switch (type) {
-    case OptionReply.TlsRequired:
-      return new BlockError('permission', `Server requires TLS for option; credentials are needed${said}`, { reason: 'nbd/tls-required' });
-    case OptionReply.Unknown:
-      return new BlockError('not-found', `Requested export not available${said}`, { reason: 'nbd/unknown-export' });
     case OptionReply.Policy:
-      return new BlockError('policy', `Denied by server${said}`, { reason: 'nbd/policy' });
+      return ['policy', `Denied by server for ${which}`];
+    case OptionReply.Invalid:
+      return ['invalid-argument', `Invalid parameters for ${which}`];
+    case OptionReply.Platform:
+      return ['unsupported', `Server lacks support for ${which}`];
+    case OptionReply.TlsRequired:
+      return ['permission', `TLS negotiation required before ${which}\nDid you forget a valid tls-creds?`];
+    case OptionReply.Unknown:
+      return ['not-found', 'Requested export not available'];
     case OptionReply.Shutdown:
-      return new BlockError('closed', `Server shutting down${said}`, { reason: 'nbd/shutdown' });
+      return ['closed', `Server shutting down before ${which}`];
+    case OptionReply.BlockSizeRequired:
+      return ['unsupported', `Server requires INFO_BLOCK_SIZE for ${which}`];
     default:
-      return new BlockError('unsupported', `${what}: server refused with error 0x${type.toString(16)}${said}`, { reason: 'nbd/refused' });
+      return ['unsupported', `Unknown error code when asking for ${which}`];
   }
 }
+
+const OPTION_NAMES: Readonly<Record<number, string>> = {
+  [Option.ExportName]: 'export name',
+  [Option.List]: 'list',
+  [Option.StartTls]: 'starttls',
+  [Option.Info]: 'info',
+  [Option.Go]: 'go',
+  [Option.StructuredReply]: 'structured reply',
+  [Option.ListMetaContext]: 'list meta context',
+  [Option.SetMetaContext]: 'set meta context',
+};
 
 function protocol(message: string): BlockError {
   return new BlockError('io', message, { reason: 'nbd/protocol' });
