@@ -143,6 +143,43 @@ describe.skipIf(needs.skip)(needs.title('blk nbd and what lies over or in an ima
     expect(readFileSync(dir.file('disk.qcow2')).equals(before)).toBe(true);
   });
 
+  test('-l serves a snapshot as it was, and refuses one that is not there', async () => {
+    using dir = tempDir();
+    await image(dir);
+    await qemuImg('snapshot', '-c', 'before', dir.file('disk.qcow2'));
+    await qemuIo(dir.file('disk.qcow2'), ['write -q -P 1 0 64k'], { format: 'qcow2' });
+    for (const wish of ['missing', 'snapshot.id=7', 'snapshot.id=7,snapshot.name=before']) {
+      const words = ['-l', wish, '-k', dir.file('s'), '-f', 'qcow2', dir.file('disk.qcow2')];
+      expect(await runMain(nbdMain, 'qemu-nbd', words)).toEqual(await run('qemu-nbd', words));
+    }
+    for (const wish of ['before', '1', 'snapshot.name=before']) {
+      const served = runMain(nbdMain, 'qemu-nbd', ['-l', wish, '-k', dir.file('s'), '-f', 'qcow2', dir.file('disk.qcow2')]);
+      await listening(dir.file('s'), served);
+      expect((await run('qemu-io', ['-r', '-f', 'raw', '-c', 'read -P 7 0 64k', '-c', 'read -P 9 1M 64k', nbdUri(dir.file('s'))])).code).toBe(0);
+      expect((await served).code).toBe(0);
+    }
+  });
+
+  test('-B offers what a bitmap recorded, and leaves it in the image', async () => {
+    using dir = tempDir();
+    await image(dir);
+    await qemuImg('bitmap', '--add', '-g', '64k', dir.file('disk.qcow2'), 'dirt');
+    await qemuImg('bitmap', '--add', '--disable', dir.file('disk.qcow2'), 'still');
+    await qemuIo(dir.file('disk.qcow2'), ['write -q -P 1 2M 128k'], { format: 'qcow2' });
+    const words = ['-t', '-B', 'dirt', '-B', 'still', '-k', dir.file('s'), '-f', 'qcow2', dir.file('disk.qcow2')];
+    const served = runMain(nbdMain, 'qemu-nbd', words);
+    await listening(dir.file('s'), served);
+    await run('qemu-io', ['-f', 'raw', '-c', 'write -P 1 4M 64k', nbdUri(dir.file('s'))]);
+    const map = async (name: string): Promise<string> => (await run('nbdinfo', [`--map=qemu:dirty-bitmap:${name}`, nbdUri(dir.file('s'))])).stdout;
+    const ours = [await map('dirt'), await map('still'), (await run('qemu-nbd', ['-L', '-k', dir.file('s')])).stdout];
+    process.emit('SIGTERM');
+    expect((await served).code).toBe(0);
+    await using server = await startQemuNbd({ file: dir.file('disk.qcow2'), format: 'qcow2', socket: dir.file('s'), args: ['-B', 'dirt', '-B', 'still', '-e', '1'] });
+    expect(ours).toEqual([await map('dirt'), await map('still'), (await run('qemu-nbd', ['-L', '-k', dir.file('s')])).stdout]);
+    expect(ours[0]).toMatch(/2097152 +131072 +1 +dirty/);
+    await server.stop();
+  });
+
   test('images behind an export are read and written by name', async () => {
     using dir = tempDir();
     await image(dir);

@@ -1,8 +1,9 @@
-/** The image that is served: the file, or a part or a temporary overlay of it; and the bitmaps to offer. */
+/** The image that is served: the file, or a part, a snapshot inside or a temporary overlay of it; and the bitmaps to offer. */
 import {
-  Backend, BlockError, UNTRUSTED, type BlockGraph, type BlockNode, type Definition, type DirtyBitmap,
+  Backend, BlockError, findByIdOrName, findSnapshot, showSnapshot, UNTRUSTED, type BlockGraph, type BlockNode, type Definition, type DirtyBitmap,
   type OpenOptions,
 } from '@blk/core-graph';
+import { splitOptions } from '@blk/image';
 import { parseKeyval } from '@blk/qapi-types';
 import { CommandLineError } from '../getopt.js';
 import { openOverlay } from '../temporary.js';
@@ -10,7 +11,9 @@ import type { NbdArguments } from './options.js';
 
 /** Opens it; the backend is the caller's. */
 export async function openServed(graph: BlockGraph, args: NbdArguments): Promise<Backend> {
-  const { readOnly } = args;
+  const { loadSnapshot } = args;
+  const wanted = loadSnapshot === undefined ? undefined : parseSnapshot(loadSnapshot);
+  const readOnly = args.readOnly || wanted !== undefined;
   const options: OpenOptions = {
     readOnly: readOnly || args.snapshot,
     ...(args.format === undefined ? {} : { format: args.format }),
@@ -32,6 +35,7 @@ export async function openServed(graph: BlockGraph, args: NbdArguments): Promise
   };
   const node = await opened(args, () => graph.open(source, options));
   try {
+    if (wanted !== undefined) await load(node, wanted);
     const upper = { ...options, ...users, readOnly, detectZeroes: args.detectZeroes };
     const whole = args.snapshot ? await openOverlay(graph, node, upper) : await opened(args, async () => Backend.over(graph, node, users));
     return args.offset === 0 ? whole : await openPart(graph, whole, args, readOnly, users);
@@ -45,6 +49,7 @@ export function findBitmaps(root: BlockNode, names: readonly string[], writable:
   return names.map((name) => {
     const bitmap = findBitmap(root, name);
     if (bitmap === undefined) throw new CommandLineError(`Bitmap '${name}' is not found`);
+    bitmap.checkUsable();
     // Its image is written to without this export's doing: what it says would change under the client.
     if (!writable && !root.readOnly && bitmap.status === 'active') throw new CommandLineError(`Enabled bitmap '${name}' incompatible with readonly export`);
     return { name, bitmap };
@@ -89,5 +94,31 @@ async function openPart(
     return await graph.openBackend({ driver: 'raw', offset: args.offset, file: root }, { readOnly, discard: args.discard ?? true, ...users });
   } finally {
     await whole.close();
+  }
+}
+
+/** `snapshot.id=…,snapshot.name=…`, or one word that is either. */
+type SnapshotWish = { readonly id?: string; readonly name?: string } | { readonly either: string };
+
+function parseSnapshot(text: string): SnapshotWish {
+  if (!text.startsWith('snapshot.')) return { either: text };
+  const wish: { id?: string; name?: string } = {};
+  for (const [option, value = ''] of splitOptions(text)) {
+    if (option === 'snapshot.id') wish.id = value;
+    else if (option === 'snapshot.name') wish.name = value;
+    else throw new CommandLineError(`Invalid parameter '${option}'\nFailed in parsing snapshot param \`${text}'`);
+  }
+  return wish;
+}
+
+async function load(node: BlockNode, wish: SnapshotWish): Promise<void> {
+  try {
+    const list = node.driver.snapshots?.list ?? [];
+    const found = 'either' in wish ? findByIdOrName(list, wish.either) : findSnapshot(list, wish);
+    if (found === undefined) throw new BlockError('not-found', "Can't find snapshot");
+    await showSnapshot(node, found.id);
+  } catch (error) {
+    if (!(error instanceof BlockError)) throw error;
+    throw new CommandLineError(`Failed to load snapshot: ${error.message}`);
   }
 }

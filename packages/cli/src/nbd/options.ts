@@ -88,7 +88,6 @@ export interface NbdArguments {
 const UNSUPPORTED: Readonly<Record<string, string>> = {
   connect: 'the kernel client is not supported',
   disconnect: 'the kernel client is not supported',
-  'load-snapshot': 'internal snapshots are not supported yet',
   'selinux-label': 'labels of sockets are not supported',
 };
 

@@ -33,7 +33,8 @@ export async function serveNbd(args: NbdArguments, messages: NbdMessages, activa
       writable: !image.readOnly,
       ...(args.description === undefined ? {} : { description: args.description }),
       allocationDepth: args.allocationDepth,
-      contexts: findBitmaps(image.root, args.bitmaps, !image.readOnly).map(({ name, bitmap }) => dirtyBitmapContext(name, bitmap)),
+      // The original lists the last one first.
+      contexts: findBitmaps(image.root, args.bitmaps, !image.readOnly).reverse().map(({ name, bitmap }) => dirtyBitmapContext(name, bitmap)),
       // Clients beyond the first are let in only when asked for, so only then is it true.
       multiConn: args.shared !== 1,
     });
