@@ -149,7 +149,7 @@ describe.skipIf(needs.skip)(needs.title('blk nbd and what lies over or in an ima
     await qemuImg('snapshot', '-c', 'before', dir.file('disk.qcow2'));
     await qemuIo(dir.file('disk.qcow2'), ['write -q -P 1 0 64k'], { format: 'qcow2' });
     for (const wish of ['missing', 'snapshot.id=7', 'snapshot.id=7,snapshot.name=before']) {
-      const words = ['-l', wish, '-k', dir.file('s'), '-f', 'qcow2', dir.file('disk.qcow2')];
+      const words = ['-l', wish, '-k', dir.file('refused'), '-f', 'qcow2', dir.file('disk.qcow2')];
       expect(await runMain(nbdMain, 'qemu-nbd', words)).toEqual(await run('qemu-nbd', words));
     }
     for (const wish of ['before', '1', 'snapshot.name=before']) {
