@@ -44,6 +44,8 @@ const bundle = (entryPoints, plugins, banner = '') =>
     supported: { 'dynamic-import': false },
     plugins,
     banner: { js: banner },
+    // What is looked for beside a module is looked for beside the bundle, by `__filename`.
+    logOverride: { 'empty-import-meta': 'silent' },
     logLevel: 'warning',
   });
 

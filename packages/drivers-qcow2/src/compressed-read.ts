@@ -1,6 +1,7 @@
 /** Compressed clusters: where their bytes lie, how they are inflated, and a few of them kept. */
-import { inflateRaw, inflateRawInto, StreamError } from '@blk/compression';
+import { StreamError } from '@blk/compression';
 import { BlockError, isPromise, type Completion, type Edge, type MaybePromise } from '@blk/core-graph';
+import type { Compression } from './compression.js';
 import { hex } from './corruption.js';
 import type { Geometry } from './format.js';
 import { compressedRange, type CompressedRange } from './l2-entry.js';
@@ -30,6 +31,7 @@ export class CompressedClusters {
   constructor(
     private readonly file: Edge,
     private readonly geometry: Geometry,
+    private readonly compression: Compression,
   ) {
     this.#limit = Math.max(2, Math.floor(CACHE_BYTES / geometry.clusterSize));
   }
@@ -40,12 +42,10 @@ export class CompressedClusters {
     const known = this.#known(range);
     if (known !== undefined) return known;
     const bytes = this.#packed(range);
-    if (!isPromise(bytes)) return this.#keep(range.offset, this.#inflate(range, bytes));
-    const promise: Promise<Uint8Array> = bytes
-      .then((packed) => {
-        const cluster = this.#inflate(range, packed);
-        return this.#loading.get(range.offset) === promise ? this.#keep(range.offset, cluster) : cluster;
-      })
+    const cluster = isPromise(bytes) ? bytes.then((packed) => this.#inflate(range, packed)) : this.#inflate(range, bytes);
+    if (!isPromise(cluster)) return this.#keep(range.offset, cluster);
+    const promise: Promise<Uint8Array> = cluster
+      .then((content) => (this.#loading.get(range.offset) === promise ? this.#keep(range.offset, content) : content))
       .finally(() => {
         if (this.#loading.get(range.offset) === promise) this.#loading.delete(range.offset);
       });
@@ -123,12 +123,10 @@ export class CompressedClusters {
     return length;
   }
 
-  #inflate(range: CompressedRange, bytes: Uint8Array): Uint8Array {
-    const { clusterSize } = this.geometry;
+  #inflate(range: CompressedRange, bytes: Uint8Array): MaybePromise<Uint8Array> {
     try {
-      const cluster = inflateRaw(bytes, clusterSize);
-      if (cluster.length === clusterSize) return cluster;
-      throw new StreamError(`holds ${cluster.length} bytes instead of ${clusterSize}`);
+      const cluster = this.compression.inflate(bytes, this.geometry.clusterSize);
+      return isPromise(cluster) ? cluster.catch((error: unknown) => { throw explained(range, error); }) : cluster;
     } catch (error) {
       throw explained(range, error);
     }
@@ -136,7 +134,7 @@ export class CompressedClusters {
 
   #inflateInto(range: CompressedRange, bytes: Uint8Array, into: Uint8Array, start: number): Completion {
     try {
-      const done = inflateRawInto(bytes, into, start, this.geometry.clusterSize);
+      const done = this.compression.inflateInto(bytes, into, start, this.geometry.clusterSize);
       return done?.catch((error: unknown) => { throw explained(range, error); });
     } catch (error) {
       throw explained(range, error);

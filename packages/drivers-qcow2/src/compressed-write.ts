@@ -1,5 +1,5 @@
 /** Writing compressed clusters: deflated in threads, packed behind each other, stored plainly where that is shorter. */
-import { deflateRaw, StreamError } from '@blk/compression';
+import { StreamError } from '@blk/compression';
 import { BlockError, isPromise } from '@blk/core-graph';
 import { argumentError } from './errors.js';
 import { compressedEntry } from './l2-entry.js';
@@ -7,9 +7,6 @@ import { changeableTable, setEntry } from './link.js';
 import type { Qcow2Image } from './qcow2-image.js';
 import { Table } from './table-cache.js';
 import { checkHostRange, writeAll } from './write.js';
-
-/** Readers of qcow2 have a window of 4 KiB. */
-const WINDOW = { windowBits: 12 } as const;
 
 /** Whole clusters; only the one at the end of the disk may be short. */
 export async function writeCompressed(
@@ -28,7 +25,7 @@ export async function writeCompressed(
   const generation = image.reclaim.enter();
   try {
     const packed: Promise<Uint8Array>[] = [];
-    for (let at = 0; at < length; at += clusterSize) packed.push(deflateRaw(wholeCluster(buffer, start + at, length - at, clusterSize), WINDOW));
+    for (let at = 0; at < length; at += clusterSize) packed.push(image.compression.deflate(wholeCluster(buffer, start + at, length - at, clusterSize)));
     await Promise.allSettled(packed);
     for (let at = 0; at < length; at += clusterSize) {
       const bytes = await packed[at / clusterSize].catch(notPacked);

@@ -2,7 +2,8 @@
 import { TRUSTED, type BlockError, type CreateContext, type CreateOptionTable, type Edge, type Preallocation } from '@blk/core-graph';
 import { argumentError } from './errors.js';
 import { encodeExtensions, encodeFeatureNames, ExtensionType, type Extension } from './extensions.js';
-import { Compatible, FEATURE_NAMES } from './features.js';
+import { COMPRESSION_TYPES } from './compression.js';
+import { Compatible, FEATURE_NAMES, Incompatible } from './features.js';
 import {
   FULL_HEADER_BYTES, geometryOf, l1EntriesFor, MAX_BACKING_NAME, MAX_CLUSTER_BITS, MAX_L1_BYTES, MIN_CLUSTER_BITS, putU64,
   V2_HEADER_BYTES, viewOf, type Geometry,
@@ -98,6 +99,7 @@ function planImage(options: CreateOptions): Plan {
   if (options.lazy_refcounts === true && geometry.version === 2) {
     throw argumentError('Lazy refcounts only supported with compatibility level 1.1 and above (use version=v3 or greater)');
   }
+  const zstd = options.compression_type === 'zstd';
   const size = Math.ceil(options.size / 512) * 512;
   const l1Size = l1EntriesFor(geometry, size);
   if (l1Size * 8 > MAX_L1_BYTES || !Number.isSafeInteger(size)) {
@@ -117,11 +119,11 @@ function planImage(options: CreateOptions): Plan {
     refcountTableClusters: tableClusters,
     snapshotCount: 0,
     snapshotsOffset: 0,
-    incompatible: 0n,
+    incompatible: zstd ? Incompatible.CompressionType : 0n,
     compatible: options.lazy_refcounts === true ? Compatible.LazyRefcounts : 0n,
     autoclear: 0n,
     headerLength: geometry.version === 2 ? V2_HEADER_BYTES : FULL_HEADER_BYTES,
-    additional: new Uint8Array(geometry.version === 2 ? 0 : 8),
+    additional: Uint8Array.from(geometry.version === 2 ? [] : [COMPRESSION_TYPES.indexOf(zstd ? 'zstd' : 'zlib'), 0, 0, 0, 0, 0, 0, 0]),
     extensions: extensionsFor(geometry, backingFile, options.backing_fmt),
     backingOffset: 0,
     backingLength: 0,
@@ -175,7 +177,6 @@ function refuseNewer(options: CreateOptions, geometry: Geometry): void {
         'Non-zlib compression type is only supported with compatibility level 1.1 and above (use version=v3 or greater)',
       );
     }
-    throw notYet('zstd compression');
   }
   if (options.extended_l2 === true) throw notYet('extended L2 entries');
   if (options.data_file !== undefined) throw notYet('an external data file');

@@ -32,7 +32,7 @@ export const FEATURE_NAMES: readonly FeatureName[] = [
   { type: 2, bit: 1, name: 'raw external data' },
 ];
 
-const HANDLED = Incompatible.Dirty | Incompatible.Corrupt;
+const HANDLED = Incompatible.Dirty | Incompatible.Corrupt | Incompatible.CompressionType;
 
 /**
  * Refuses an image with incompatible features that this package does not handle. The specification's own features go by
@@ -52,7 +52,6 @@ export function checkFeatures(incompatible: bigint, names: readonly FeatureName[
   }
   const missing = incompatible & ~HANDLED;
   if (missing === 0n) return;
-  if (typeBit) throw qcow2Error({ what: 'not-supported', feature: 'zstd compression' });
   const name = FEATURE_NAMES.find((entry) => entry.type === 0 && (missing & (1n << BigInt(entry.bit))) !== 0n);
   throw qcow2Error({ what: 'not-supported', feature: `feature '${name?.name ?? missing.toString(16)}'` });
 }

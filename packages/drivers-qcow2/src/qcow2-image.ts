@@ -4,6 +4,7 @@ import { Allocator } from './allocator.js';
 import type { BitmapEntry } from './bitmap-directory.js';
 import { ClusterLocks } from './cluster-locks.js';
 import { CompressedClusters } from './compressed-read.js';
+import { compressionOf, type Compression } from './compression.js';
 import { CompressedSpace } from './compressed-space.js';
 import { Corruption } from './corruption.js';
 import { Flusher } from './flusher.js';
@@ -45,6 +46,7 @@ export class Qcow2Image {
   readonly l2: L2Tables;
   readonly flusher: Flusher;
   readonly locks = new ClusterLocks();
+  readonly compression: Compression;
   readonly compressed: CompressedClusters;
   readonly compressedSpace: CompressedSpace;
   readonly options: Qcow2Options;
@@ -70,6 +72,7 @@ export class Qcow2Image {
     this.metadata = metadata;
     this.pool = context.pool;
     this.size = header.size;
+    this.compression = compressionOf(header.incompatible);
     this.snapshots = source.snapshots;
     this.bitmaps = source.bitmaps;
     this.header = new HeaderFile(file, header);
@@ -94,7 +97,7 @@ export class Qcow2Image {
     const allocator = readOnly ? undefined : this.allocator;
     this.l2 = new L2Tables(file, geometry, l1, this.corruption, metadata, this.reclaim, allocator, options.l2CacheTables);
     this.flusher = new Flusher(file, this.header, this.l2, this.refcounts, this.reclaim, this.corruption, options.lazyRefcounts);
-    this.compressed = new CompressedClusters(file, geometry);
+    this.compressed = new CompressedClusters(file, geometry, this.compression);
     this.compressedSpace = new CompressedSpace(this.allocator, this.refcounts, geometry);
   }
 

@@ -128,7 +128,7 @@ export class Qcow2Node implements DriverNode {
     const { geometry, header } = this.#image;
     const { current } = header;
     const l1Reach = geometry.clusterSize * (geometry.clusterSize / 8);
-    const data: Record<string, unknown> = { compat: geometry.version === 2 ? '0.10' : '1.1', 'compression-type': 'zlib' };
+    const data: Record<string, unknown> = { compat: geometry.version === 2 ? '0.10' : '1.1', 'compression-type': this.#image.compression.name };
     if (geometry.version === 3) data['lazy-refcounts'] = (current.compatible & Compatible.LazyRefcounts) !== 0n;
     const bitmaps = this.persistentBitmaps.list;
     if (bitmaps.length > 0) data['bitmaps'] = bitmaps.map(({ flags, name, granularity }) => ({ flags: [...flags], name, granularity }));

@@ -20,7 +20,7 @@ describe('refused', () => {
     [{ backing_file: 'a', preallocation: 'full' }, 'Backing file and preallocation can only be used at the same time if extended_l2 is on'],
     [{ preallocation: 'foo' }, "Parameter 'preallocation' does not accept value 'foo'"],
     [{ compression_type: 'lzma' }, "Parameter 'compression-type' does not accept value 'lzma'"],
-    [{ compression_type: 'zstd' }, 'zstd compression is not supported'],
+    [{ compression_type: 'zstd', compat: '0.10' }, 'Non-zlib compression type is only supported with compatibility level 1.1 and above (use version=v3 or greater)'],
     [{ extended_l2: true }, 'extended L2 entries is not supported'],
     [{ data_file: 'x' }, 'an external data file is not supported'],
     [{ data_file_raw: true }, 'data-file-raw requires data-file'],

@@ -59,7 +59,6 @@ const refused: [string, Record<number, number[]>, string | RegExp][] = [
   ],
   ['an external data file', { 72: u64(4) }, /external data file/],
   ['extended L2', { 72: u64(16) }, /extended L2 entries/],
-  ['zstd', { 72: u64(8), 104: [1] }, /zstd/],
   ['a compression type without its bit', { 104: [1] }, 'qcow2: Compression type incompatible feature bit must be set'],
   ['a compression bit without a type', { 72: u64(8) }, 'qcow2: Compression type incompatible feature bit must not be set'],
   ['compression type 2', { 72: u64(8), 104: [2] }, 'qcow2: unknown compression type: 2'],

@@ -41,6 +41,7 @@ for (const refcount_bits of ORDERS) {
     steps: 200,
   });
 }
+cases.push({ name: 'zstd clusters', size: 1 << 20, clusterSize: 4096, options: { cluster_size: 4096, compression_type: 'zstd' }, steps: 200 });
 cases.push({ name: 'lazy refcounts', size: 2 << 20, clusterSize: 4096, options: { cluster_size: 4096, lazy_refcounts: true }, steps: 200 });
 
 describe.skipIf(oracle.skip)(oracle.title('random histories'), () => {

@@ -71,7 +71,7 @@ describe.skipIf(oracle.skip)(oracle.title('images of the reference'), () => {
     await compareWith(file, model);
   });
 
-  test('a converted, compressed image', async () => {
+  test.each(['zlib', 'zstd'])('a converted image, compressed with %s', async (type) => {
     using dir = tempDir();
     const random = prng(4);
     const model = new Uint8Array(4 << 20);
@@ -82,10 +82,11 @@ describe.skipIf(oracle.skip)(oracle.title('images of the reference'), () => {
     await write(node, 0, model);
     await bench.graph.release(node);
     save(source, dir.file('plain'));
-    await qemuImg('convert', '-c', '-f', 'qcow2', '-O', 'qcow2', dir.file('plain'), dir.file('packed'));
+    await qemuImg('convert', '-c', '-f', 'qcow2', '-O', 'qcow2', '-o', `compression_type=${type}`, dir.file('plain'), dir.file('packed'));
     const packed = await bench.open(load(dir.file('packed')), {}, true);
     expectSameBytes(await readAll(packed), model);
     expect((await packed.extent(0, model.length)).compressed).toBe(true);
+    expect((await packed.driver.info?.())?.specific?.data['compression-type']).toBe(type);
     await bench.graph.release(packed);
   });
 

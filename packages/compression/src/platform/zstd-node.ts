@@ -1,0 +1,57 @@
+/**
+ * zstd in Node: node:zlib has it from 22.15 on; before that, zstd itself as WebAssembly, inflating here and deflating in worker threads.
+ */
+import { expectSize, notAStream, StreamError } from '../stream-error.js';
+import { zstdFrame } from '../zstd-frame.js';
+import { ZstdThreads } from './zstd-threads.js';
+import { loadZstd, type ZstdModule } from './zstd-wasm.js';
+
+/** What node:zlib has where it knows zstd. */
+interface BuiltIn {
+  readonly zstdDecompressSync?: (bytes: Uint8Array, options: { readonly maxOutputLength: number }) => Uint8Array;
+  readonly zstdCompress?: (bytes: Uint8Array, done: (error: Error | null, result: Uint8Array) => void) => void;
+}
+
+const zlib = (): BuiltIn => process.getBuiltinModule('node:zlib') as BuiltIn;
+
+/** Threads belong to the process as its processors do; they end when they have nothing to do. */
+const threads = new ZstdThreads();
+let wasm: ZstdModule | undefined;
+
+/** The `size` bytes that the first frame in `bytes` holds; `bytes` is not looked at after the call. Throws, or rejects with, a `StreamError` where it is none, or holds less or more. */
+export function inflateZstd(bytes: Uint8Array, size: number): Uint8Array | Promise<Uint8Array> {
+  const frame = zstdFrame(bytes, size);
+  const { zstdDecompressSync } = zlib();
+  if (zstdDecompressSync !== undefined) return inflated(() => zstdDecompressSync(frame, { maxOutputLength: size }), size);
+  if (wasm !== undefined) return inflateByWasm(wasm, frame, size);
+  // The caller's memory may be something else by then.
+  const kept = frame.slice();
+  return loadZstd().then((module) => inflateByWasm((wasm = module), kept, size));
+}
+
+/** Compresses into one frame that says how much it holds, in another thread. */
+export async function deflateZstd(bytes: Uint8Array): Promise<Uint8Array> {
+  const { zstdCompress } = zlib();
+  if (zstdCompress === undefined) return threads.compress(bytes);
+  return new Promise((resolve, reject) => {
+    zstdCompress(bytes, (error, result) => {
+      if (error) reject(new StreamError('can not be deflated', { cause: error }));
+      else resolve(result);
+    });
+  });
+}
+
+function inflateByWasm(module: ZstdModule, frame: Uint8Array, size: number): Uint8Array {
+  return inflated(() => module.decompress(frame, size), size);
+}
+
+function inflated(inflate: () => Uint8Array, size: number): Uint8Array {
+  let content: Uint8Array;
+  try {
+    content = inflate();
+  } catch (error) {
+    throw notAStream(error);
+  }
+  expectSize(content.length, size);
+  return content;
+}
