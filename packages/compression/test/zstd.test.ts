@@ -1,5 +1,7 @@
 /** zstd in Node and in browsers: the same bytes, the same refusals, and frames that others read. */
 import { describe, expect, test } from 'vitest';
+import { loadNativeZstd } from '../src/platform/zstd-native.js';
+import { ZstdThreads } from '../src/platform/zstd-threads.js';
 import { loadZstd } from '../src/platform/zstd-wasm.js';
 import * as browser from '../src/platform/zstd.js';
 import * as node from '../src/platform/zstd-node.js';
@@ -84,16 +86,35 @@ describe('frames', () => {
   });
 });
 
-test('many at a time are compressed by threads, each with its own result', async () => {
-  const contents = Array.from({ length: 40 }, (_, at) => sample(at + 1));
+const contents = Array.from({ length: 40 }, (_, at) => sample(at + 1));
+
+test('many at a time, each with its own result', async () => {
   const packed = await Promise.all(contents.map((content) => node.deflateZstd(content)));
   for (const [at, bytes] of packed.entries()) expect(same(await node.inflateZstd(bytes, SIZE), contents[at])).toBe(true);
 });
 
-test('WebAssembly serves where node:zlib knows no zstd', async () => {
+test('threads with WebAssembly serve where nothing else does', async () => {
+  const threads = new ZstdThreads();
   const zstd = await loadZstd();
-  const content = sample(9);
-  expect(same(zstd.decompress(zstd.compress(content, 3), SIZE), content)).toBe(true);
+  const packed = await Promise.all(contents.map((content) => threads.compress(content)));
+  for (const [at, bytes] of packed.entries()) {
+    expect(same(zstd.decompress(bytes, SIZE), contents[at])).toBe(true);
+    expect(same(await node.inflateZstd(bytes, SIZE), contents[at])).toBe(true);
+  }
+  await expect((async () => zstd.decompress(packed[0].subarray(0, 100), SIZE))()).rejects.toThrow();
+});
+
+test('the system\'s own gives the same', async () => {
+  const native = await loadNativeZstd();
+  if (native === undefined) return;
+  const zstd = await loadZstd();
+  for (const content of contents) {
+    const packed = await native.compress(content);
+    expect(same(zstd.decompress(packed, SIZE), content)).toBe(true);
+    expect(same(native.decompress(zstd.compress(content, 3), SIZE), content)).toBe(true);
+    expect(() => native.decompress(packed.subarray(0, 100), SIZE)).toThrow('the frame is damaged');
+    expect(() => native.decompress(packed, SIZE - 1)).toThrow('the frame is damaged');
+  }
 });
 
 test('browsers can not compress', async () => {
