@@ -9,6 +9,8 @@ export class HoleFinder {
   /** The data extent found last: whoever walks through a file asks in sequence, and finding its end can be dear. */
   #from = 0;
   #to = 0;
+  /** Where the hole found last ended: data begins there, so that only its end is left to be found. */
+  #data = -1;
   #slow = false;
 
   constructor(
@@ -20,6 +22,7 @@ export class HoleFinder {
   /** To be called when data may have turned into a hole. Writes never do that, and holes are not remembered. */
   forget(): void {
     this.#to = 0;
+    this.#data = -1;
   }
 
   /** The extent at `offset`, at most `length` long; the range lies inside the file. */
@@ -27,15 +30,18 @@ export class HoleFinder {
     if (offset >= this.#from && offset < this.#to) return dataExtent(Math.min(length, this.#to - offset), offset);
     if (this.#slow) return this.#later(offset, length);
     const before = this.now();
-    const data = this.native.seek(this.fd, offset, 'data');
+    const data = offset === this.#data ? offset : this.native.seek(this.fd, offset, 'data');
     const hole = data === offset ? this.native.seek(this.fd, offset, 'hole') : 0;
     this.#slow = this.now() - before > SLOW;
     return this.#extent(offset, length, data, hole);
   }
 
   async #later(offset: number, length: number): Promise<Extent> {
+    const before = this.now();
     const data = await this.native.seekLater(this.fd, offset, 'data');
     const hole = data === offset ? await this.native.seekLater(this.fd, offset, 'hole') : 0;
+    // One slow search may have been another process's fault: threads are for those who stay slow.
+    this.#slow = this.now() - before > SLOW;
     return this.#extent(offset, length, data, hole);
   }
 
@@ -43,6 +49,7 @@ export class HoleFinder {
   #extent(offset: number, length: number, data: number, hole: number): Extent {
     const here = zeroExtent(length, offset);
     if (data === Errno.ENXIO) return here;
+    this.#data = data > offset ? data : -1;
     if (data > offset) return resized(here, Math.min(length, data - offset));
     // An error of a file system that does not know holes; or one that changed between the two calls.
     if (data < 0 || hole <= offset) return dataExtent(length, offset);
