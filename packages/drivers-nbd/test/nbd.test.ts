@@ -1,7 +1,6 @@
 // Names, refusals, and what becomes of requests when the server goes and comes back.
-import { BlockError, BlockGraph, openImage, type Definition, type Host } from '@blk/core-graph';
+import { BlockError, BlockGraph, openImage, type Definition, type Host, type Image, type OpenImageOptions } from '@blk/core-graph';
 import { runReadmeExample } from '@blk/driver-conformance';
-import { nbdUri } from '@blk/nbd';
 import { tempDir } from '@blk/oracle';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
@@ -57,7 +56,8 @@ describe('names', () => {
 describe('an export', () => {
   it('does what the README shows', async () => {
     await using served = await serve(new MemoryDisk(new Uint8Array(SIZE)));
-    const logged = await runReadmeExample(join(import.meta.dirname, '..'), { openImage, nbd, address: nbdUri({ path: served.path, exportName: 'disk' }) });
+    const openHere = (name: string, options: OpenImageOptions): Promise<Image> => openImage(name.replace('disk.sock', served.path), options);
+    const logged = await runReadmeExample(join(import.meta.dirname, '..'), { openImage: openHere, nbd });
     expect(logged).toEqual([[SIZE, new Uint8Array([1, 2, 3])]]);
   });
 

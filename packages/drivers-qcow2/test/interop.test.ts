@@ -133,22 +133,6 @@ describe.skipIf(oracle.skip)(oracle.title('images of the reference'), () => {
     await compareWith(file, model);
   });
 
-  test('persistent bitmaps count as out of date after a write', async () => {
-    using dir = tempDir();
-    const file = dir.file('image');
-    await createImage(file, 'qcow2', 4 << 20);
-    expect((await qemuImg('bitmap', '--add', file, 'b0')).code).toBe(0);
-    const bench = new Bench();
-    const disk = load(file);
-    expect(disk.toBytes()[95]).toBe(1);
-    const node = await bench.open(disk);
-    expect(disk.toBytes()[95]).toBe(0);
-    await write(node, 0, new Uint8Array(1 << 20).fill(3));
-    await bench.graph.release(node);
-    save(disk, file);
-    await checkImage(file, true);
-  });
-
   test('the extents are those of the reference', async () => {
     using dir = tempDir();
     const file = dir.file('image');

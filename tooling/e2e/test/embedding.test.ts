@@ -7,7 +7,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { qemuImg, qemuIo, run, skipUnless, tempDir, type RunResult, type TempDir } from '@blk/oracle';
 
 const ROOT = join(import.meta.dirname, '../../..');
-const PACKAGES = ['qapi-types', 'core-graph', 'drivers-file', 'drivers-qcow2', 'drivers-blob'];
+/** What the examples import, and what that depends on. */
+const PACKAGES = withDependencies(['core-graph', 'drivers-file', 'drivers-qcow2', 'drivers-blob']);
 const needs = skipUnless('qemu-img', 'qemu-io');
 
 /** Three packages, under ten lines. */
@@ -80,6 +81,16 @@ describe.skipIf(needs.skip)(needs.title('packed tarballs in an empty project'), 
     expect(await first(new Blob([readFileSync(project.file('disk.qcow2'))]))).toBe('7 7 7 7 9 9');
   });
 });
+
+/** The packages, and those of ours that they depend on. */
+function withDependencies(names: readonly string[]): string[] {
+  const all = new Set(names);
+  for (const name of all) {
+    const { dependencies = {} } = JSON.parse(readFileSync(join(ROOT, 'packages', name, 'package.json'), 'utf8')) as { dependencies?: object };
+    for (const dependency of Object.keys(dependencies)) if (dependency.startsWith('@blk/')) all.add(dependency.slice('@blk/'.length));
+  }
+  return [...all];
+}
 
 /** Packs the built packages into `dir`, each from a copy, so that the repository stays as it is. */
 async function pack(dir: string): Promise<string[]> {

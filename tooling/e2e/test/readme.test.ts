@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { describe, expect, test } from 'vitest';
-import { qemuImg, qemuIo, run, skipUnless, tempDir, type TempDir } from '@blk/oracle';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { qemuImg, qemuIo, run, skipUnless, startQemuNbd, tempDir, type QemuNbd, type TempDir } from '@blk/oracle';
 
 const PACKAGES = join(import.meta.dirname, '../../../packages');
 const needs = skipUnless('qemu-img', 'qemu-io');
@@ -12,6 +12,9 @@ describe.skipIf(needs.skip)(needs.title('README examples'), () => {
   test.each(readdirSync(PACKAGES).filter((name) => existsSync(join(PACKAGES, name, 'README.md'))))('@blk/%s', async (name) => {
     using dir = tempDir();
     await provision(dir);
+    const server = name === 'drivers-nbd' ? await exported(dir) : undefined;
+    if (name === 'drivers-luks') await createContainer(dir);
+    onTestFinished(async () => { await server?.stop(); });
     const readme = readFileSync(join(PACKAGES, name, 'README.md'), 'utf8');
     const use = /^## Use\n([^]*?)(?=^## )/m.exec(readme)?.[1] ?? '';
     const block = /```(ts|js|sh)\n([^]*?)```/.exec(use);
@@ -23,6 +26,17 @@ describe.skipIf(needs.skip)(needs.title('README examples'), () => {
     if (shown !== undefined) expect(result.stdout.trim()).toBe(shown.trim());
   });
 });
+
+/** The raw disk as the export `disk` at the socket that the example names. */
+function exported(dir: TempDir): Promise<QemuNbd> {
+  return startQemuNbd({ file: dir.file('disk.raw'), socket: dir.file('disk.sock'), exportName: 'disk' });
+}
+
+/** A container whose passphrase is in the example. By our own tool: the reference cannot make one that is opened quickly. */
+async function createContainer(dir: TempDir): Promise<void> {
+  const line = 'blk create -q -f luks --object secret,id=sec0,data=letmein -o key-secret=sec0,iter-time=1 disk.luks 64M';
+  expect(await shell(line, dir)).toMatchObject({ code: 0 });
+}
 
 /** Files that examples may count on: a qcow2 and a raw disk with something in them. */
 async function provision(dir: TempDir): Promise<void> {
