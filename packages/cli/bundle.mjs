@@ -8,7 +8,7 @@ import { build } from 'esbuild';
 const here = fileURLToPath(new URL('.', import.meta.url));
 
 /** Modules that become bundles of their own, and the bundle that each lies in. */
-const BUNDLES = { './img/run.js': 'img', './io/main.js': 'io', './nbd/main.js': 'nbd', './serve/run.js': 'serve' };
+const BUNDLES = { './img/run.js': 'img', './img/all.js': 'img-all', './io/main.js': 'io', './nbd/main.js': 'nbd', './serve/run.js': 'serve' };
 
 /** Lets the front load the bundles instead of taking their modules in. */
 const separate = {
@@ -55,7 +55,7 @@ export async function buildProgram() {
     for (const name of readdirSync(`${here}dist`)) if (name.endsWith('.cache')) rmSync(`${here}dist/${name}`, { force: true });
   }
   await bundle({ blk: 'src/entry/blk.ts' }, [separate], '#!/usr/bin/env node');
-  await bundle({ img: 'src/img/run.ts', io: 'src/io/main.ts', nbd: 'src/nbd/main.ts', serve: 'src/serve/run.ts' }, []);
+  await bundle({ img: 'src/img/run.ts', 'img-all': 'src/img/all.ts', io: 'src/io/main.ts', nbd: 'src/nbd/main.ts', serve: 'src/serve/run.ts' }, []);
   // For those who start the program by the name of a module.
   writeFileSync(`${here}dist/blk.js`, "#!/usr/bin/env node\nimport './blk.cjs';\n");
   for (const file of ['blk.cjs', 'blk.js']) chmodSync(`${here}dist/${file}`, 0o755);

@@ -12,7 +12,7 @@ export async function main(argv: readonly string[], io: ToolIo, calledAs = 'blk'
   const tool: Tool = { name: alias ?? 'blk', alias: alias !== undefined, io };
   switch (alias) {
     case 'qemu-img':
-      return (await import('./img/run.js')).runImg(tool, argv);
+      return img(tool, argv);
     case 'qemu-io':
       return onTerminal(tool, 'io', argv);
     case 'qemu-nbd':
@@ -43,8 +43,15 @@ async function blk(tool: Tool, argv: readonly string[]): Promise<number> {
     case 'serve':
       return guarded(tool, async () => (await import('./serve/run.js')).runServe(tool, rest));
     default:
-      return (await import('./img/run.js')).runImg(tool, argv);
+      return img(tool, argv);
   }
+}
+
+/** Commands whose bundle is the small one. */
+const QUICK: readonly (string | undefined)[] = ['compare', 'convert', 'create', 'info', 'map', 'resize'];
+
+async function img(tool: Tool, argv: readonly string[]): Promise<number> {
+  return QUICK.includes(argv[0]) ? (await import('./img/run.js')).runImg(tool, argv) : (await import('./img/all.js')).runAnyImg(tool, argv);
 }
 
 /** The commands that are tools of their own, called by a link or as a command of `blk`. */
@@ -104,6 +111,14 @@ Disk images: looking at them, making, converting and serving them. Options and o
   snapshot  lists, takes, applies and deletes internal snapshots
   bitmap    changes a persistent dirty bitmap of an image
   compare   tells whether two images have the same content
+  commit    writes what an image holds into its backing file
+  rebase    gives an image another backing file
+  dd        copies a part of an image into a new one
+  measure   tells how large the file of a new image would be
+  checksum  gives one value for the content of a disk, the same in any format
+  chain     shows images and their backing files as a tree
+  bench     measures how long requests take
+  link      makes links by the names of the reference tools, which are this program
   io        reads, writes and examines an image by commands, as qemu-io does
   nbd       serves an image to NBD clients, as qemu-nbd does
   serve     runs the server with its monitors, as qemu-storage-daemon does; --demo sets up something to try

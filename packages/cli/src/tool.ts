@@ -9,6 +9,8 @@ export interface ToolIo {
   err(text: string): void;
   /** Set where a person sits at standard input and output. */
   readonly screen?: Writable | undefined;
+  /** Bytes to where `out` goes; resolves when they are handed over. Absent: only text can go there. */
+  outBytes?(bytes: Uint8Array): Promise<void>;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Interrupts the work: what SIGINT and SIGTERM are to the program. */
   readonly signal: AbortSignal;

@@ -1,6 +1,6 @@
 // The built program as a user starts it: by its name, by a link with another name, on hostile images, and its server.
 import { spawn } from 'node:child_process';
-import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import Module from 'node:module';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -33,7 +33,7 @@ describe('the program', () => {
   test('says what it is, and helps with every command', async () => {
     expect(await blk('--version')).toEqual({ code: 0, stdout: 'blk version 0.1.0\n', stderr: '' });
     const help = await blk('--help');
-    for (const name of ['info', 'create', 'convert', 'map', 'resize', 'compare', 'io', 'nbd', 'serve']) {
+    for (const name of ['info', 'create', 'convert', 'map', 'resize', 'compare', 'commit', 'rebase', 'dd', 'measure', 'bench', 'checksum', 'chain', 'link', 'io', 'nbd', 'serve']) {
       expect(help.stdout).toContain(`  ${name} `);
       const own = await blk(name, '--help');
       expect(own).toMatchObject({ code: 0, stderr: '' });
@@ -41,6 +41,23 @@ describe('the program', () => {
     }
     expect(await blk()).toEqual({ code: 1, stdout: '', stderr: "blk: Not enough arguments\nTry 'blk --help' for more information\n" });
     expect(await blk('nonsense')).toMatchObject({ code: 1, stderr: expect.stringContaining('blk: Command not found: nonsense') as string });
+  });
+
+  test('makes links that are the reference tools, and leaves what is not its own', async () => {
+    using dir = tempDir();
+    const folder = dir.file('bin');
+    expect(await blk('link', folder)).toMatchObject({ code: 0, stdout: expect.stringContaining('qemu-img -> ') as string });
+    const linked = await run(join(folder, 'qemu-img'), ['--help'], { timeout: 30_000 });
+    expect(linked).toMatchObject({ code: 0, stderr: '' });
+    expect(linked.stdout).toMatch(/^qemu-img version [^]*\n\nSupported formats: [a-z0-9_ -]+\n$/);
+    expect(linked.stdout).not.toContain('checksum');
+    expect(await blk('link', '-q', folder)).toEqual({ code: 0, stdout: '', stderr: '' });
+    rmSync(join(folder, 'qemu-io'));
+    rmSync(join(folder, 'qemu-img'));
+    writeFileSync(join(folder, 'qemu-io'), 'somebody else');
+    expect(await blk('link', folder)).toMatchObject({ code: 1, stderr: expect.stringContaining('qemu-io') as string });
+    expect(existsSync(join(folder, 'qemu-img'))).toBe(false);
+    expect(await blk('link', '--force', folder)).toMatchObject({ code: 0 });
   });
 
   test('refuses an image that another program writes to, and looks at it where it is told to', async () => {

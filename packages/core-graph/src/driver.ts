@@ -76,6 +76,8 @@ export interface DriverNode {
   readonly snapshots?: InternalSnapshots;
   /** Formats that keep dirty bitmaps inside the image. */
   readonly persistentBitmaps?: PersistentBitmaps;
+  /** Leaves the whole disk to the backing file, and gives the space back: what `commit` does to an image whose content it moved. */
+  empty?(): Promise<void>;
 
   /** Takes or gives up locks for changed permissions. Throws, with nothing changed, where another process objects. */
   prepareAccess?(access: Access): PreparedAccess;
@@ -247,8 +249,51 @@ export interface BlockDriver<Options = Record<string, unknown>, CreateOptions = 
   readonly amendOptions?: CreateOptionTable;
   /** Formats: writes an empty image into `file`, which is empty, writable and growable. */
   create?(file: Edge, options: CreateOptions & { size: number }, context: CreateContext): Promise<void>;
+  /**
+   * Formats: how large a new image gets. Throws where the options do not fit, and kind `unsupported` where there is nothing
+   * to tell. `data` gives the ranges that hold data, in order; without it the disk is empty.
+   */
+  measure?(options: CreateOptions & { size: number }, data?: AsyncIterable<DataRange>): Promise<MeasuredSize>;
+
+  /**
+   * Formats: a new image with a content, front to back, and how long it is. Throws kind `unsupported` where the options do not
+   * go with that.
+   */
+  stream?(options: CreateOptions & { size: number }, source: StreamSource): Promise<ImageStream>;
+
   /** Protocols: makes the file `filename` of `size` bytes. */
   createFile?(filename: string, options: CreateOptions & { size: number }, context: CreateContext): Promise<void>;
+}
+
+/** A range of a disk that holds data; bytes. */
+export interface DataRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** The content that a streamed image gets. */
+export interface StreamSource {
+  /** Ranges that hold data, in order; all else is zero. Can be gone through once. */
+  readonly data: AsyncIterable<DataRange>;
+  /** As `DriverNode.read`; behind the end of the disk there are zeroes. */
+  read(offset: number, buffer: Uint8Array, start: number, length: number): Completion;
+}
+
+export interface ImageStream {
+  /** Bytes of the file. */
+  readonly length: number;
+  /** The file, in order. A chunk is valid until the next one is asked for. */
+  chunks(): AsyncIterable<Uint8Array>;
+}
+
+/** Bytes that the file of a new image takes. */
+export interface MeasuredSize {
+  /** With the content that it is made for. */
+  readonly required: number;
+  /** When all of the disk was written. */
+  readonly fullyAllocated: number;
+  /** For the persistent bitmaps of the source; absent where the format has none. */
+  readonly bitmapClusterSize?: number;
 }
 
 export type CreateOptionTable = Readonly<Record<string, CreateOptionSpec>>;

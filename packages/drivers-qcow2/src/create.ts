@@ -84,7 +84,7 @@ interface Plan {
 }
 
 /** Checks the options and lays the image out: header, refcount table, refcount blocks, L1 table. */
-function planImage(options: CreateOptions): Plan {
+export function planImage(options: CreateOptions): Plan {
   const geometry = chooseGeometry(options);
   refuseNewer(options, geometry);
   const preallocation = options.preallocation ?? 'off';

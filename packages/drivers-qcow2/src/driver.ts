@@ -2,10 +2,12 @@
 import { defineDriver, type BlockDriver } from '@blk/core-graph';
 import { CREATE_OPTIONS, createQcow2, type CreateOptions } from './create.js';
 import { MAGIC, viewOf } from './format.js';
+import { measureQcow2 } from './measure.js';
 import { OPTION_TABLE, type RawOptions } from './options.js';
 import { Qcow2CheckNode } from './check-node.js';
 import { openQcow2, readHeaderForCheck } from './open-image.js';
 import { Qcow2Node } from './qcow2-node.js';
+import { streamQcow2 } from './stream.js';
 
 /** The qcow2 image format, versions 2 and 3. */
 export const qcow2: BlockDriver = defineDriver<RawOptions, CreateOptions>({
@@ -25,4 +27,6 @@ export const qcow2: BlockDriver = defineDriver<RawOptions, CreateOptions>({
 
   createOptions: CREATE_OPTIONS,
   create: createQcow2,
+  measure: measureQcow2,
+  stream: streamQcow2,
 });

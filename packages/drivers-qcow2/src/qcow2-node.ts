@@ -17,7 +17,7 @@ import { readRange } from './read.js';
 import { Snapshots } from './snapshots.js';
 import { truncateImage } from './truncate.js';
 import { writeRange } from './write.js';
-import { discardRange, zeroRange } from './zero.js';
+import { discardRange, emptyDisk, zeroRange } from './zero.js';
 
 export class Qcow2Node implements DriverNode {
   readonly limits: NodeLimits;
@@ -90,6 +90,10 @@ export class Qcow2Node implements DriverNode {
 
   truncate(size: number, options: TruncateOptions): Promise<void> {
     return truncateImage(this.#image, size, options);
+  }
+
+  empty(): Promise<void> {
+    return this.#tracked(emptyDisk(this.#image));
   }
 
   get recordedBacking(): RecordedBacking | undefined {

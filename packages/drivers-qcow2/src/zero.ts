@@ -50,6 +50,14 @@ export function forgetClusters(image: Qcow2Image, first: number, last: number): 
   return changeClusters(image, first, last, 'forget', 'other');
 }
 
+/** Forgets all of the disk; what it took is given back as discards are. */
+export async function emptyDisk(image: Qcow2Image): Promise<void> {
+  image.corruption.check();
+  await changeClusters(image, 0, Math.ceil(image.size / image.geometry.clusterSize), 'forget', 'request');
+  const pending = image.flusher.flush();
+  if (pending !== undefined) await pending;
+}
+
 async function changeClusters(image: Qcow2Image, first: number, last: number, wish: Wish, cause: FreeCause): Promise<void> {
   const { l2Entries, clusterSize } = image.geometry;
   for (let at = first; at < last; ) {

@@ -2,6 +2,7 @@
 import { BlockError, defineDriver, type Preallocation } from '@blk/core-graph';
 import { GuardedRawNode } from './guard.js';
 import { RawNode } from './node.js';
+import { streamRaw } from './stream.js';
 
 interface RawOptions {
   readonly file: unknown;
@@ -50,6 +51,13 @@ export const raw = defineDriver<RawOptions, RawCreateOptions>({
       type: { type: ['off', 'falloc', 'full'] },
       help: 'Preallocation mode (allowed values: off, falloc, full)',
     },
+  },
+
+  stream: streamRaw,
+
+  measure: ({ size }) => {
+    const bytes = Math.ceil(size / SECTOR) * SECTOR;
+    return Promise.resolve({ required: bytes, fullyAllocated: bytes });
   },
 
   async create(file, { size, preallocation = 'off' }) {

@@ -24,7 +24,7 @@ const PIECE = 256 * 1024;
 export async function compareImages(graph: BlockGraph, a: BlockNode, b: BlockNode, options: CompareOptions = {}): Promise<CompareResult> {
   const sizesDiffer = wholeSectors(a.size) !== wholeSectors(b.size);
   if (sizesDiffer && options.strict === true) return { equal: false, reason: 'size', sizesDiffer };
-  const total = Math.max(a.size, b.size);
+  const total = Math.max(wholeSectors(a.size), wholeSectors(b.size));
   const pace = new Pace(options.signal);
   const left = graph.pool.take(PIECE);
   const right = graph.pool.take(PIECE);
@@ -35,7 +35,9 @@ export async function compareImages(graph: BlockGraph, a: BlockNode, b: BlockNod
       const one = await extentOf(a, at, total - at);
       const other = await extentOf(b, at, total - at);
       const length = Math.min(one.length, other.length);
-      if (options.strict === true && !sameState(one, other)) return { equal: false, reason: 'allocation', offset: at, sizesDiffer };
+      if (options.strict === true && !(sameState(one, other) && reachesEnd(a, one) === reachesEnd(b, other))) {
+        return { equal: false, reason: 'allocation', offset: at, sizesDiffer };
+      }
       if (!(one.zero && other.zero)) {
         const offset = await firstDifference({ a, b, left, right, pace, one, other, options, total }, at, length);
         if (offset >= 0) return { equal: false, reason: 'content', offset, sizesDiffer };
@@ -101,11 +103,25 @@ async function load(node: BlockNode, offset: number, buffer: Uint8Array, length:
 
 /** The extent at an offset; zeroes behind the end of a shorter image. */
 async function extentOf(node: BlockNode, offset: number, length: number): Promise<ChainExtent> {
-  if (offset >= node.size) {
+  const rest = wholeSectors(node.size) - node.size;
+  if (offset >= node.size + rest) {
     return { offset, length, depth: 0, data: false, zero: true, allocated: false, compressed: false, hostOffset: -1 };
   }
+  if (offset >= node.size) {
+    // The rest of the last sector is zeroes that lie behind the last byte.
+    const before = await chainExtentAt(node, node.size - 1, 1);
+    const hostOffset = before.hostOffset < 0 ? -1 : before.hostOffset + 1 + offset - node.size;
+    return { ...before, offset, length: Math.min(length, node.size + rest - offset), data: false, zero: true, compressed: false, hostOffset };
+  }
   const found = chainExtentAt(node, offset, Math.min(length, node.size - offset));
-  return isPromise(found) ? await found : found;
+  const extent = isPromise(found) ? await found : found;
+  const atEnd = extent.zero && !extent.data && offset + extent.length === node.size;
+  return atEnd && rest > 0 ? { ...extent, length: Math.min(length, extent.length + rest) } : extent;
+}
+
+/** The reference's states tell as well where the image ends, and the compared ranges are those that each image knows by itself. */
+function reachesEnd(node: BlockNode, { offset, length }: ChainExtent): boolean {
+  return offset + length >= wholeSectors(node.size);
 }
 
 /** As the reference compares them: also whether the bytes lie in a file as they are, and what is known to be zero counts as held. */
@@ -114,7 +130,7 @@ function sameState(a: ChainExtent, b: ChainExtent): boolean {
   return a.data === b.data && a.zero === b.zero && (a.hostOffset < 0) === (b.hostOffset < 0) && held(a) === held(b);
 }
 
-function sameBytes(a: Uint8Array, b: Uint8Array, start: number, length: number): boolean {
+export function sameBytes(a: Uint8Array, b: Uint8Array, start: number, length: number): boolean {
   // By memcmp where there is Node's Buffer.
   if (typeof Buffer === 'function') return Buffer.compare(a.subarray(start, start + length), b.subarray(start, start + length)) === 0;
   // Eight bytes at a time where both lie at a multiple of eight, as pieces of the pool do.

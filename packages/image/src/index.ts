@@ -1,5 +1,6 @@
 /**
- * What qemu-img does, as functions: create, info, map, convert, compare, check, amend, resize.
+ * What qemu-img does, as functions: create, info, map, convert, compare, check, amend, resize, commit, rebase, dd, measure, bench; and checksum
+ * and chain.
  *
  * @packageDocumentation
  */
@@ -13,6 +14,14 @@ export {
   changeSnapshots, listSnapshots, loadSnapshot, parseWantedSnapshot, type SnapshotAction, type SnapshotOptions, type WantedSnapshot,
 } from './snapshot.js';
 export { resizeImage, SHRINK_WARNING, type ResizeRequest } from './resize.js';
+export { commitImage, type CommitRequest } from './commit.js';
+export { rebaseImage, type RebaseRequest } from './rebase.js';
+export { ddImage, type DdRequest } from './dd.js';
+export { streamImage, type StreamedImage, type StreamRequest } from './stream.js';
+export { measurable, measureImage, type Measured, type MeasureRequest } from './measure.js';
+export { benchImage, type BenchRequest } from './bench.js';
+export { checksumImage, type Checksum, type ChecksumOptions } from './checksum.js';
+export { chainTree, type ChainTree } from './chain.js';
 export { convertImage, type CacheSetting, type ConvertRequest } from './convert/convert.js';
 export { optionHelp, optionTable, parseCreateOptions, parseSizeOption, splitOptions, wantsHelp } from './create/options.js';
 export { planCreation, type CreationPlan, type CreationRequest } from './create/plan.js';

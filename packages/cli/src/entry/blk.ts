@@ -38,6 +38,13 @@ void main(
       return process.stdin.isTTY && process.stdout.isTTY ? process.stdout : undefined;
     },
     out: (text) => void process.stdout.write(text),
+    outBytes: (bytes) =>
+      new Promise((resolve, reject) => {
+        process.stdout.write(bytes, (error) => {
+          if (error) reject(error);
+          else resolve();
+        });
+      }),
     err: (text) => void process.stderr.write(text),
     env: process.env,
     signal: stop.signal,

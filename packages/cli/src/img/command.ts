@@ -12,6 +12,8 @@ export interface ImgCommand {
   /** Help on each option. */
   readonly details: string;
   readonly options: readonly OptionSpec[];
+  /** Not there under the name of the reference tool, which has no such command. */
+  readonly own?: true;
   /** The last word is an operand even where it begins with a dash: a size such as `-1M`. */
   readonly lastIsOperand?: boolean;
   /** Resolves with the exit code. */
@@ -56,12 +58,24 @@ export function oneFile(options: Options): string {
   return options.operands[0];
 }
 
+/** `-f`, where it was given. */
+export function formatOption(options: Options): { readonly format?: string } {
+  const format = options.get('f') ?? options.get('format');
+  return format === undefined ? {} : { format };
+}
+
+/** Refuses a list of `-o` that is not one. */
+export function checkList(text: string): void {
+  if (text === '' || text.startsWith(',') || /(^|[^,])(,,)*,$/.test(text)) throw new ExitError(1, `Invalid option list: ${text}`);
+}
+
 /** A size, or the two lines that refuse it; `what` names it: `image size`. */
-export function sizeArgument(tool: Tool, what: string, text: string): number {
+export function sizeArgument(tool: Tool, what: string, text: string, least = 0, most?: number): number {
   const read = readSize(text);
-  if ('size' in read) return read.size;
-  if (read.fault === 'range') {
-    throw new ExitError(1, `Invalid ${what} specified. Must be between 0 and 9223372036854775807.`);
+  const fits = 'size' in read && read.size >= least && read.size <= (most ?? read.size);
+  if (fits) return read.size;
+  if ('size' in read || read.fault === 'range') {
+    throw new ExitError(1, `Invalid ${what} specified. Must be between ${least} and ${most ?? '9223372036854775807'}.`);
   }
   throw new ExitError(
     1,

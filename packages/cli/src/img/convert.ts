@@ -7,10 +7,11 @@ import { makeGraph } from '../graph.js';
 import { ProgressPrinter } from '../progress.js';
 import { cacheMode, sourceOf } from '../settings.js';
 import { ExitError, say, type Tool } from '../tool.js';
-import { COMMON, Options, sizeArgument, type ImgCommand } from './command.js';
+import { checkList, COMMON, Options, sizeArgument, type ImgCommand } from './command.js';
 import { specs } from './getopt.js';
 import { progressStyle } from './compare.js';
-import { checkList, creationHelp } from './create.js';
+import { convertToStream, isStream } from './convert-stream.js';
+import { creationHelp } from './create.js';
 
 /** Options of the reference tool that are not there yet; refused rather than left out silently. */
 const NOT_YET: Readonly<Record<string, string>> = {
@@ -42,6 +43,8 @@ export const convert: ImgCommand = {
   -U, --force-share    reads even while another program writes
   --image-opts, --target-image-opts  source, target are lists of options
   --untrusted          follows no reference out of the source and guesses no format
+
+The target - is standard output: the image is written front to back, its length being known beforehand; raw and qcow2, without -c.
 `,
   options: [
     ...COMMON,
@@ -71,6 +74,16 @@ export const convert: ImgCommand = {
     const quiet = options.has('q');
     const printer = new ProgressPrinter(tool.io, quiet ? 'none' : progressStyle(options));
     const progress = printer.callback;
+    if (isStream(tool, target)) {
+      return convertToStream(tool, graph, options, printer.style, {
+        sources: names.slice(0, -1).map((name) => sourceOf(name, options.has('image-opts'))),
+        format,
+        options: await targetOptions(graph, format, target, options.all('o')),
+        ...given('sourceFormat', settings.sourceFormat),
+        ...given('sourceCache', settings.sourceCache),
+        ...given('forceShare', settings.forceShare),
+      });
+    }
     try {
       await convertImage(graph, {
         ...settings,
@@ -88,8 +101,7 @@ export const convert: ImgCommand = {
     } catch (error) {
       if (error instanceof BlockError && error.message.startsWith('error while')) {
         printer.end();
-        say(tool, error.message);
-        if (!tool.alias) say(tool, `the target '${target}' is incomplete`);
+        say(tool, tool.alias ? error.message : `${error.message}; the target '${target}' is incomplete`);
         return 1;
       }
       if (tool.io.signal.aborted) throw new ExitError(130, `interrupted: the target '${target}' is incomplete`);

@@ -3,7 +3,7 @@ import { protocolDefinition } from '@blk/core-graph';
 import { optionHelp, planCreation, wantsHelp } from '@blk/image';
 import { makeGraph } from '../graph.js';
 import { ExitError, UsageError } from '../tool.js';
-import { COMMON, Options, sizeArgument, type ImgCommand } from './command.js';
+import { checkList, COMMON, Options, sizeArgument, type ImgCommand } from './command.js';
 import { specs } from './getopt.js';
 
 export const create: ImgCommand = {
@@ -15,12 +15,13 @@ export const create: ImgCommand = {
   -u                   takes the backing file's name as it is, without a look at it
   -o NAME=VALUE,…      options of the format; -o help lists them
   -q                   says nothing
+  --untrusted          follows no reference out of the backing file and guesses no format
 `,
   options: [...COMMON, ...specs('f= F= b= u o= q')],
 
   async run(tool, parsed) {
     const options = new Options(parsed);
-    const graph = makeGraph(tool);
+    const graph = makeGraph(tool, { untrusted: options.has('untrusted') });
     const format = options.get('f') ?? 'raw';
     const texts = options.all('o');
     for (const text of texts) checkList(text);
@@ -46,10 +47,6 @@ export const create: ImgCommand = {
     return 0;
   },
 };
-
-export function checkList(text: string): void {
-  if (text === '' || text.startsWith(',') || /(^|[^,])(,,)*,$/.test(text)) throw new ExitError(1, `Invalid option list: ${text}`);
-}
 
 /** The options that the format takes, and with a file name those of its protocol. */
 export async function creationHelp(graph: ReturnType<typeof makeGraph>, format: string, filename: string | undefined): Promise<string> {

@@ -20,6 +20,7 @@ export const resize: ImgCommand = {
   --preallocation=MODE off (default), metadata, falloc or full: space for what is added
   -q                   says nothing
   --image-opts         filename is a list of options
+  --untrusted          follows no reference out of the image and guesses no format
 `,
   options: [...COMMON, ...specs('f= q :preallocation= :shrink')],
   lastIsOperand: true,
@@ -33,7 +34,7 @@ export const resize: ImgCommand = {
     const sign = size.startsWith('+') ? 'grow' : size.startsWith('-') ? 'shrink' : undefined;
     const bytes = sizeOf(sign === undefined ? size : size.slice(1));
     if (sign === undefined && bytes >= 2 ** 63) throw new ExitError(1, 'New image size must be positive');
-    const graph = makeGraph(tool);
+    const graph = makeGraph(tool, { untrusted: options.has('untrusted') });
     const format = options.get('f');
     try {
       await resizeImage(graph, sourceOf(filename, options.has('image-opts')), {

@@ -14,6 +14,26 @@ export function nodeExtent(node: BlockNode, offset: number, length: number): May
   return isPromise(found) ? found.then((extent) => refine(node, offset, extent, inside)) : refine(node, offset, found, inside);
 }
 
+/** Images are spoken of in sectors of this many bytes: the rest of a last one belongs to the image as its bytes do. */
+const SECTOR = 512;
+
+function wholeSectors(bytes: number): number {
+  return Math.ceil(bytes / SECTOR) * SECTOR;
+}
+
+/** What lies behind the end of a backing file: zeroes, and up to the end of the last sector as allocated, and placed, as the byte before. */
+function restOfSector(node: BlockNode, offset: number, length: number): MaybePromise<Extent> {
+  const { size } = node;
+  const rest = wholeSectors(size) - offset;
+  if (rest <= 0) return zeroExtent(length);
+  const before = node.extent(size - 1, 1);
+  const tail = ({ allocated, hostOffset }: Extent): Extent => ({
+    ...zeroExtent(Math.min(rest, length), hostOffset < 0 ? -1 : hostOffset + 1 + offset - size),
+    allocated,
+  });
+  return isPromise(before) ? before.then(tail) : tail(before);
+}
+
 function refine(node: BlockNode, offset: number, found: Extent, inside: number): MaybePromise<Extent> {
   const extent = found.length > inside ? resized(found, inside) : found;
   if (!extent.allocated) {
@@ -22,8 +42,9 @@ function refine(node: BlockNode, offset: number, found: Extent, inside: number):
     const backing = node.backing?.node;
     if (backing === undefined) return extent.zero ? extent : { ...extent, zero: true };
     // Beyond the end of a shorter backing file there is nothing to fall back to.
-    if (offset >= backing.size) return { ...extent, zero: true };
-    return offset + extent.length > backing.size ? resized(extent, backing.size - offset) : extent;
+    const end = wholeSectors(backing.size);
+    if (offset >= end) return { ...extent, zero: true };
+    return offset + extent.length > end ? resized(extent, end - offset) : extent;
   }
   if (!extent.data || extent.zero || extent.hostOffset < 0) return extent;
   const below = node.children.get('data-file') ?? node.children.get('file');
@@ -81,7 +102,7 @@ function descend(
   depth: number,
   base: BlockNode | undefined,
 ): MaybePromise<ChainExtent> {
-  const found = node.extent(offset, length);
+  const found = depth > 0 && offset >= node.size ? restOfSector(node, offset, length) : node.extent(offset, length);
   const decide = (extent: Extent): MaybePromise<ChainExtent> => {
     const next = backingBelow(node);
     if (extent.allocated || extent.zero || next === undefined || next === base) {

@@ -14,8 +14,8 @@ import type { Plan, Segment } from './plan.js';
 import type { Sources } from './sources.js';
 
 export interface CopyOptions {
-  readonly sources: Sources;
-  readonly plan: Plan;
+  readonly sources: Pick<Sources, 'read'>;
+  readonly plan: Pick<Plan, 'next'>;
   readonly target: Backend;
   readonly pool: BufferPool;
   /** Bytes of one request; a multiple of the granularity. */

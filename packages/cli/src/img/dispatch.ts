@@ -1,0 +1,91 @@
+/** Commands that work on images: finding them, help, and how they end. */
+import { BlockError, messageOf } from '@blk/core-graph';
+import type { CommandLine } from '../getopt.js';
+import { readSecrets } from '../secrets.js';
+import { ExitError, say, UsageError, versionText, type Tool } from '../tool.js';
+import type { ImgCommand } from './command.js';
+import { parseCommandLine } from './getopt.js';
+import { imgHelp } from './help.js';
+
+/** Commands of qemu-img that are not there yet. */
+const NOT_YET = ['amend'];
+
+/** Runs `argv`, one of the commands with its arguments. Resolves with the exit code; everything has been told by then. */
+export async function runCommand(tool: Tool, argv: readonly string[], commands: readonly ImgCommand[]): Promise<number> {
+  try {
+    return await dispatch(tool, argv, commands.filter(({ own }) => own !== true || !tool.alias));
+  } catch (error) {
+    return ended(tool, error);
+  }
+}
+
+async function dispatch(tool: Tool, argv: readonly string[], commands: readonly ImgCommand[]): Promise<number> {
+  const [name, ...args] = argv;
+  if (name === undefined) throw new UsageError('Not enough arguments');
+  if (name === '-h' || name === '--help') return show(tool, imgHelp(tool, commands));
+  if (name === '-V' || name === '--version') return show(tool, versionText(tool));
+  if (name.startsWith('-')) throw new UsageError(`unrecognized option '${name}'`);
+  const command = commands.find((candidate) => candidate.name === name);
+  if (command === undefined) {
+    if (NOT_YET.includes(name)) throw new ExitError(1, `the command '${name}' is not supported yet`);
+    throw new UsageError(`Command not found: ${name}`);
+  }
+  if (wantsHelp(args, command)) return show(tool, commandHelp(tool, command));
+  const parsed = parse(command, args);
+  const objects = parsed.options.filter(({ name: option }) => option === 'object').map(({ value }) => value ?? '');
+  return command.run({ ...tool, secrets: await readSecrets(objects) }, parsed);
+}
+
+function parse(command: ImgCommand, args: readonly string[]): CommandLine {
+  if (command.lastIsOperand !== true) return parseCommandLine(args, command.options);
+  const last = args[args.length - 1];
+  if (last === undefined || args.length < 2) throw new UsageError('Not enough arguments');
+  const { options, operands } = parseCommandLine(args.slice(0, -1), command.options);
+  return { options, operands: [...operands, last] };
+}
+
+/** Help goes before everything else, wrong options included. */
+function wantsHelp(args: readonly string[], command: ImgCommand): boolean {
+  if (args[0] === '-h' || args[0] === '--help') return true;
+  try {
+    return parseCommandLine(args, command.options).options.some(({ name }) => name === 'help');
+  } catch {
+    return false;
+  }
+}
+
+function show(tool: Tool, text: string): number {
+  tool.io.out(text);
+  return 0;
+}
+
+/** Tells of a failure and gives the exit code. */
+export function ended(tool: Tool, error: unknown, code = 1): number {
+  if (error instanceof UsageError) {
+    say(tool, error.message);
+    tool.io.err(`Try '${tool.name} --help' for more information\n`);
+    return code;
+  }
+  if (error instanceof ExitError) {
+    if (error.message !== '') say(tool, error.message);
+    tool.io.err(error.hint);
+    return error.code;
+  }
+  if (tool.io.signal.aborted) {
+    say(tool, 'interrupted');
+    return 130;
+  }
+  if (error instanceof BlockError && /\nDetected format of .*\.$/.test(error.message)) {
+    // The reference ends this one without a line's end.
+    tool.io.err(`${tool.name}: ${error.message}`);
+    return code;
+  }
+  say(tool, error instanceof BlockError ? messageOf(error) : `unexpected failure: ${messageOf(error).split('\n', 1)[0]}`);
+  if (tool.io.env['BLK_DEBUG'] === '1' && error instanceof Error) tool.io.err(`${error.stack}\n`);
+  return code;
+}
+
+/** What `--help` of one command prints. */
+export function commandHelp(tool: Tool, command: ImgCommand): string {
+  return `usage: ${tool.name} ${command.name} ${command.synopsis}\n\n${command.name} ${command.summary}\n\n${command.details}`;
+}
