@@ -54,7 +54,8 @@ const makers: Record<Source, Maker> = {
       return block;
     }),
   'text.raw': (path) => write(path, 128 * MiB, (random, block) => fillWithText(random, block)),
-  'text.qcow2': async (path, get) => convert('raw', await get('text.raw'), path, ['-c']),
+  'long-text.raw': (path) => write(path, 512 * MiB, (random, block) => fillWithText(random, block)),
+  'long-text.qcow2': async (path, get) => convert('raw', await get('long-text.raw'), path, ['-c']),
 };
 
 async function write(

@@ -4,7 +4,7 @@
 export type Side = 'ours' | 'reference';
 
 /** A file that workloads start from. Sources are never written; a workload that writes gets copies. */
-export type Source = 'full.raw' | 'full.qcow2' | 'sparse.raw' | 'sparse.qcow2' | 'fragmented.raw' | 'text.raw' | 'text.qcow2';
+export type Source = 'full.raw' | 'full.qcow2' | 'sparse.raw' | 'sparse.qcow2' | 'fragmented.raw' | 'text.raw' | 'long-text.raw' | 'long-text.qcow2';
 
 interface Common {
   /** Unique; what the filter on the command line looks in. */

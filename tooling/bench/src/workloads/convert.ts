@@ -13,5 +13,5 @@ export const convert: readonly Convert[] = [
   { ...base, id: 'convert-qcow2-raw-full', title: 'convert qcow2 to raw, full, 1 GiB', row: 9, bar: 0.9, goal: 1, source: 'full.qcow2', to: 'raw', target: 'new' },
   { ...base, id: 'convert-qcow2-raw-sparse', title: 'convert qcow2 to raw, a quarter data, 2 GiB', row: 9, bar: 0.9, goal: 1, source: 'sparse.qcow2', to: 'raw', target: 'new' },
   { ...base, id: 'convert-c-zlib', title: 'convert -c, raw to qcow2, zlib, 128 MiB', row: 10, bar: 1.5, goal: 1.9, source: 'text.raw', to: 'qcow2', target: 'new', words: '-c' },
-  { ...base, id: 'convert-compressed-raw', title: 'convert compressed qcow2 to raw, 128 MiB, -n', row: 11, bar: 1.2, goal: 2, source: 'text.qcow2', to: 'raw', target: 'existing' },
+  { ...base, id: 'convert-compressed-raw', title: 'convert compressed qcow2 to raw, 512 MiB, -n', row: 11, bar: 1.2, goal: 2, source: 'long-text.qcow2', to: 'raw', target: 'existing' },
 ];
