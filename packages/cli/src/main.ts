@@ -110,6 +110,7 @@ Disk images: looking at them, making, converting and serving them. Options and o
   resize    changes the size of an image
   snapshot  lists, takes, applies and deletes internal snapshots
   bitmap    changes a persistent dirty bitmap of an image
+  check     looks for what does not fit together in an image, and repairs it
   compare   tells whether two images have the same content
   commit    writes what an image holds into its backing file
   rebase    gives an image another backing file

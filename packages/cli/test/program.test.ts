@@ -8,6 +8,7 @@ import { Script } from 'node:vm';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { prng, run, startQemuNbd, tempDir } from '@blk/oracle';
 import { buildProgram } from '../bundle.mjs';
+import { COMMANDS } from '../src/img/all.js';
 import { ours } from './img-support.js';
 
 const packageDir = join(import.meta.dirname, '..');
@@ -33,7 +34,7 @@ describe('the program', () => {
   test('says what it is, and helps with every command', async () => {
     expect(await blk('--version')).toEqual({ code: 0, stdout: 'blk version 0.1.0\n', stderr: '' });
     const help = await blk('--help');
-    for (const name of ['info', 'create', 'convert', 'map', 'resize', 'compare', 'commit', 'rebase', 'dd', 'measure', 'bench', 'checksum', 'chain', 'link', 'io', 'nbd', 'serve']) {
+    for (const name of [...COMMANDS.map((command) => command.name), 'io', 'nbd', 'serve']) {
       expect(help.stdout).toContain(`  ${name} `);
       const own = await blk(name, '--help');
       expect(own).toMatchObject({ code: 0, stderr: '' });
