@@ -1,5 +1,5 @@
 /** Finds the holes of a file. */
-import { dataExtent, resized, zeroExtent, type Extent, type MaybePromise } from '@blk/core-graph';
+import { dataExtent, zeroExtent, type Extent, type MaybePromise } from '@blk/core-graph';
 import { Errno, type Native } from './native/native.js';
 
 /** A search that took longer, in nanoseconds, sends the next ones to a thread. */
@@ -47,10 +47,9 @@ export class HoleFinder {
 
   /** What follows from where the next data and the next hole begin. */
   #extent(offset: number, length: number, data: number, hole: number): Extent {
-    const here = zeroExtent(length, offset);
-    if (data === Errno.ENXIO) return here;
+    if (data === Errno.ENXIO) return zeroExtent(length, offset);
     this.#data = data > offset ? data : -1;
-    if (data > offset) return resized(here, Math.min(length, data - offset));
+    if (data > offset) return zeroExtent(Math.min(length, data - offset), offset);
     // An error of a file system that does not know holes; or one that changed between the two calls.
     if (data < 0 || hole <= offset) return dataExtent(length, offset);
     this.#from = offset;

@@ -138,6 +138,7 @@ async function copyInto(
     granularity: 0,
     zeroed: false,
     compress: false,
+    together: target.root.storage?.role === 'storage',
     lanes: 8,
     inOrder: true,
     rateLimit,

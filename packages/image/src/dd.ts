@@ -63,6 +63,7 @@ export async function ddImage(graph: BlockGraph, request: DdRequest): Promise<bo
           granularity: 0,
           zeroed: false,
           compress: false,
+          together: false,
           lanes: 8,
           inOrder: true,
           rateLimit: 0,

@@ -103,14 +103,18 @@ function descend(
   base: BlockNode | undefined,
 ): MaybePromise<ChainExtent> {
   const found = depth > 0 && offset >= node.size ? restOfSector(node, offset, length) : node.extent(offset, length);
-  const decide = (extent: Extent): MaybePromise<ChainExtent> => {
-    const next = backingBelow(node);
-    if (extent.allocated || extent.zero || next === undefined || next === base) {
-      return { ...extent, offset, depth };
-    }
-    return descend(next, offset, extent.length, depth + 1, base);
-  };
-  return isPromise(found) ? found.then(decide) : decide(found);
+  return isPromise(found)
+    ? found.then((extent) => decide(node, extent, offset, depth, base))
+    : decide(node, found, offset, depth, base);
+}
+
+function decide(node: BlockNode, extent: Extent, offset: number, depth: number, base: BlockNode | undefined): MaybePromise<ChainExtent> {
+  const next = backingBelow(node);
+  if (extent.allocated || extent.zero || next === undefined || next === base) {
+    const { length, data, zero, allocated, compressed, hostOffset } = extent;
+    return { length, data, zero, allocated, compressed, hostOffset, offset, depth };
+  }
+  return descend(next, offset, extent.length, depth + 1, base);
 }
 
 /** Whether the node shows its child's bytes at the same place. */

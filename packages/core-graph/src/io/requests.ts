@@ -6,12 +6,28 @@
  */
 import type { Completion } from '../completion.js';
 
-export interface TrackedRequest {
-  readonly offset: number;
-  readonly end: number;
-  readonly serialising: boolean;
-  readonly done: Promise<void>;
-  readonly finish: () => void;
+export class TrackedRequest {
+  #done: Promise<void> | undefined;
+  #settle: (() => void) | undefined;
+  #finished = false;
+
+  constructor(
+    readonly offset: number,
+    readonly end: number,
+    readonly serialising: boolean,
+    private readonly onFinish: (request: TrackedRequest) => void,
+  ) {}
+
+  /** Resolves when the request is finished. Made for those who ask: hardly any request is waited for. */
+  get done(): Promise<void> {
+    return (this.#done ??= this.#finished ? Promise.resolve() : new Promise<void>((resolve) => (this.#settle = resolve)));
+  }
+
+  finish(): void {
+    this.#finished = true;
+    this.onFinish(this);
+    this.#settle?.();
+  }
 }
 
 export class Requests {
@@ -31,34 +47,29 @@ export class Requests {
   }
 
   /** Counts a request that is waiting for `work`; the result settles as `work` does. */
-  async track(work: Promise<void>, offset: number, length: number): Promise<void> {
+  track(work: Promise<void>, offset: number, length: number): Promise<void> {
     const request = this.begin(offset, length, false);
-    try {
-      await work;
-    } finally {
-      request.finish();
-    }
+    return work.then(
+      () => { request.finish(); },
+      (error: unknown) => {
+        request.finish();
+        throw error;
+      },
+    );
   }
 
   begin(offset: number, length: number, serialising: boolean): TrackedRequest {
-    let resolve!: () => void;
-    const done = new Promise<void>((settle) => (resolve = settle));
-    const request: TrackedRequest = {
-      offset,
-      end: offset + length,
-      serialising,
-      done,
-      finish: () => {
-        this.#active.delete(request);
-        if (serialising && --this.#serialising === 0) this.serialisingChanged();
-        resolve();
-        if (this.#active.size === 0) this.#wakeIdle();
-      },
-    };
+    const request = new TrackedRequest(offset, offset + length, serialising, this.#finished);
     this.#active.add(request);
     if (serialising && this.#serialising++ === 0) this.serialisingChanged();
     return request;
   }
+
+  readonly #finished = (request: TrackedRequest): void => {
+    this.#active.delete(request);
+    if (request.serialising && --this.#serialising === 0) this.serialisingChanged();
+    if (this.#active.size === 0) this.#wakeIdle();
+  };
 
   /** Waits for the serialising requests that overlap the range. The caller tracks its request in the same turn. */
   waitForSerialising(offset: number, length: number): Completion {

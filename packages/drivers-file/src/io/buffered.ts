@@ -10,15 +10,16 @@ import type { Completion } from '@blk/core-graph';
 import type { Calls, NoWaitCalls } from '../native/native.js';
 import { Errno } from '../native/native.js';
 import type { Explain, FileIo } from './file-io.js';
+import { Gather } from './gather.js';
 import { InFlight } from './in-flight.js';
 import { CACHED, Pace } from './pace.js';
-import { poolRead, poolWrite } from './pool.js';
+import { poolRead, poolWrite, poolWritev } from './pool.js';
 import type { Turns } from './turns.js';
 
 /** Most reads that go to the pool without a try, after misses in a row. */
 const MAX_SKIP = 64;
 
-/** Shortest read, in bytes, that goes to the pool because others wait for their turn already. */
+/** Shortest transfer, in bytes, that goes to the pool because others wait for their turn already. */
 const SPILL = 256 * 1024;
 /**
  * Reads of so many bytes always go there: whoever asks for so much at a time copies, and writes meanwhile what came before.
@@ -44,6 +45,7 @@ export class BufferedIo implements FileIo {
   readonly #reads = new Pace(CACHED);
   readonly #writes = new Pace(CACHED);
   readonly #inFlight = new InFlight();
+  readonly #gather = new Gather((offset, buffers, length) => this.#writeGathered(offset, buffers, length));
   #noWait: NoWaitCalls | undefined;
   #skip = 0;
   #misses = 0;
@@ -75,8 +77,24 @@ export class BufferedIo implements FileIo {
   write(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
     if (!this.#writes.onLoop) return this.#writeInPool(offset, buffer, start, length, 0);
     if (this.#turns.take(length)) return this.#writeHere(offset, buffer, start, length);
-    return this.#afterTurn(length, () => this.#writeHere(offset, buffer, start, length));
+    if (length >= SPILL) return this.#afterTurn(length, () => this.#writeHere(offset, buffer, start, length));
+    return this.#inFlight.track(this.#gather.write(offset, buffer, start, length));
   }
+
+  /** Short writes that were asked for beyond a turn's work: many together by another processor, a few in the next turn. */
+  readonly #writeGathered = async (offset: number, buffers: readonly Uint8Array[], length: number): Promise<void> => {
+    if (length < SPILL) {
+      await this.#turns.wait(length);
+      return buffers.length === 1 ? this.#writeHere(offset, buffers[0], 0, length) : this.#writevHere(offset, buffers, length);
+    }
+    const before = this.#now();
+    try {
+      await poolWritev(this.#fd, offset, buffers, length);
+    } catch (error) {
+      throw this.#explain('write', error);
+    }
+    this.#writes.pooled(before, this.#now(), length);
+  };
 
   readonly writev = (offset: number, buffers: readonly Uint8Array[]): Completion => {
     const length = totalLength(buffers);

@@ -1,5 +1,5 @@
 /** Transfers in libuv's thread pool: whole, however short the system's single calls are. */
-import { read, write } from 'node:fs';
+import { read, write, writev } from 'node:fs';
 
 /** Longest single call; Linux moves at most 2 GiB less a page. */
 const MAX_CALL = 1024 * 1024 * 1024;
@@ -52,4 +52,25 @@ export function poolWrite(fd: number, offset: number, buffer: Uint8Array, start:
     };
     next();
   });
+}
+
+/** Writes buffers, `length` bytes in all, one behind the other. */
+export async function poolWritev(fd: number, offset: number, buffers: readonly Uint8Array[], length: number): Promise<void> {
+  let done = await new Promise<number>((resolve, reject) => {
+    writev(fd, buffers, offset, (error, count) => {
+      if (error) reject(error);
+      else resolve(count);
+    });
+  });
+  if (done === length) return;
+  // The system took a part: a full disk, or its limit. The rest buffer by buffer, which finds out why.
+  let at = 0;
+  for (const buffer of buffers) {
+    const start = Math.max(0, done - at);
+    if (start < buffer.length) {
+      await poolWrite(fd, offset + at + start, buffer, start, buffer.length - start);
+      done = at + buffer.length;
+    }
+    at += buffer.length;
+  }
 }

@@ -229,6 +229,7 @@ async function fill(graph: BlockGraph, sources: Sources, target: Backend, reques
     granularity: sparse === 0 && !compress ? 0 : Math.max(compress ? 0 : sparse, cluster ?? 0),
     zeroed,
     compress,
+    together: root.storage?.role === 'storage' && !compress,
     lanes: request.parallel ?? 8,
     // Clusters are packed while others are stored; where they come to lie in the file is nobody's concern.
     inOrder: request.outOfOrder !== true && !(compress && request.parallel !== 1),

@@ -6,11 +6,12 @@
  * of files are read in the thread pool (see drivers-file): a few lanes then read while one writes.
  */
 import {
-  isPromise, repeat, zeroRun, WriteFlag, type Backend, type BufferPool, type Completion, type MaybePromise,
+  isPromise, repeat, zeroRun, WriteFlag, type Backend, type BufferPool, type Completion,
 } from '@blk/core-graph';
 import { errnoText } from '../failure.js';
 import { nextTurn, Pace, type Progress } from '../pause.js';
-import type { Plan, Segment } from './plan.js';
+import type { Plan } from './plan.js';
+import { Requests, type Request } from './requests.js';
 import type { Sources } from './sources.js';
 
 export interface CopyOptions {
@@ -25,6 +26,8 @@ export interface CopyOptions {
   /** What is not written reads as zeroes. */
   readonly zeroed: boolean;
   readonly compress: boolean;
+  /** Short ranges are copied together: the target puts what is written one behind the other. */
+  readonly together: boolean;
   /** Most requests under way. */
   readonly lanes: number;
   /** Writes begin in the order of their offsets, one after the other. */
@@ -37,16 +40,10 @@ export interface CopyOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-interface Request extends Segment {
-  readonly number: number;
-}
-
 /** One reads while another writes, and a third is at hand when either is done. */
 const CACHED_LANES = 3;
 /** Milliseconds after which a wait is one for a device. */
 const LONG_WAIT = 2;
-/** Longest range that is zeroed at once. */
-const ZERO_PIECE = 1024 * 1024 * 1024;
 
 export async function copy(options: CopyOptions): Promise<void> {
   await new Copier(options).run();
@@ -56,17 +53,15 @@ class Copier {
   readonly #pace: Pace;
   readonly #lanes = new Set<Promise<void>>();
   readonly #turns = new Map<number, () => void>();
-  #segment: Segment | undefined;
-  #fetching: Promise<void> | undefined;
-  #requests = 0;
+  readonly #requests: Requests;
   #turn = 0;
   #done = 0;
-  #ended = false;
   #failure: { readonly error: unknown } | undefined;
   readonly #began = performance.now();
 
   constructor(private readonly options: CopyOptions) {
     this.#pace = new Pace(options.signal);
+    this.#requests = new Requests(options);
   }
 
   async run(): Promise<void> {
@@ -93,13 +88,13 @@ class Copier {
     try {
       while (this.#failure === undefined) {
         if (this.#pace.due()) await this.#pace.pause();
-        const next = this.#slice() ?? this.#fetch();
+        const next = this.#requests.next();
         const request = isPromise(next) ? await next : next;
         if (request === undefined) return;
         const done = this.#perform(request, buffer);
         if (done !== undefined) await done;
         if (request.action === 'data') {
-          this.#done += request.length;
+          for (const { length } of request.ranges) this.#done += length;
           this.options.progress?.(this.#done, this.options.total);
           if (this.options.rateLimit > 0) await this.#slowDown();
         }
@@ -109,67 +104,41 @@ class Copier {
     }
   }
 
-  /** The next piece of the segment at hand. */
-  #slice(): Request | undefined {
-    const segment = this.#segment;
-    if (segment === undefined) return undefined;
-    const { piece } = this.options;
-    const most = segment.action === 'data' ? piece - (segment.offset % piece) : ZERO_PIECE;
-    const length = Math.min(most, segment.length);
-    const rest = segment.length - length;
-    this.#segment = rest === 0 ? undefined : { ...segment, offset: segment.offset + length, length: rest };
-    return { ...segment, length, number: this.#requests++ };
-  }
-
-  #fetch(): MaybePromise<Request | undefined> {
-    // One lane asks at a time; the others take what it was told.
-    while (this.#fetching === undefined && !this.#ended) {
-      const fetching = this.#advance();
-      if (fetching !== undefined) {
-        this.#fetching = fetching;
-        break;
-      }
-      const request = this.#slice();
-      if (request !== undefined) return request;
-    }
-    return this.#fetching?.then(() => this.#slice() ?? this.#fetch());
-  }
-
-  /** Asks the plan for the next segment. */
-  #advance(): Completion {
-    const take = (segment: Segment | undefined): void => {
-      this.#segment = segment;
-      this.#ended = segment === undefined;
-      this.#fetching = undefined;
-    };
-    const explain = (error: unknown): never => {
-      this.#fetching = undefined;
-      throw errnoText(error, 'error while reading block status');
-    };
-    try {
-      const segment = this.options.plan.next();
-      if (isPromise(segment)) return segment.then(take).catch(explain);
-      take(segment);
-      return undefined;
-    } catch (error) {
-      return explain(error);
-    }
-  }
-
   /** Reads where there is something to read, then writes, in turn. */
   #perform(request: Request, buffer: Uint8Array): Completion {
     if (request.action !== 'data') return this.#inTurn(request, buffer);
-    const { offset, length } = request;
+    const read = this.#forEach(request, (offset, at, length) => this.#read(offset, buffer, at, length));
+    return read === undefined ? this.#inTurn(request, buffer) : read.then(() => this.#inTurn(request, buffer));
+  }
+
+  /** All ranges of a request at once; they lie one behind the other in the buffer. Over when all are, also after an error. */
+  #forEach({ ranges }: Request, work: (offset: number, at: number, length: number) => Completion): Completion {
+    if (ranges.length === 1) return work(ranges[0].offset, 0, ranges[0].length);
+    const pending: Promise<void>[] = [];
+    let at = 0;
+    for (const { offset, length } of ranges) {
+      try {
+        const done = work(offset, at, length);
+        if (done !== undefined) pending.push(done);
+      } catch (error) {
+        pending.push(Promise.reject(asError(error)));
+        break;
+      }
+      at += length;
+    }
+    return pending.length === 0 ? undefined : this.#waiting(settled(pending));
+  }
+
+  #read(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
     const explain = (error: unknown): never => {
       throw errnoText(error, `error while reading at byte ${offset}`);
     };
-    let read: Completion;
     try {
-      read = this.options.sources.read(offset, buffer, 0, length);
+      const read = this.options.sources.read(offset, buffer, start, length);
+      return read === undefined ? undefined : this.#waiting(read).catch(explain);
     } catch (error) {
       return explain(error);
     }
-    return read === undefined ? this.#inTurn(request, buffer) : this.#waiting(read).then(() => this.#inTurn(request, buffer), explain);
   }
 
   #inTurn(request: Request, buffer: Uint8Array): Completion {
@@ -182,10 +151,9 @@ class Copier {
   }
 
   #inOwnTurn(request: Request, buffer: Uint8Array): Completion {
-    const { action, offset, length } = request;
     let done: Completion = undefined;
-    if (action === 'data') done = this.#store(offset, buffer, length);
-    else if (action === 'zero' && !this.options.zeroed) done = this.#writeZeroes(offset, length);
+    if (request.action === 'data') done = this.#forEach(request, (offset, at, length) => this.#store(offset, buffer, at, length));
+    else if (request.action === 'zero' && !this.options.zeroed) done = this.#writeZeroes(request.ranges[0].offset, request.ranges[0].length);
     if (done !== undefined) return done.then(() => { this.#passTurn(request.number); });
     this.#passTurn(request.number);
   }
@@ -199,17 +167,18 @@ class Copier {
   }
 
   /** Writes the parts of a piece that are not zero; the others too, where the target does not read as zeroes already. */
-  #store(offset: number, buffer: Uint8Array, length: number): Completion {
+  #store(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
     const { granularity, zeroed } = this.options;
-    if (granularity === 0) return this.#write(offset, buffer, 0, length);
-    let at = 0;
+    if (granularity === 0) return this.#write(offset, buffer, start, length);
+    const end = start + length;
+    let at = start;
     return repeat(() => {
-      if (at >= length) return false;
-      const { length: run, zero } = zeroRun(buffer, at, length, granularity);
-      const start = at;
+      if (at >= end) return false;
+      const { length: run, zero } = zeroRun(buffer, at, end, granularity);
+      const from = at;
       at += run;
-      if (!zero) return this.#write(offset + start, buffer, start, run);
-      return zeroed ? undefined : this.#writeZeroes(offset + start, run);
+      if (!zero) return this.#write(offset + from - start, buffer, from, run);
+      return zeroed ? undefined : this.#writeZeroes(offset + from - start, run);
     });
   }
 
@@ -244,10 +213,10 @@ class Copier {
    * cache serves them in other threads: further buffers would cost more of the CPU's cache than they bring.
    */
   #waiting(done: Promise<void>): Promise<void> {
-    if (this.#lanes.size >= this.options.lanes || this.#ended) return done;
+    if (this.#lanes.size >= this.options.lanes || this.#requests.ended) return done;
     let waits = true;
     const goOn = (): void => {
-      if (waits && this.#lanes.size < this.options.lanes && !this.#ended && this.#failure === undefined) this.#start();
+      if (waits && this.#lanes.size < this.options.lanes && !this.#requests.ended && this.#failure === undefined) this.#start();
     };
     const timer = this.#lanes.size < CACHED_LANES ? undefined : setTimeout(goOn, LONG_WAIT);
     if (timer === undefined) nextTurn(() => { nextTurn(goOn); });
@@ -268,6 +237,15 @@ class Copier {
     const ahead = (this.#done / this.options.rateLimit) * 1000 - (performance.now() - this.#began);
     if (ahead > 1) await new Promise<void>((resolve) => setTimeout(resolve, ahead));
   }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
+
+/** Over when all are; fails as the first one did. */
+async function settled(pending: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(pending)) if (result.status === 'rejected') throw result.reason;
 }
 
 function notWritten(error: unknown, offset: number): unknown {
