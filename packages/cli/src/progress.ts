@@ -1,4 +1,5 @@
 /** How far a long command is: the reference tools' line, rewritten in place, or lines of JSON for programs. */
+import type { Progress } from '@blk/image';
 import type { ToolIo } from './tool.js';
 
 export type ProgressStyle = 'none' | 'text' | 'json';
@@ -9,21 +10,30 @@ const JSON_INTERVAL = 200;
 export class ProgressPrinter {
   #last = -1;
   #time = 0;
+  #percent = 0;
+  readonly #unsubscribe: (() => void) | undefined;
 
   constructor(
     private readonly io: ToolIo,
     readonly style: ProgressStyle,
-  ) {}
+  ) {
+    if (style === 'none') this.#unsubscribe = io.onProgressWanted?.(() => { io.err(`    (${this.#percent.toFixed(2)}/100%)\n`); });
+  }
 
-  /** To be handed to what does the work; undefined where nobody wants to know. */
-  get callback(): ((done: number, total: number) => void) | undefined {
-    return this.style === 'none' ? undefined : (done, total) => {
+  /** To be handed to what does the work; undefined where nobody can want to know. */
+  get callback(): Progress | undefined {
+    if (this.style === 'none' && this.#unsubscribe === undefined) return undefined;
+    const report = (done: number, total: number): void => {
       this.report(done, total);
     };
+    // Whoever may ask gets an answer that costs nothing.
+    return this.style === 'none' ? Object.assign(report, { rough: true }) : report;
   }
 
   report(done: number, total: number): void {
     const percent = total === 0 ? 0 : (done / total) * 100;
+    this.#percent = percent;
+    if (this.style === 'none') return;
     if (this.#last >= 0 && percent - this.#last <= 1 && !(percent >= 100 && this.#last < 100) && !this.#isTime()) return;
     this.#last = percent;
     if (this.style === 'text') this.io.out(`    (${percent.toFixed(2)}/100%)\r`);
@@ -37,6 +47,7 @@ export class ProgressPrinter {
 
   /** Ends the line. */
   end(): void {
+    this.#unsubscribe?.();
     if (this.style === 'text') this.io.out('\n');
   }
 

@@ -14,6 +14,8 @@ export interface ToolIo {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Interrupts the work: what SIGINT and SIGTERM are to the program. */
   readonly signal: AbortSignal;
+  /** Calls back whenever somebody wants to know how far the work is (SIGUSR1); the returned function ends that. */
+  onProgressWanted?(listener: () => void): () => void;
   /** `FileDriversOptions.lockList`, for commands that only look. */
   readonly lockList?: Promise<string | undefined>;
 }
@@ -44,6 +46,9 @@ export class ExitError extends Error {
     super(message);
   }
 }
+
+/** Exit code of a command that a signal stopped. */
+export const INTERRUPTED = 130;
 
 /** A wrong command line: the message, and where to find help. */
 export class UsageError extends Error {}

@@ -1,9 +1,9 @@
 // Commands that change or measure images, beside qemu-img: the same lines on the same files, outputs as text, results as content.
-import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { prng, qemuIo, skipUnless, tempDir, type TempDir } from '@blk/oracle';
-import { emptyFolder, oursIn, reference, twoSides } from './img-support.js';
+import { emptyFolder, expectSameFiles, oursIn, reference, twoSides } from './img-support.js';
 
 const needs = skipUnless('qemu-img', 'qemu-io');
 
@@ -136,26 +136,6 @@ describe.skipIf(needs.skip)(needs.title('blk beside qemu-img: commit, rebase, dd
 
 function withoutTime<T extends { readonly stdout: string }>(ran: T): T {
   return { ...ran, stdout: ran.stdout.replace(/completed in [\d.]+ seconds/, 'completed in N seconds') };
-}
-
-/** Every image of both folders shows the same content by the reference tool, and ours are clean. */
-async function expectSameFiles(mine: string, theirs: string): Promise<void> {
-  for (const sub of ['.', 'sub']) {
-    expect(readdirSync(join(mine, sub)).sort()).toEqual(readdirSync(join(theirs, sub)).sort());
-    for (const name of readdirSync(join(theirs, sub))) {
-      if (name === 'sub') continue;
-      const a = join(sub, name);
-      if (readFileSync(join(mine, a)).equals(readFileSync(join(theirs, a)))) continue;
-      const { stdout } = await reference(['info', '--output=json', a], theirs);
-      const info = JSON.parse(stdout) as { format: string; 'backing-filename'?: string; 'virtual-size': number };
-      const ours = JSON.parse((await reference(['info', '--output=json', a], mine)).stdout) as typeof info;
-      expect(ours).toMatchObject({ format: info.format, 'virtual-size': info['virtual-size'] });
-      expect(ours['backing-filename']).toEqual(info['backing-filename']);
-      if (info.format === 'qcow2') expect(await reference(['check', a], mine)).toMatchObject({ code: 0 });
-      if ((await reference(['map', a], theirs)).code !== 0) continue;
-      expect([a, await reference(['compare', join(mine, a), join(theirs, a)], mine)]).toMatchObject([a, { code: 0 }]);
-    }
-  }
 }
 
 async function makeFiles(folder: string): Promise<void> {

@@ -1,7 +1,9 @@
 /** Commands of qemu-img run by both programs: ours in this process, theirs as it is installed. */
-import { cpSync, mkdirSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { run, type TempDir } from '@blk/oracle';
+import { expect } from 'vitest';
 import { main } from '../src/main.js';
 import type { ToolIo } from '../src/tool.js';
 
@@ -62,5 +64,25 @@ export async function oursIn(words: readonly string[], cwd: string, options: Run
     return await ours(words, options);
   } finally {
     process.chdir(before);
+  }
+}
+
+/** Every image of both folders shows the same content by the reference tool, and ours are clean. */
+export async function expectSameFiles(mine: string, theirs: string, folders: readonly string[] = ['.', 'sub']): Promise<void> {
+  for (const sub of folders) {
+    expect(readdirSync(join(mine, sub)).sort()).toEqual(readdirSync(join(theirs, sub)).sort());
+    for (const name of readdirSync(join(theirs, sub))) {
+      if (name === 'sub') continue;
+      const a = join(sub, name);
+      if (readFileSync(join(mine, a)).equals(readFileSync(join(theirs, a)))) continue;
+      const { stdout } = await reference(['info', '--output=json', a], theirs);
+      const info = JSON.parse(stdout) as { format: string; 'backing-filename'?: string; 'virtual-size': number };
+      const ours = JSON.parse((await reference(['info', '--output=json', a], mine)).stdout) as typeof info;
+      expect(ours).toMatchObject({ format: info.format, 'virtual-size': info['virtual-size'] });
+      expect(ours['backing-filename']).toEqual(info['backing-filename']);
+      if (info.format === 'qcow2') expect(await reference(['check', a], mine)).toMatchObject({ code: 0 });
+      if ((await reference(['map', a], theirs)).code !== 0) continue;
+      expect([a, await reference(['compare', join(mine, a), join(theirs, a)], mine)]).toMatchObject([a, { code: 0 }]);
+    }
   }
 }

@@ -103,6 +103,7 @@ async function backingSize(
   try {
     const node = await graph.open(resolved, {
       readOnly: true,
+      noIo: true,
       ...(typeof backingFormat === 'string' ? { format: backingFormat } : {}),
     });
     const { size } = node;

@@ -36,6 +36,7 @@ export async function createRegular(
   context: CreateContext,
   engines: Engines,
 ): Promise<void> {
+  if (filename === '') throw cannotCreate(filename, { code: 'ENOENT' });
   checkName('file', filename);
   checkPreallocation(preallocation);
   context.signal?.throwIfAborted();

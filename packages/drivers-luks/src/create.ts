@@ -3,6 +3,11 @@ import { MAX_SIZE, BlockError, type CreateContext, type Edge } from '@blk/core-g
 import { CIPHER_SECTOR, createLuks, headerStore, luksPayloadOffset, passphrase } from '@blk/crypto';
 import type { LuksCreateOptions } from './driver.js';
 
+/** Bytes of the file: the header with all its key slots, and the disk. */
+export function containerBytes(options: LuksCreateOptions & { readonly size: number }): number {
+  return luksPayloadOffset(options) + Math.ceil(options.size / CIPHER_SECTOR) * CIPHER_SECTOR;
+}
+
 /** Throws before anything is written where the options do not fit. What the disk reads as afterwards is noise. */
 export async function createContainer(
   file: Edge,
@@ -11,8 +16,7 @@ export async function createContainer(
   context: CreateContext,
 ): Promise<void> {
   const words = await passphrase(context.secret, secret);
-  const size = Math.ceil(options.size / CIPHER_SECTOR) * CIPHER_SECTOR;
-  const end = luksPayloadOffset(options) + size;
+  const end = containerBytes(options);
   if (end > MAX_SIZE) throw new BlockError('too-large', 'The requested file size is too large', { driver: 'luks' });
   await file.node.truncate(end, { preallocation: options.preallocation ?? 'off' });
   const { host } = context;

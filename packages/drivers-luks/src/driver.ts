@@ -42,10 +42,22 @@ export const luks = defineDriver<LuksOptions, LuksCreateOptions>({
     'key-secret': { type: { type: 'string' }, help: 'ID of the secret that provides the keyslot passphrase' },
   },
 
+  async measure(options) {
+    secretOf(options);
+    const { containerBytes } = await import('./create.js');
+    const bytes = containerBytes(options);
+    return { required: bytes, fullyAllocated: bytes };
+  },
+
   async create(file, options, context) {
-    const secret = options['key-secret'];
-    if (secret === undefined) throw new BlockError('invalid-argument', "Parameter 'key-secret' is required for cipher", { driver: 'luks' });
+    const secret = secretOf(options);
     const { createContainer } = await import('./create.js');
     await createContainer(file, secret, options, context);
   },
 });
+
+function secretOf(options: LuksCreateOptions): string {
+  const secret = options['key-secret'];
+  if (secret === undefined) throw new BlockError('invalid-argument', "Parameter 'key-secret' is required for cipher", { driver: 'luks' });
+  return secret;
+}

@@ -6,6 +6,7 @@ import {
 import { copy } from './convert/copy.js';
 import type { CacheSetting } from './convert/convert.js';
 import type { Segment } from './convert/plan.js';
+import { errnoText } from './failure.js';
 import { openSource, wholeSectors, type AnySource } from './open.js';
 import type { Progress } from './pause.js';
 import { definitionAgain } from './reopen.js';
@@ -122,7 +123,7 @@ async function copyInto(
 ): Promise<void> {
   const depth = depthOf(top, lowest);
   let total = end;
-  if (progress !== undefined) {
+  if (progress !== undefined && progress.rough !== true) {
     total = 0;
     const counting = new CommitPlan(top, depth, end);
     for (let segment = await counting.next(); segment !== undefined; segment = await counting.next()) {
@@ -167,10 +168,14 @@ class CommitPlan {
   async next(): Promise<Segment | undefined> {
     const offset = this.#at;
     if (offset >= this.end) return undefined;
-    const found = chainExtentAt(this.top, offset, this.end - offset);
-    const extent = isPromise(found) ? await found : found;
-    this.#at = offset + extent.length;
-    return { action: this.#actionFor(extent), offset, length: extent.length };
+    try {
+      const found = chainExtentAt(this.top, offset, this.end - offset);
+      const extent = isPromise(found) ? await found : found;
+      this.#at = offset + extent.length;
+      return { action: this.#actionFor(extent), offset, length: extent.length };
+    } catch (error) {
+      throw errnoText(error, 'error while reading block status');
+    }
   }
 
   #actionFor(extent: ChainExtent): Segment['action'] {

@@ -1,5 +1,5 @@
 /** Opening images for a tool: the sources that it takes, and errors that begin with the image's name as it was given. */
-import { BlockError, messageOf, type BlockGraph, type BlockNode, type Definition, type OpenOptions } from '@blk/core-graph';
+import { BlockError, messageOf, type BlockGraph, type BlockNode, type Definition, type MaybePromise, type OpenOptions } from '@blk/core-graph';
 
 /** An image by file name or by definition (`{ driver: 'qcow2', file: … }`). */
 export type ImageSource = string | Definition;
@@ -42,7 +42,7 @@ export async function openSource(graph: BlockGraph, source: AnySource, options: 
 }
 
 /** Runs `open`; its errors get the name of the image in front, as the reference tools print them. */
-export async function couldNotOpen<T>(name: string, open: () => Promise<T>): Promise<T> {
+export async function couldNotOpen<T>(name: string, open: () => MaybePromise<T>): Promise<T> {
   try {
     return await open();
   } catch (error) {

@@ -31,5 +31,9 @@ export function nextTurn(callback: () => void): void {
   else setTimeout(callback, 0);
 }
 
-/** Bytes done of bytes to do. */
-export type Progress = (done: number, total: number) => void;
+/** How far a piece of work is; bytes. */
+export interface Progress {
+  (done: number, total: number): void;
+  /** Nothing is counted beforehand, which can cost a look through all maps: `done` and `total` are places on the disk, zeroes and all. */
+  readonly rough?: boolean;
+}

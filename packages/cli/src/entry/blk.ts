@@ -1,5 +1,6 @@
 // The program's first file. Everything else is loaded when it is needed, so that short commands start fast.
 import { main } from '../main.js';
+import { INTERRUPTED } from '../tool.js';
 import { startLockList } from './lock-list.js';
 
 const [, calledAs = 'blk', ...argv] = process.argv;
@@ -14,8 +15,10 @@ if (!['info', 'create', 'map', 'resize', '--help', '--version'].includes(argv[0]
 process.exitCode = 1;
 
 const stop = new AbortController();
+let stoppedBy: NodeJS.Signals | undefined;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
+    stoppedBy = signal;
     stop.abort();
   });
 }
@@ -48,6 +51,10 @@ void main(
     err: (text) => void process.stderr.write(text),
     env: process.env,
     signal: stop.signal,
+    onProgressWanted(listener) {
+      process.on('SIGUSR1', listener);
+      return () => process.off('SIGUSR1', listener);
+    },
     ...(lockList === undefined ? {} : { lockList }),
   },
   calledAs,
@@ -55,6 +62,8 @@ void main(
   process.exitCode = code;
   // Nothing that was loaded keeps the program alive, once its words are out.
   process.stdout.write('', () => {
-    process.exit(code);
+    // A command that was cut short ends by the signal, so that the shell's loop that called it ends as well.
+    if (stoppedBy !== undefined && code === INTERRUPTED && process.platform !== 'win32') process.kill(process.pid, stoppedBy);
+    else process.exit(code);
   });
 });

@@ -4,7 +4,7 @@ import { benchImage, openSource } from '@blk/image';
 import { makeGraph } from '../graph.js';
 import { cacheMode, sourceOf } from '../settings.js';
 import { ExitError, say } from '../tool.js';
-import { COMMON, formatOption, oneFile, Options, sizeArgument, type ImgCommand } from './command.js';
+import { COMMON, formatOption, oneFile, Options, refuseFormatOfOptions, sizeArgument, type ImgCommand } from './command.js';
 import { specs } from './getopt.js';
 
 const MAX_INT = 0x7fffffff;
@@ -26,7 +26,7 @@ export const bench: ImgCommand = {
   --flush-interval=N   a flush after so many writes; --no-drain: writes go on meanwhile
   -f FMT               format of the image
   -t CACHE             cache mode: none, writeback (default), writethrough, directsync, unsafe
-  -n                   as -t none
+  -n                   as -i native, which needs -t none or -t directsync
   -i AIO               threads, native or io_uring
   -q                   accepted, and without effect
   -U, --force-share    reads even while another program writes
@@ -49,9 +49,10 @@ export const bench: ImgCommand = {
     const offset = options.has('o') ? sizeArgument(tool, 'offset', options.get('o') ?? '') : 0;
     const length = options.has('s') ? sizeArgument(tool, 'buffer size', options.get('s') ?? '', 0, MAX_INT) : 4096;
     const step = options.has('S') ? sizeArgument(tool, 'step_size', options.get('S') ?? '', 0, MAX_INT) : 0;
-    const aio = options.get('i');
-    if (aio !== undefined && !AIO.includes(aio)) throw new ExitError(1, `Invalid aio option: ${aio}`);
-    const cache = cacheMode(options.has('n') && !options.has('t') ? 'none' : (options.get('t') ?? 'writeback'));
+    const asked = options.get('i');
+    if (asked !== undefined && !AIO.includes(asked)) throw new ExitError(1, `Invalid aio option: ${asked}`);
+    const aio = options.has('n') && asked !== 'io_uring' ? 'native' : asked;
+    const cache = cacheMode(options.get('t') ?? 'writeback');
     if (cache === undefined) throw new ExitError(1, 'Invalid cache mode');
     const pattern = number('pattern', 'pattern byte', 255, 0);
     const flushInterval = number('flush-interval', 'flush interval', MAX_INT, 0);
@@ -60,6 +61,7 @@ export const bench: ImgCommand = {
     if (!write && flushInterval > 0) throw new ExitError(1, '--flush-interval is only available in write tests');
     if (flushInterval > 0 && flushInterval < depth) throw new ExitError(1, "Flush interval can't be smaller than depth");
     if (depth < 1) throw new ExitError(1, 'Invalid queue depth specified');
+    refuseFormatOfOptions(options);
     const graph = makeGraph(tool, { untrusted: options.has('untrusted') });
     const node = await openSource(graph, sourceOf(filename, options.has('image-opts')), {
       readOnly: !write,

@@ -5,7 +5,7 @@ import { ProgressPrinter } from '../progress.js';
 import { cacheMode, sourceOf } from '../settings.js';
 import { jsonText } from '../text.js';
 import { ExitError } from '../tool.js';
-import { COMMON, formatOption, oneFile, Options, outputStyle, sizeArgument, type ImgCommand } from './command.js';
+import { COMMON, FORMAT_OF_OPTIONS, formatOption, oneFile, Options, outputStyle, sizeArgument, type ImgCommand } from './command.js';
 import { specs } from './getopt.js';
 import { progressStyle } from './compare.js';
 
@@ -43,7 +43,7 @@ in docs/cli/checksum.md.
     const cache = cacheMode(options.get('T') ?? 'writeback');
     if (cache === undefined) throw new ExitError(1, `Invalid source cache option: ${options.get('T')}`);
     const imageOpts = options.has('image-opts');
-    if (imageOpts && options.has('format')) throw new ExitError(1, '--image-opts and --format are mutually exclusive');
+    if (imageOpts && options.has('format')) throw new ExitError(1, FORMAT_OF_OPTIONS);
     const printer = new ProgressPrinter(tool.io, progressStyle(options));
     const progress = printer.callback;
     const graph = makeGraph(tool, { untrusted: options.has('untrusted') });

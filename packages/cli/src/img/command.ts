@@ -1,8 +1,10 @@
 /** The shape of a command of `blk` that qemu-img has as well, and what such commands share. */
+import { BlockError } from '@blk/core-graph';
+import { parseWantedSnapshot, type WantedSnapshot } from '@blk/image';
 import type { CommandLine, OptionSpec } from '../getopt.js';
 import { specs } from './getopt.js';
 import { readSize } from '../text.js';
-import { ExitError, UsageError, type Tool } from '../tool.js';
+import { ExitError, say, UsageError, type Tool } from '../tool.js';
 
 export interface ImgCommand {
   readonly name: string;
@@ -58,6 +60,14 @@ export function oneFile(options: Options): string {
   return options.operands[0];
 }
 
+export const FORMAT_OF_OPTIONS = '--image-opts and --format are mutually exclusive';
+
+/** `-f` says nothing about a list of options, which names its driver. */
+export function refuseFormatOfOptions(options: Options, code = 1): void {
+  const given = ['f', 'F', 'format'].some((key) => options.has(key));
+  if (options.has('image-opts') && given) throw new ExitError(code, FORMAT_OF_OPTIONS);
+}
+
 /** `-f`, where it was given. */
 export function formatOption(options: Options): { readonly format?: string } {
   const format = options.get('f') ?? options.get('format');
@@ -82,4 +92,15 @@ export function sizeArgument(tool: Tool, what: string, text: string, least = 0, 
     `Invalid ${what} specified. You may use k, M, G, T, P or E suffixes for\n` +
       `${tool.name}: kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.`,
   );
+}
+
+/** What `-l` names. */
+export function wantedSnapshot(tool: Tool, text: string | undefined): WantedSnapshot | undefined {
+  try {
+    return text === undefined ? undefined : parseWantedSnapshot(text);
+  } catch (error) {
+    if (!(error instanceof BlockError)) throw error;
+    say(tool, error.message);
+    throw new ExitError(1, `Failed in parsing snapshot param '${text}'`);
+  }
 }

@@ -4,7 +4,7 @@ import { makeGraph } from '../graph.js';
 import { ProgressPrinter } from '../progress.js';
 import { cacheMode, sourceOf } from '../settings.js';
 import { ExitError } from '../tool.js';
-import { COMMON, formatOption, oneFile, Options, sizeArgument, type ImgCommand } from './command.js';
+import { COMMON, formatOption, oneFile, Options, refuseFormatOfOptions, sizeArgument, type ImgCommand } from './command.js';
 import { specs } from './getopt.js';
 import { progressStyle } from './compare.js';
 
@@ -33,6 +33,7 @@ The backing file grows where it is shorter. Nothing is taken out of the image be
     const filename = oneFile(options);
     const cache = cacheMode(options.get('t') ?? 'writeback');
     if (cache === undefined) throw new ExitError(1, `Invalid cache option: ${options.get('t')}`);
+    refuseFormatOfOptions(options);
     const quiet = options.has('q');
     const printer = new ProgressPrinter(tool.io, quiet ? 'none' : progressStyle(options));
     const progress = printer.callback;

@@ -4,7 +4,7 @@ import { makeGraph } from '../graph.js';
 import { ProgressPrinter, type ProgressStyle } from '../progress.js';
 import { cacheMode, sourceOf } from '../settings.js';
 import { ExitError, UsageError } from '../tool.js';
-import { COMMON, Options, type ImgCommand } from './command.js';
+import { COMMON, Options, refuseFormatOfOptions, type ImgCommand } from './command.js';
 import { specs } from './getopt.js';
 
 export const compare: ImgCommand = {
@@ -29,6 +29,7 @@ Exit code: 0 the same, 1 different, 2 and above: it could not be found out.
     if (options.operands.length !== 2) throw new UsageError('Expecting two image file names');
     const cache = cacheMode(options.get('T') ?? 'writeback');
     if (cache === undefined) throw new ExitError(2, `Invalid source cache option: ${options.get('T')}`);
+    refuseFormatOfOptions(options, 2);
     const graph = makeGraph(tool, { untrusted: options.has('untrusted') });
     const [left, right] = options.operands;
     const open = (name: string, format: string | undefined): ReturnType<typeof openSource> =>

@@ -1,29 +1,25 @@
 /** `convert`: the content of images in a new one. */
 import {
-  convertImage, optionTable, parseCreateOptions, parseWantedSnapshot, wantsHelp, type AnySource, type ConvertRequest, type WantedSnapshot,
+  convertImage, optionTable, parseCreateOptions, wantsHelp, type AnySource, type ConvertRequest,
 } from '@blk/image';
 import { BlockError, protocolDefinition, type BlockGraph } from '@blk/core-graph';
 import { makeGraph } from '../graph.js';
 import { ProgressPrinter } from '../progress.js';
 import { cacheMode, sourceOf } from '../settings.js';
-import { ExitError, say, type Tool } from '../tool.js';
-import { checkList, COMMON, Options, sizeArgument, type ImgCommand } from './command.js';
+import { ExitError, INTERRUPTED, say, type Tool } from '../tool.js';
+import { checkList, COMMON, FORMAT_OF_OPTIONS, Options, sizeArgument, wantedSnapshot, type ImgCommand } from './command.js';
 import { specs } from './getopt.js';
 import { progressStyle } from './compare.js';
 import { convertToStream, isStream } from './convert-stream.js';
 import { creationHelp } from './create.js';
 
-/** Options of the reference tool that are not there yet; refused rather than left out silently. */
-const NOT_YET: Readonly<Record<string, string>> = {
-  salvage: '--salvage',
-};
 const MAX_SPARSE = 16 * 1024 * 1024;
 
 export const convert: ImgCommand = {
   name: 'convert',
   synopsis:
     '[-c] [-p] [--progress=json] [-q] [-n] [--target-is-zero] [-U] [-C] [-W] [-f fmt] [-T src_cache] [-O output_fmt] [-t cache] ' +
-    '[-B backing_file -F backing_fmt] [-o options] [-l snapshot] [--bitmaps [--skip-broken-bitmaps]] [-S sparse_size] [-r rate_limit] [-m parallel] [--image-opts] [--target-image-opts] ' +
+    '[-B backing_file -F backing_fmt] [-o options] [-l snapshot] [--bitmaps [--skip-broken-bitmaps]] [-S sparse_size] [-r rate_limit] [-m parallel] [--salvage] [--image-opts] [--target-image-opts] ' +
     '[--untrusted] filename [filename2 …] output_filename',
   summary: 'copies the content of images into a new one',
   details: `  -f FMT, -O FMT       formats of the source and of the target (raw unless given)
@@ -33,6 +29,7 @@ export const convert: ImgCommand = {
   -l SNAPSHOT          reads from an internal snapshot: its id or name, or snapshot.id=ID,snapshot.name=NAME
   --bitmaps            copies the persistent bitmaps; --skip-broken-bitmaps: but those that are out of date
   -n                   the target is there already; --target-is-zero: and reads as zeroes
+  --salvage            what can't be read becomes zeroes, with a warning for each sector, but with -q
   -S SIZE              shortest run of zeroes that is left out (4k); 0: everything is written
   -m N                 most requests under way, 1 to 16 (8); -W: writes may go out of order
   -r SIZE              bytes a second
@@ -55,9 +52,6 @@ The target - is standard output: the image is written front to back, its length 
 
   async run(tool, parsed) {
     const options = new Options(parsed);
-    for (const [key, words] of Object.entries(NOT_YET)) {
-      if (options.has(key)) throw new ExitError(1, `${words} is not supported by convert yet`);
-    }
     for (const text of options.all('o')) checkList(text);
     const graph = makeGraph(tool, { untrusted: options.has('untrusted') });
     const settings = settingsOf(tool, options);
@@ -71,6 +65,7 @@ The target - is standard output: the image is written front to back, its length 
     const snapshot = wantedSnapshot(tool, options.get('l'));
     if (names.length < 2) throw new ExitError(1, 'Must specify image file name');
     const target = names[names.length - 1];
+    if (options.has('target-image-opts') && options.has('O')) throw new ExitError(1, FORMAT_OF_OPTIONS);
     const quiet = options.has('q');
     const printer = new ProgressPrinter(tool.io, quiet ? 'none' : progressStyle(options));
     const progress = printer.callback;
@@ -94,6 +89,7 @@ The target - is standard output: the image is written front to back, its length 
         ...(progress ? { progress } : {}),
         ...given('snapshot', snapshot),
         ...given('bitmaps', bitmapCopy(tool, options)),
+        ...given('salvage', options.has('salvage') ? lostTeller(tool, quiet) : undefined),
         signal: tool.io.signal,
       });
       printer.complete();
@@ -104,7 +100,7 @@ The target - is standard output: the image is written front to back, its length 
         say(tool, tool.alias ? error.message : `${error.message}; the target '${target}' is incomplete`);
         return 1;
       }
-      if (tool.io.signal.aborted) throw new ExitError(130, `interrupted: the target '${target}' is incomplete`);
+      if (tool.io.signal.aborted) throw new ExitError(INTERRUPTED, tool.alias ? '' : `interrupted: the target '${target}' is incomplete`);
       throw error;
     } finally {
       printer.end();
@@ -153,22 +149,18 @@ function given<K extends string, V>(key: K, value: V | undefined): Record<K, V> 
   return value === undefined ? {} : ({ [key]: value } as Record<K, V>);
 }
 
-function wantedSnapshot(tool: Tool, text: string | undefined): WantedSnapshot | undefined {
-  try {
-    return text === undefined ? undefined : parseWantedSnapshot(text);
-  } catch (error) {
-    if (!(error instanceof BlockError)) throw error;
-    say(tool, error.message);
-    throw new ExitError(1, `Failed in parsing snapshot param '${text}'`);
-  }
-}
-
 function bitmapCopy(tool: Tool, options: Options): ConvertRequest['bitmaps'] {
   if (!options.has('bitmaps')) return undefined;
   const skipBroken = (message: string): void => {
     say(tool, `warning: ${message}`);
   };
   return options.has('skip-broken-bitmaps') ? { skipBroken } : {};
+}
+
+function lostTeller(tool: Tool, quiet: boolean): ConvertRequest['salvage'] {
+  return (message) => {
+    if (!quiet) say(tool, `warning: ${message}`);
+  };
 }
 
 /** Options that exclude or need each other. */
@@ -180,6 +172,8 @@ function checkTogether(options: Options): void {
   if (options.has('n') && options.has('o')) refuse('-o has no effect when skipping image creation');
   if (options.has('C') && options.has('S')) refuse('Cannot enable copy offloading when -S is used');
   if (options.has('C') && options.has('c')) refuse('Cannot enable copy offloading when -c is used');
+  if (options.has('C') && options.has('salvage')) refuse('Cannot use copy offloading in salvaging mode');
+  if (options.has('image-opts') && options.has('f')) refuse(FORMAT_OF_OPTIONS);
   if (options.has('target-image-opts') && !options.has('n')) refuse('--target-image-opts requires use of -n flag');
   if (options.has('target-is-zero') && !options.has('n')) refuse('--target-is-zero requires use of -n flag');
   if (options.has('B') && !options.has('F') && !options.has('n')) refuse('Use of backing file requires explicit backing format');
@@ -189,5 +183,7 @@ async function targetOptions(graph: BlockGraph, format: string, target: AnySourc
   const driver = graph.drivers.get(format);
   if (texts.length === 0 || driver === undefined || typeof target !== 'string') return {};
   const protocol = graph.drivers.get(String((await protocolDefinition(graph, target)).driver));
-  return parseCreateOptions(texts, optionTable(driver, protocol));
+  // The disk is as large as its source, whatever they say.
+  const given = Object.entries(parseCreateOptions(texts, optionTable(driver, protocol)));
+  return Object.fromEntries(given.filter(([name]) => name !== 'size'));
 }

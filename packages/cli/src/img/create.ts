@@ -17,7 +17,7 @@ export const create: ImgCommand = {
   -q                   says nothing
   --untrusted          follows no reference out of the backing file and guesses no format
 `,
-  options: [...COMMON, ...specs('f= F= b= u o= q')],
+  options: [...COMMON.filter(({ long }) => long !== 'image-opts'), ...specs('f= F= b= u o= q')],
 
   async run(tool, parsed) {
     const options = new Options(parsed);

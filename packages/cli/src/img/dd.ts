@@ -5,7 +5,7 @@ import { makeGraph } from '../graph.js';
 import { ProgressPrinter } from '../progress.js';
 import { sourceOf } from '../settings.js';
 import { ExitError, say, type Tool } from '../tool.js';
-import { COMMON, Options, sizeArgument, type ImgCommand } from './command.js';
+import { COMMON, FORMAT_OF_OPTIONS, Options, sizeArgument, type ImgCommand } from './command.js';
 import { specs } from './getopt.js';
 import { progressStyle } from './compare.js';
 
@@ -38,7 +38,7 @@ Numbers may have the suffixes of sizes. Everything is written, zeroes too.
     const format = options.get('O') ?? 'raw';
     const { if: input, of: output } = operands;
     if (input === undefined || output === undefined) throw new ExitError(1, 'Must specify both input and output files');
-    if (imageOpts && sourceFormat !== undefined) throw new ExitError(1, '--image-opts and --format are mutually exclusive');
+    if (imageOpts && sourceFormat !== undefined) throw new ExitError(1, FORMAT_OF_OPTIONS);
     const graph = makeGraph(tool, { untrusted: options.has('untrusted') });
     const printer = new ProgressPrinter(tool.io, progressStyle(options));
     const progress = printer.callback;

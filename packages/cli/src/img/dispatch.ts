@@ -2,10 +2,10 @@
 import { BlockError, messageOf } from '@blk/core-graph';
 import type { CommandLine } from '../getopt.js';
 import { readSecrets } from '../secrets.js';
-import { ExitError, say, UsageError, versionText, type Tool } from '../tool.js';
+import { ExitError, INTERRUPTED, say, UsageError, versionText, type Tool } from '../tool.js';
 import type { ImgCommand } from './command.js';
 import { parseCommandLine } from './getopt.js';
-import { imgHelp } from './help.js';
+import { imgHelp, supportedFormats } from './help.js';
 
 /** Commands of qemu-img that are not there yet. */
 const NOT_YET = ['amend'];
@@ -20,7 +20,7 @@ export async function runCommand(tool: Tool, argv: readonly string[], commands: 
 }
 
 async function dispatch(tool: Tool, argv: readonly string[], commands: readonly ImgCommand[]): Promise<number> {
-  const [name, ...args] = argv;
+  const [name, ...args] = afterTracing(tool, argv);
   if (name === undefined) throw new UsageError('Not enough arguments');
   if (name === '-h' || name === '--help') return show(tool, imgHelp(tool, commands));
   if (name === '-V' || name === '--version') return show(tool, versionText(tool));
@@ -34,6 +34,18 @@ async function dispatch(tool: Tool, argv: readonly string[], commands: readonly 
   const parsed = parse(command, args);
   const objects = parsed.options.filter(({ name: option }) => option === 'object').map(({ value }) => value ?? '');
   return command.run({ ...tool, secrets: await readSecrets(objects) }, parsed);
+}
+
+/** Without `-T PATTERN` and `--trace=PATTERN` in front: there are no trace events here, as the reference says of events that it does not know. */
+function afterTracing(tool: Tool, argv: readonly string[]): readonly string[] {
+  const [word = '', next, ...rest] = argv;
+  const long = /^--trace(?:=(.*))?$/s.exec(word);
+  const pattern = long?.[1] ?? (word.startsWith('-T') && word !== '-T' ? word.slice(2) : undefined);
+  if (pattern === undefined && long === null && word !== '-T') return argv;
+  if (pattern === undefined && next === undefined) throw new UsageError(`missing argument for option '${word}'`);
+  const event = (pattern ?? next ?? '').replace(/^enable=/, '').split(',', 1)[0];
+  if (event !== '' && !/[=*?]/.test(event)) say(tool, `warning: trace event '${event}' does not exist`);
+  return afterTracing(tool, pattern === undefined ? rest : argv.slice(1));
 }
 
 function parse(command: ImgCommand, args: readonly string[]): CommandLine {
@@ -72,8 +84,9 @@ export function ended(tool: Tool, error: unknown, code = 1): number {
     return error.code;
   }
   if (tool.io.signal.aborted) {
-    say(tool, 'interrupted');
-    return 130;
+    // As the reference, which the signal ends at once, without a word.
+    if (!tool.alias) say(tool, 'interrupted');
+    return INTERRUPTED;
   }
   if (error instanceof BlockError && /\nDetected format of .*\.$/.test(error.message)) {
     // The reference ends this one without a line's end.
@@ -87,5 +100,6 @@ export function ended(tool: Tool, error: unknown, code = 1): number {
 
 /** What `--help` of one command prints. */
 export function commandHelp(tool: Tool, command: ImgCommand): string {
-  return `usage: ${tool.name} ${command.name} ${command.synopsis}\n\n${command.name} ${command.summary}\n\n${command.details}`;
+  const usage = `usage: ${tool.name} ${command.name} ${command.synopsis}\n\n${command.name} ${command.summary}\n\n${command.details}`;
+  return tool.alias ? `${usage}\n${supportedFormats()}\n` : usage;
 }

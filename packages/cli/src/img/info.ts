@@ -4,7 +4,7 @@ import { makeGraph } from '../graph.js';
 import { sourceOf } from '../settings.js';
 import { jsonText, shortSize } from '../text.js';
 import { ExitError } from '../tool.js';
-import { COMMON, oneFile, Options, outputStyle, type ImgCommand } from './command.js';
+import { COMMON, FORMAT_OF_OPTIONS, oneFile, Options, outputStyle, type ImgCommand } from './command.js';
 import { specs } from './getopt.js';
 import { snapshotList, type ListedSnapshot } from './snapshot-list.js';
 
@@ -27,7 +27,7 @@ export const info: ImgCommand = {
     const filename = oneFile(options);
     const format = options.get('format');
     const imageOpts = options.has('image-opts');
-    if (imageOpts && format !== undefined) throw new ExitError(1, '--image-opts and --format are mutually exclusive');
+    if (imageOpts && format !== undefined) throw new ExitError(1, FORMAT_OF_OPTIONS);
     const graph = makeGraph(tool, { untrusted: options.has('untrusted') });
     const request: InfoOptions = {
       ...(format === undefined ? {} : { format }),
@@ -45,7 +45,7 @@ export const info: ImgCommand = {
 
 /** The order in which the reference tools print the members. */
 const ORDER = [
-  'snapshots', 'backing-filename-format', 'virtual-size', 'filename', 'cluster-size', 'format', 'actual-size', 'compressed',
+  'backing-filename-format', 'snapshots', 'virtual-size', 'filename', 'cluster-size', 'format', 'actual-size', 'compressed',
   'format-specific', 'full-backing-filename', 'encrypted', 'backing-filename', 'dirty-flag',
 ] as const satisfies readonly (keyof ImageInfo)[];
 

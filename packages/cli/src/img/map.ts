@@ -4,7 +4,7 @@ import { makeGraph } from '../graph.js';
 import { sourceOf } from '../settings.js';
 import { escapeBeyondAscii, hex } from '../text.js';
 import { ExitError } from '../tool.js';
-import { COMMON, oneFile, Options, outputStyle, sizeArgument, type ImgCommand } from './command.js';
+import { COMMON, FORMAT_OF_OPTIONS, oneFile, Options, outputStyle, sizeArgument, type ImgCommand } from './command.js';
 import { specs } from './getopt.js';
 
 /** Lines gathered before they are written. */
@@ -31,7 +31,7 @@ export const map: ImgCommand = {
     const style = outputStyle(options);
     const filename = oneFile(options);
     const format = options.get('format');
-    if (options.has('image-opts') && format !== undefined) throw new ExitError(1, '--image-opts and --format are mutually exclusive');
+    if (options.has('image-opts') && format !== undefined) throw new ExitError(1, FORMAT_OF_OPTIONS);
     const graph = makeGraph(tool, { untrusted: options.has('untrusted') });
     const node = await openSource(graph, sourceOf(filename, options.has('image-opts')), {
       readOnly: true,

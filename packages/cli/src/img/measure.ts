@@ -1,10 +1,10 @@
 /** `measure`: how large the file of a new image would be. */
 import { BlockError } from '@blk/core-graph';
-import { measurable, measureImage, openSource, optionTable, parseCreateOptions, type Measured } from '@blk/image';
+import { loadSnapshot, measurable, measureImage, openSource, optionTable, parseCreateOptions, type Measured } from '@blk/image';
 import { makeGraph } from '../graph.js';
 import { sourceOf } from '../settings.js';
 import { ExitError, say, type Tool } from '../tool.js';
-import { checkList, COMMON, formatOption, Options, outputStyle, sizeArgument, type ImgCommand } from './command.js';
+import { checkList, COMMON, FORMAT_OF_OPTIONS, formatOption, Options, outputStyle, sizeArgument, wantedSnapshot, type ImgCommand } from './command.js';
 import { specs } from './getopt.js';
 
 export const measure: ImgCommand = {
@@ -17,6 +17,7 @@ export const measure: ImgCommand = {
   -O FMT               format of the new image (raw)
   -o NAME=VALUE,…      its options of creation
   --output=STYLE       human (default) or json
+  -l SNAPSHOT          for the content of this internal snapshot: its id or name, or snapshot.id=ID,snapshot.name=NAME
   -U, --force-share    looks at the image even while another program writes to it
   --image-opts         filename is a list of options
   --untrusted          follows no reference out of the image and guesses no format
@@ -32,14 +33,14 @@ image besides.
     for (const text of texts) checkList(text);
     const style = outputStyle(options);
     const size = options.has('size') ? sizeArgument(tool, 'image size', options.get('size') ?? '') : undefined;
-    if (options.has('l')) throw new ExitError(1, '-l (internal snapshots) is not supported by measure yet');
+    const snapshot = wantedSnapshot(tool, options.get('l'));
     const [filename, ...more] = options.operands;
     if (more.length > 0) throw new ExitError(1, 'At most one filename argument is allowed.');
     const imageOpts = options.has('image-opts');
-    if (filename === undefined && (imageOpts || options.has('f'))) throw new ExitError(1, '--image-opts, -f, and -l require a filename argument.');
+    if (filename === undefined && (imageOpts || options.has('f') || snapshot !== undefined)) throw new ExitError(1, '--image-opts, -f, and -l require a filename argument.');
     if (filename === undefined && size === undefined) throw new ExitError(1, 'Either --size N or one filename must be specified.');
     if (filename !== undefined && size !== undefined) throw new ExitError(1, '--size N cannot be used together with a filename.');
-    if (imageOpts && options.has('f')) throw new ExitError(1, '--image-opts and --format are mutually exclusive');
+    if (imageOpts && options.has('f')) throw new ExitError(1, FORMAT_OF_OPTIONS);
     const graph = makeGraph(tool, { untrusted: options.has('untrusted') });
     const node =
       filename === undefined
@@ -51,6 +52,7 @@ image besides.
             signal: tool.io.signal,
           });
     try {
+      if (node !== undefined && snapshot !== undefined) await loadSnapshot(node, snapshot);
       const format = options.get('O') ?? 'raw';
       const driver = measurable(graph, format);
       const { size: among, ...given } = creationOptions(tool, texts, driver.name, () =>

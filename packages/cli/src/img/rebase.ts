@@ -4,7 +4,7 @@ import { makeGraph } from '../graph.js';
 import { ProgressPrinter } from '../progress.js';
 import { cacheMode, sourceOf } from '../settings.js';
 import { ExitError, UsageError } from '../tool.js';
-import { COMMON, formatOption, Options, type ImgCommand } from './command.js';
+import { COMMON, FORMAT_OF_OPTIONS, formatOption, Options, type ImgCommand } from './command.js';
 import { specs } from './getopt.js';
 import { progressStyle } from './compare.js';
 
@@ -36,7 +36,7 @@ Unless -u is given the content of the image stays the same: what the new backing
     const unsafe = options.has('u');
     if (!unsafe && !options.has('b')) throw new UsageError('Must specify backing file (-b) or use unsafe mode (-u)');
     const imageOpts = options.has('image-opts');
-    if (imageOpts && options.has('f')) throw new ExitError(1, '--image-opts and --format are mutually exclusive');
+    if (imageOpts && options.has('f')) throw new ExitError(1, FORMAT_OF_OPTIONS);
     const cache = cacheMode(options.get('t') ?? 'writeback');
     if (cache === undefined) throw new ExitError(1, `Invalid cache option: ${options.get('t')}`);
     const sourceCache = cacheMode(options.get('T') ?? 'writeback');

@@ -5,7 +5,7 @@ import { BlockError } from '@blk/core-graph';
 import { makeGraph } from '../graph.js';
 import { sourceOf } from '../settings.js';
 import { ExitError, UsageError, say, type Tool } from '../tool.js';
-import { COMMON, Options, type ImgCommand } from './command.js';
+import { COMMON, Options, refuseFormatOfOptions, type ImgCommand } from './command.js';
 import { specs } from './getopt.js';
 
 const MODES: readonly string[] = ['off', 'metadata', 'falloc', 'full'];
@@ -34,6 +34,7 @@ export const resize: ImgCommand = {
     const sign = size.startsWith('+') ? 'grow' : size.startsWith('-') ? 'shrink' : undefined;
     const bytes = sizeOf(sign === undefined ? size : size.slice(1));
     if (sign === undefined && bytes >= 2 ** 63) throw new ExitError(1, 'New image size must be positive');
+    refuseFormatOfOptions(options);
     const graph = makeGraph(tool, { untrusted: options.has('untrusted') });
     const format = options.get('f');
     try {

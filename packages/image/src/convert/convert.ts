@@ -9,6 +9,7 @@ import { loadSnapshot, type WantedSnapshot } from '../snapshot.js';
 import { checkBitmaps, checkTarget, copyBitmaps, type BitmapCopy } from './bitmaps.js';
 import { copy } from './copy.js';
 import { Plan, type PlanOptions } from './plan.js';
+import { SalvagedSources, type Lost } from './salvage.js';
 import { Sources } from './sources.js';
 
 export type CacheSetting = NonNullable<OpenOptions['cache']>;
@@ -41,6 +42,8 @@ export interface ConvertRequest {
   readonly noCreate?: boolean;
   /** With `noCreate`: the target reads as zeroes from end to end. */
   readonly targetIsZero?: boolean;
+  /** Sectors that can't be read become zeroes, and are told of; without it they are an error. */
+  readonly salvage?: Lost;
   readonly outOfOrder?: boolean;
   /** Most requests under way, 1 to 16. Default 8. */
   readonly parallel?: number;
@@ -83,8 +86,14 @@ export async function convertImage(graph: BlockGraph, asked: ConvertRequest): Pr
       if (nodes.length > 1) throw new BlockError('invalid-argument', 'Copying bitmaps only possible with single source');
       checkBitmaps(source, request.bitmaps);
     }
-    const users = nodes.map((node) => Backend.over(graph, node, { description: 'convert source' }));
+    // Nobody writes to a source meanwhile, unless that was asked for.
+    const shared = request.forceShare === true ? Permission.All : Permission.All & ~(Permission.Write | Permission.Resize);
+    const users: Backend[] = [];
     try {
+      for (const [at, node] of nodes.entries()) {
+        const use = (): Backend => Backend.over(graph, node, { description: 'convert source', shared });
+        users.push(await couldNotOpen(nameOf(request.sources[at]), use));
+      }
       await toTarget(graph, new Sources(nodes), nodes, request);
     } finally {
       for (const user of users) await user.close();
@@ -110,6 +119,9 @@ function withBacking(request: ConvertRequest): ConvertRequest {
 async function toTarget(graph: BlockGraph, sources: Sources, nodes: readonly BlockNode[], request: ConvertRequest): Promise<void> {
   const { noCreate = false } = request;
   checkFormat(graph, request);
+  if (request.backing !== undefined && noCreate && request.targetIsZero === true) {
+    throw new BlockError('invalid-argument', 'Cannot use --target-is-zero when the destination image has a backing file');
+  }
   if (request.backing !== undefined && nodes.length > 1) {
     throw new BlockError('invalid-argument', 'Having a backing file for the target makes no sense when concatenating multiple input images');
   }
@@ -133,13 +145,18 @@ async function toTarget(graph: BlockGraph, sources: Sources, nodes: readonly Blo
 }
 
 async function write(graph: BlockGraph, sources: Sources, node: BlockNode, request: ConvertRequest): Promise<void> {
-  const target = Backend.over(graph, node, {
-    description: 'convert target',
-    writable: true,
-    shared: Permission.All & ~Permission.Resize,
-    ...(request.writeThrough === true ? { writeThrough: true } : {}),
-  });
+  const target = await couldNotOpen(nameOf(request.target), () =>
+    Backend.over(graph, node, {
+      description: 'convert target',
+      writable: true,
+      shared: Permission.All & ~Permission.Resize,
+      ...(request.writeThrough === true ? { writeThrough: true } : {}),
+    }),
+  );
   try {
+    if (request.compress === true && ((unfiltered(node).driver.writeFlags ?? 0) & WriteFlag.Compressed) === 0) {
+      throw new BlockError('unsupported', 'Compression not supported for this file format');
+    }
     if (target.size < sources.size) throw new BlockError('out-of-range', 'output file is smaller than input file');
     await fill(graph, sources, target, request);
     const flushed = target.flush();
@@ -209,20 +226,19 @@ function withKeys(definition: string | Definition, request: ConvertRequest): str
 }
 
 async function fill(graph: BlockGraph, sources: Sources, target: Backend, request: ConvertRequest): Promise<void> {
-  const { compress = false, sparse = 4096, noCreate = false, progress, signal } = request;
+  const { compress = false, sparse = 4096, noCreate = false, salvage, progress, signal } = request;
   const { root } = target;
-  if (compress && ((root.driver.writeFlags ?? 0) & WriteFlag.Compressed) === 0) {
-    throw new BlockError('unsupported', 'Compression not supported for this file format');
-  }
   const cluster = (await root.driver.info?.())?.clusterSize;
   const overBacking = request.backing !== undefined;
   const zeroed = noCreate ? request.targetIsZero === true : !overBacking && startsZeroed(root);
   const planned: PlanOptions = { unit: cluster ?? 1, full: sparse === 0 && !compress, overBacking };
-  const total = progress === undefined ? sources.size : await bytesToCopy(new Plan(sources, planned));
+  // What is lost is told of once: when it is copied.
+  const counted: PlanOptions = salvage === undefined ? planned : { ...planned, lost: () => undefined };
+  const total = progress === undefined || progress.rough === true ? sources.size : await bytesToCopy(new Plan(sources, counted));
   const unit = compress ? Math.max(COMPRESSED_PIECE, cluster ?? 0) : Math.max(PIECE, cluster ?? 0);
   await copy({
-    sources,
-    plan: new Plan(sources, planned),
+    sources: salvage === undefined ? sources : new SalvagedSources(sources, salvage),
+    plan: new Plan(sources, { ...planned, lost: salvage }),
     target,
     pool: graph.pool,
     piece: unit,
@@ -244,9 +260,14 @@ async function fill(graph: BlockGraph, sources: Sources, target: Backend, reques
 function startsZeroed(node: BlockNode): boolean {
   if (node.driver.startsAsNoise === true) return false;
   if (node.storage?.role === 'storage') return true;
+  return unfiltered(node).driverName === 'file';
+}
+
+/** The node whose bytes a row of filters, such as raw, shows. */
+function unfiltered(node: BlockNode): BlockNode {
   let at = node;
   while (at.storage?.role === 'filtered') at = at.storage.node;
-  return at.driverName === 'file';
+  return at;
 }
 
 async function bytesToCopy(plan: Plan): Promise<number> {

@@ -55,7 +55,10 @@ class Copier {
   readonly #turns = new Map<number, () => void>();
   readonly #requests: Requests;
   #turn = 0;
+  /** Bytes copied. */
   #done = 0;
+  /** How far on the disk we are, copied or not. */
+  #gone = 0;
   #failure: { readonly error: unknown } | undefined;
   readonly #began = performance.now();
 
@@ -93,15 +96,21 @@ class Copier {
         if (request === undefined) return;
         const done = this.#perform(request, buffer);
         if (done !== undefined) await done;
-        if (request.action === 'data') {
-          for (const { length } of request.ranges) this.#done += length;
-          this.options.progress?.(this.#done, this.options.total);
-          if (this.options.rateLimit > 0) await this.#slowDown();
-        }
+        this.#report(request);
+        if (request.action === 'data' && this.options.rateLimit > 0) await this.#slowDown();
       }
     } finally {
       pool.give(buffer);
     }
+  }
+
+  #report({ action, ranges }: Request): void {
+    const { progress, total } = this.options;
+    const last = ranges[ranges.length - 1];
+    this.#gone = Math.max(this.#gone, last.offset + last.length);
+    if (action === 'data') for (const { length } of ranges) this.#done += length;
+    if (progress?.rough === true) progress(this.#gone, total);
+    else if (action === 'data') progress?.(this.#done, total);
   }
 
   /** Reads where there is something to read, then writes, in turn. */
@@ -235,7 +244,7 @@ class Copier {
 
   async #slowDown(): Promise<void> {
     const ahead = (this.#done / this.options.rateLimit) * 1000 - (performance.now() - this.#began);
-    if (ahead > 1) await new Promise<void>((resolve) => setTimeout(resolve, ahead));
+    if (ahead > 1) await sleep(ahead, this.options.signal);
   }
 }
 
@@ -246,6 +255,19 @@ function asError(thrown: unknown): Error {
 /** Over when all are; fails as the first one did. */
 async function settled(pending: readonly Promise<void>[]): Promise<void> {
   for (const result of await Promise.allSettled(pending)) if (result.status === 'rejected') throw result.reason;
+}
+
+/** Ends early, without an error, when the signal is raised: whoever goes on then finds out. */
+function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, signal?.aborted === true ? 0 : ms);
+    signal?.addEventListener('abort', end);
+  });
 }
 
 function notWritten(error: unknown, offset: number): unknown {

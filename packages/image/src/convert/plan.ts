@@ -1,5 +1,8 @@
 /** What has to be done to the target, range by range: from the allocation maps of the sources. */
-import { chainExtentAt, isPromise, type ChainExtent, type MaybePromise } from '@blk/core-graph';
+import { chainExtentAt, isPromise, type BlockNode, type ChainExtent, type MaybePromise } from '@blk/core-graph';
+import { errnoText } from '../failure.js';
+import { SECTOR } from '../open.js';
+import { tellLost, type Lost } from './salvage.js';
 import type { Sources } from './sources.js';
 
 /** `data`: read, and write what is not zero. `zero`: reads as zeroes. `skip`: the target's backing file has it. */
@@ -18,6 +21,8 @@ export interface PlanOptions {
   readonly full: boolean;
   /** What a source leaves to its backing file is left to the target's. */
   readonly overBacking: boolean;
+  /** Sectors of which it can't be found out what they are count as data, and are told of; without it that is an error. */
+  readonly lost?: Lost | undefined;
 }
 
 /** Zeroes shorter than this between data are read along: one long request costs less than two with a gap. */
@@ -27,6 +32,7 @@ const LONGEST = 64 * 1024 * 1024;
 export class Plan {
   #at = 0;
   #peeked: Segment | undefined;
+  #wasDamaged = false;
 
   constructor(
     private readonly sources: Sources,
@@ -95,12 +101,35 @@ export class Plan {
     const known = node.size - inside;
     // The rest of a last sector lies in no image.
     if (known <= 0) return (this.#peeked = { action: this.options.full ? 'data' : 'zero', offset, length: left });
-    const found = chainExtentAt(node, inside, Math.min(left, known));
-    if (isPromise(found)) return found.then((extent) => this.#keep(offset, extent));
-    return this.#keep(offset, found);
+    // Damage has neighbours.
+    return this.#look(node, inside, offset, Math.min(left, known, this.#wasDamaged ? SECTOR : Infinity));
+  }
+
+  /** A damaged entry spoils the whole range that was asked for: shorter ones are tried, so that what is sound before it counts as that. */
+  #look(node: BlockNode, inside: number, offset: number, length: number): MaybePromise<Segment> {
+    const retry = (error: unknown): MaybePromise<Segment> => {
+      if (length <= SECTOR) return this.#damaged(error, offset, length);
+      return this.#look(node, inside, offset, Math.ceil(length / 2 / SECTOR) * SECTOR);
+    };
+    try {
+      const found = chainExtentAt(node, inside, length);
+      if (isPromise(found)) return found.then((extent) => this.#keep(offset, extent), retry);
+      return this.#keep(offset, found);
+    } catch (error) {
+      return retry(error);
+    }
+  }
+
+  #damaged(error: unknown, offset: number, length: number): Segment {
+    const { lost } = this.options;
+    if (lost === undefined) throw errnoText(error, `error while reading block status at offset ${offset}`);
+    this.#wasDamaged = true;
+    tellLost(lost, 'error while reading block status at offset', offset, error);
+    return (this.#peeked = { action: 'data', offset, length });
   }
 
   #keep(offset: number, extent: ChainExtent): Segment {
+    this.#wasDamaged = false;
     return (this.#peeked = { action: this.#actionFor(extent), offset, length: extent.length });
   }
 

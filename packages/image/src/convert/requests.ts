@@ -1,6 +1,5 @@
 /** What the lanes of a copy do one after the other: pieces of the plan's segments, short ranges together. */
 import { isPromise, type MaybePromise } from '@blk/core-graph';
-import { errnoText } from '../failure.js';
 import type { Action, Plan, Segment } from './plan.js';
 
 export interface Request {
@@ -90,7 +89,7 @@ export class Requests {
     };
     const explain = (error: unknown): never => {
       this.#fetching = undefined;
-      throw errnoText(error, 'error while reading block status');
+      throw error;
     };
     try {
       const segment = this.options.plan.next();

@@ -82,7 +82,7 @@ function takeBacking(given: Record<string, string | number | boolean>, format: B
     given['backing_file'] = backing;
   }
   if (backingFormat !== undefined) {
-    if (format.backing !== true) throw new BlockError('unsupported', `Backing format not supported for file format '${format.name}'`);
+    if (format.backing !== true) throw new BlockError('unsupported', `Backing file format not supported for file format '${format.name}'`);
     given['backing_fmt'] = backingFormat;
   }
   if (given['backing_file'] === '') throw new BlockError('invalid-argument', 'Expected backing file name, got empty string');
@@ -107,6 +107,8 @@ async function lookAtBacking(
   try {
     const node = await graph.open(resolveReference(filename, backing), {
       readOnly: true,
+      // A guest may be writing to it: new overlays are made while it runs.
+      noIo: true,
       ...(typeof format === 'string' ? { format } : {}),
     });
     try {
