@@ -53,7 +53,11 @@ export function emptyFolder(dir: TempDir, name: string): string {
 
 /** Runs the reference in a folder. */
 export async function reference(words: readonly string[], cwd: string): Promise<Ran> {
-  return run('qemu-img', words, { cwd, timeout: 20_000 });
+  for (let tries = 1; ; tries++) {
+    const ran = await run('qemu-img', words, { cwd, timeout: 20_000 });
+    // It gives up key derivation where the machine is busy.
+    if (tries === 20 || !ran.stderr.includes('Unable to get accurate CPU usage')) return ran;
+  }
 }
 
 /** Runs ours in a folder: file names in messages are relative, so the process has to be there. */
