@@ -104,6 +104,7 @@ function help(): string {
 Disk images: looking at them, making, converting and serving them. Options and output are those of the reference tools.
 
   info      describes an image
+  amend     changes options of the format of an image
   create    makes an empty image
   convert   copies the content of images into a new one
   map       shows which ranges hold data, and where they lie

@@ -174,4 +174,34 @@ const SNAPSHOTS: Record<string, Damage> = {
   'snapshot L1 entry with mark': (i) => { i.change64(i.snapshotL1, (e) => e | COPIED); },
 };
 
+/** Where the directory of persistent bitmaps lies; the extension that names it is the image's first. */
+const directory = (i: Anatomy): number => Number(i.u64(112 + 24));
+/** The entry of the second bitmap. */
+const second = (i: Anatomy): number => directory(i) + Math.ceil((24 + i.view.getUint16(directory(i) + 18)) / 8) * 8;
+const bitmapTable = (i: Anatomy): number => Number(i.u64(second(i)));
+
+/** For an image with two bitmaps and without snapshots. */
+export const BITMAP_DAMAGES: Readonly<Record<string, Damage>> = {
+  'bitmaps: nothing': () => undefined,
+  'bitmaps: count 3': (i) => { i.put32(120, 3); },
+  'bitmaps: count 0': (i) => { i.put32(120, 0); },
+  'bitmaps: directory size 0': (i) => { i.put64(128, 0); },
+  'bitmaps: directory longer': (i) => { i.change64(128, (size) => size + 8n); },
+  'bitmaps: directory unaligned': (i) => { i.change64(136, (offset) => offset + 512n); },
+  'bitmaps: directory at header': (i) => { i.put64(136, 0); },
+  'bitmaps: table unaligned': (i) => { i.change64(directory(i), (offset) => offset + 512n); },
+  'bitmaps: table beyond': (i) => { i.put64(directory(i), K * 1000); },
+  'bitmaps: table 0': (i) => { i.put64(directory(i), 0); },
+  'bitmaps: table size 0': (i) => { i.put32(directory(i) + 8, 0); },
+  'bitmaps: in use': (i) => { i.put32(directory(i) + 12, 3); },
+  'bitmaps: unknown flag': (i) => { i.put32(directory(i) + 12, 0x80); },
+  'bitmaps: unknown type': (i) => { i.bytes[directory(i) + 16] = 9; },
+  'bitmaps: granularity': (i) => { i.bytes[directory(i) + 17] = 60; },
+  'bitmaps: data beyond': (i) => { i.put64(bitmapTable(i), K * 1000); },
+  'bitmaps: all ones': (i) => { i.put64(bitmapTable(i), 1); },
+  'bitmaps: out of date': (i) => { i.put64(88, 0); },
+  'bitmaps: out of date, and a leak': (i) => { i.put64(88, 0); i.refcount(5, 7); },
+  'bitmaps: a count of 0 for the directory': (i) => { i.refcount(directory(i) / K, 0); },
+};
+
 export const DAMAGES: Readonly<Record<string, Damage>> = { ...HEADER, ...L1_ENTRY, ...L2_ENTRY, ...REFCOUNTS, ...SNAPSHOTS };

@@ -11,7 +11,7 @@ import { ScannedRun, scanRun } from './scan.js';
 import { Table } from './table-cache.js';
 import { checkHostRange, writeHost } from './write.js';
 
-const scratch = new ScannedRun();
+const scratch = new ScannedRun(true);
 
 export async function allocatingWrite(
   image: Qcow2Image,

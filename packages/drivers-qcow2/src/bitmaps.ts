@@ -77,6 +77,8 @@ export class StoredBitmaps implements PersistentBitmaps {
     const { image } = this;
     if (!this.#loaded || image.readOnly || image.corruption.fatal !== undefined) return;
     if (image.bitmaps.length === 0 && bitmaps.length === 0) return;
+    // Version 2, to which the image may have been amended, can't say whether they are up to date.
+    if (image.geometry.version === 2) return;
     await settle(image);
     const taken: Run[] = [];
     try {

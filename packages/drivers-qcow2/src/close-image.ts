@@ -11,14 +11,19 @@ export async function settle({ corruption, flusher, reclaim }: Qcow2Image): Prom
   await flusher.flushFully();
 }
 
-export async function closeImage(image: Qcow2Image): Promise<void> {
-  if (image.readOnly) return;
-  const { corruption, header, file } = image;
-  await corruption.marked;
-  // What is in memory must not reach a damaged image.
-  if (corruption.fatal !== undefined) return;
+/** As `settle`; all counts are on disk then, and the dirty bit goes. */
+export async function settleClean(image: Qcow2Image): Promise<void> {
+  const { header, file } = image;
   await settle(image);
   if (!header.has(Incompatible.Dirty) || image.uncertain) return;
   await header.update({ incompatible: header.current.incompatible & ~Incompatible.Dirty });
   await file.flush();
+}
+
+export async function closeImage(image: Qcow2Image): Promise<void> {
+  if (image.readOnly) return;
+  await image.corruption.marked;
+  // What is in memory must not reach a damaged image.
+  if (image.corruption.fatal !== undefined) return;
+  await settleClean(image);
 }

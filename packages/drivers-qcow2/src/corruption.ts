@@ -14,6 +14,7 @@ export class Corruption {
   /** Settles when the corrupt bit is written. */
   marked: Promise<void> = Promise.resolve();
   #reported = false;
+  #noted = false;
 
   constructor(
     private readonly sink: CorruptionSink,
@@ -26,6 +27,14 @@ export class Corruption {
   /** Throws where the image is not to be used any more. */
   check(): void {
     if (this.fatal !== undefined) throw this.fatal;
+  }
+
+  /** Reports damage that nothing has to stop for. */
+  note(message: string, offset: number, size: number): void {
+    if (this.#noted || this.#reported) return;
+    this.#noted = true;
+    this.sink.corrupted({ message, fatal: false, offset, size });
+    this.sink.warn(`qcow2: Image is corrupt: ${message}; further non-fatal corruption events will be suppressed`);
   }
 
   /** The error for a damaged table, after it was reported. `offset` and `size` say where in the file, in bytes. */
@@ -47,7 +56,8 @@ export class Corruption {
       ...(offset === undefined ? {} : { offset }),
     });
     if (fatal && this.fatal === undefined) {
-      this.fatal = new BlockError('corrupt', `Image was found to be corrupt: ${message}`, error.context);
+      // As if the medium were gone: so the reference has it, and so guests see it.
+      this.fatal = new BlockError('corrupt', `Image was found to be corrupt: ${message}`, { ...error.context, code: 'ENOMEDIUM' });
       this.stop();
       // Version 2 has no place for the mark.
       if (this.header.current.geometry.version === 3) {

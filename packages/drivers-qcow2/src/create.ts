@@ -195,13 +195,13 @@ function extensionsFor(geometry: Geometry, backingFile: string | undefined, form
   return extensions;
 }
 
-/** Puts the backing name behind the extensions; the table of feature names goes where both do not fit. */
-export function placeBacking(header: Header): Header {
+/** Puts the backing name behind the extensions, and not before `from`; the table of feature names goes where both do not fit. */
+export function placeBacking(header: Header, from = 0): Header {
   if (header.backingFile === undefined) return { ...header, backingOffset: 0, backingLength: 0 };
   const { length } = new TextEncoder().encode(header.backingFile);
   if (length > MAX_BACKING_NAME) throw argumentError('Backing file name too long');
   const fit = (extensions: readonly Extension[]): Header | undefined => {
-    const backingOffset = header.headerLength + encodeExtensions(extensions).length;
+    const backingOffset = Math.max(from, header.headerLength + encodeExtensions(extensions).length);
     if (backingOffset + length > header.geometry.clusterSize) return undefined;
     return { ...header, extensions, backingOffset, backingLength: length };
   };
@@ -215,7 +215,7 @@ export function placeBacking(header: Header): Header {
 export function encodeFirstCluster(header: Header): Uint8Array {
   const extensions = encodeExtensions(header.extensions);
   const name = new TextEncoder().encode(header.backingFile ?? '');
-  const bytes = new Uint8Array(header.headerLength + extensions.length + name.length);
+  const bytes = new Uint8Array(Math.max(header.headerLength + extensions.length, header.backingOffset) + name.length);
   bytes.set(encodeHeader(header));
   bytes.set(extensions, header.headerLength);
   if (name.length > 0) bytes.set(name, header.backingOffset);

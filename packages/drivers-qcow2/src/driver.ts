@@ -1,5 +1,6 @@
 /** The driver value of qcow2. */
 import { defineDriver, type BlockDriver } from '@blk/core-graph';
+import { AMEND_OPTIONS } from './amend/options.js';
 import { CREATE_OPTIONS, createQcow2, type CreateOptions } from './create.js';
 import { MAGIC, viewOf } from './format.js';
 import { measureQcow2 } from './measure.js';
@@ -21,10 +22,11 @@ export const qcow2: BlockDriver = defineDriver<RawOptions, CreateOptions>({
 
   async open(options, context) {
     const file = await context.child('file', options.file, 'storage');
-    if (context.checking) return new Qcow2CheckNode(file, await readHeaderForCheck(file), context.policy, context.readOnly);
+    if (context.checking) return new Qcow2CheckNode(file, await readHeaderForCheck(file, context), context.policy, context.readOnly);
     return new Qcow2Node(await openQcow2(file, options, context), () => openQcow2(file, options, context), context.policy);
   },
 
+  amendOptions: AMEND_OPTIONS,
   createOptions: CREATE_OPTIONS,
   create: createQcow2,
   measure: measureQcow2,

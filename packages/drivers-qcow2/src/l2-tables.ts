@@ -63,6 +63,17 @@ export class L2Tables {
     return made;
   }
 
+  /** Takes away the table of a range whose clusters are all unallocated. */
+  forget(l1Index: number): void {
+    if (!this.exists(l1Index)) return;
+    const offset = this.l1.offsets[l1Index];
+    if (offset % this.geometry.clusterSize !== 0) return;
+    this.cache.drop(l1Index);
+    this.l1.set(l1Index, 0, false);
+    this.metadata.remove(offset, this.geometry.clusterSize, 'active-l2');
+    this.reclaim.free(offset / this.geometry.clusterSize, 1);
+  }
+
   #opened(table: Table): Table {
     table.writable = this.l1.copied[table.index] === 1;
     return table;
@@ -92,7 +103,7 @@ export class L2Tables {
     const { clusterSize } = this.geometry;
     const table = shared ?? this.cache.create(l1Index, offset);
     if (shared !== undefined) {
-      this.metadata.remove(shared.offset, clusterSize);
+      this.metadata.remove(shared.offset, clusterSize, 'active-l2');
       this.reclaim.free(shared.offset / clusterSize, 1);
       shared.offset = offset;
       this.cache.mark(shared, 0, clusterSize);

@@ -1,6 +1,7 @@
 /** Changing entries of L2 tables, and giving back what they referred to. */
 import { isPromise } from '@blk/core-graph';
 import { COPIED, compressedRange, EntryKind, hostOf, kindOf } from './l2-entry.js';
+import { hex } from './corruption.js';
 import { HIGH } from './format.js';
 import type { Qcow2Image } from './qcow2-image.js';
 import type { FreeCause } from './reclaim.js';
@@ -30,11 +31,18 @@ export function setEntry(image: Qcow2Image, table: Table, index: number, high: n
   } else if (oldKind === EntryKind.Data || oldKind === EntryKind.ZeroAllocated) {
     const host = hostOf(oldHigh, oldLow);
     const stays = host === kept && kindOf(high, low) !== EntryKind.Compressed;
-    if (!stays) image.reclaim.free(host / image.geometry.clusterSize, 1, cause);
+    if (!stays) giveUp(image, host, cause);
   }
   view.setUint32(index * 8, high);
   view.setUint32(index * 8 + 4, low);
   image.l2.cache.mark(table, index * 8, index * 8 + 8);
+}
+
+/** A cluster that is not where one can be is left alone. */
+function giveUp(image: Qcow2Image, host: number, cause: FreeCause): void {
+  const { clusterSize } = image.geometry;
+  if (host % clusterSize === 0) image.reclaim.free(host / clusterSize, 1, cause);
+  else image.corruption.note(`Cannot free unaligned cluster ${hex(host)}`, host, clusterSize);
 }
 
 /** Lets `count` entries from `index` refer to host clusters from `host` on, which have one reference each. */

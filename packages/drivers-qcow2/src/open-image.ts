@@ -49,8 +49,12 @@ export async function openQcow2(file: Edge, raw: RawOptions, context: ImageConte
 }
 
 /** The header of an image that is opened to be checked. */
-export async function readHeaderForCheck(file: Edge): Promise<Header> {
-  return parseHeader(await readFirstCluster(file), { checking: true });
+export async function readHeaderForCheck(file: Edge, { warn }: Pick<OpenContext, 'warn'>): Promise<Header> {
+  const header = parseHeader(await readFirstCluster(file), { checking: true });
+  // A directory that can't be read says nothing about what is in use.
+  await readBitmapDirectory(file, header);
+  if (bitmapsOf(header.extensions) !== undefined && !hasBitmaps(header)) warn(LOST_WARNING);
+  return header;
 }
 
 /** An image that was not closed is repaired before it is written to: its refcounts are behind, or its marks. */

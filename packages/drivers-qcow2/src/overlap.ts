@@ -30,7 +30,7 @@ export const OVERLAP_TEMPLATES = {
   ],
 } as const satisfies Record<string, readonly Structure[]>;
 
-/** As they are called in messages. */
+/** As they are called in messages; where several lie in one cluster, the first of them is named. */
 const TITLES: Record<Structure, string> = {
   'main-header': 'qcow2_header',
   'active-l1': 'active L1 table',
@@ -43,10 +43,17 @@ const TITLES: Record<Structure, string> = {
   'bitmap-directory': 'bitmap directory',
 };
 
+const ORDER = Object.keys(TITLES) as Structure[];
+
+function bitOf(structure: Structure): number {
+  return 1 << ORDER.indexOf(structure);
+}
+
 const FILTER_BYTES = 65536;
 
 export class MetadataMap {
-  readonly #clusters = new Map<number, Structure>();
+  /** A bit for each structure that a cluster holds, in the order of `ORDER`. */
+  readonly #clusters = new Map<number, number>();
   readonly #filter = new Uint8Array(FILTER_BYTES);
 
   constructor(
@@ -62,18 +69,23 @@ export class MetadataMap {
   add(structure: Structure, offset: number, length: number): void {
     if (!this.guarded.has(structure)) return;
     const { clusterSize } = this.geometry;
+    const bit = bitOf(structure);
     const end = Math.ceil((offset + length) / clusterSize);
     for (let cluster = Math.floor(offset / clusterSize); cluster < end; cluster++) {
-      this.#clusters.set(cluster, structure);
+      this.#clusters.set(cluster, (this.#clusters.get(cluster) ?? 0) | bit);
       this.#filter[(cluster >>> 3) & (FILTER_BYTES - 1)] |= 1 << (cluster & 7);
     }
   }
 
-  /** The range holds ordinary data from now on, or nothing. */
-  remove(offset: number, length: number): void {
+  /** The range does not hold `structure` any more; left out: no metadata at all. */
+  remove(offset: number, length: number, structure?: Structure): void {
     const { clusterSize } = this.geometry;
     const end = Math.ceil((offset + length) / clusterSize);
-    for (let cluster = Math.floor(offset / clusterSize); cluster < end; cluster++) this.#clusters.delete(cluster);
+    for (let cluster = Math.floor(offset / clusterSize); cluster < end; cluster++) {
+      const rest = structure === undefined ? 0 : (this.#clusters.get(cluster) ?? 0) & ~bitOf(structure);
+      if (rest === 0) this.#clusters.delete(cluster);
+      else this.#clusters.set(cluster, rest);
+    }
   }
 
   has(cluster: number): boolean {
@@ -84,8 +96,8 @@ export class MetadataMap {
   /** What a write to clusters `[first, first + count)` would hit, as messages call it; undefined: nothing. */
   hit(first: number, count: number): string | undefined {
     for (let cluster = first; cluster < first + count; cluster++) {
-      const structure = this.has(cluster) ? this.#clusters.get(cluster) : undefined;
-      if (structure !== undefined) return TITLES[structure];
+      const held = this.has(cluster) ? (this.#clusters.get(cluster) ?? 0) : 0;
+      if (held !== 0) return TITLES[ORDER[31 - Math.clz32(held & -held)]];
     }
     return undefined;
   }

@@ -7,7 +7,7 @@ import { Table } from './table-cache.js';
 
 const ZEROES = new Uint8Array(1024 * 1024);
 
-/** Gives every unallocated cluster of `[from, to)` a host cluster that reads as zeroes. */
+/** Gives every cluster without one, in `[from, to)`, a host cluster that reads as zeroes; none of them has data below. */
 export async function preallocate(image: Qcow2Image, from: number, to: number, mode: Preallocation): Promise<void> {
   if (mode === 'off') return;
   const { clusterSize, l2Entries } = image.geometry;
@@ -26,7 +26,8 @@ export async function preallocate(image: Qcow2Image, from: number, to: number, m
     const first = at;
     const isFree = (cluster: number): boolean => {
       const index = (cluster - l1Index * l2Entries) * 8;
-      return kindOf(view.getUint32(index), view.getUint32(index + 4)) === EntryKind.Unallocated;
+      const kind = kindOf(view.getUint32(index), view.getUint32(index + 4));
+      return kind === EntryKind.Unallocated || kind === EntryKind.Zero;
     };
     while (at < tableEnd && isFree(at)) at++;
     if (at === first) {

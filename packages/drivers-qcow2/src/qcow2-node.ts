@@ -1,16 +1,17 @@
 /** One open image as the graph sees it: the driver contract, composed of the files around it. */
 import {
-  BlockError, NO_LIMITS, WriteFlag, type CheckOptions, type CheckResult, type Completion, type DriverImageInfo, type DriverNode, type Edge, type Extent,
+  BlockError, NO_LIMITS, WriteFlag, type AmendContext, type CheckOptions, type CheckResult, type Completion, type DriverImageInfo, type DriverNode, type Edge, type Extent,
   type ImagePolicy, type InternalSnapshots, type MaybePromise, type NodeLimits, type PersistentBitmaps, type RecordedBacking, type TruncateOptions,
 } from '@blk/core-graph';
+import { amendQcow2 } from './amend/amend.js';
 import { StoredBitmaps } from './bitmaps.js';
 import { checkQcow2 } from './check/check.js';
-import { closeImage, settle } from './close-image.js';
+import { closeImage, settleClean } from './close-image.js';
 import { writeCompressed } from './compressed-write.js';
-import { encodeFirstCluster, placeBacking } from './create.js';
 import { extentAt } from './extents.js';
 import { ExtensionType } from './extensions.js';
 import { Compatible, Incompatible } from './features.js';
+import { rewriteHeader } from './header-rewrite.js';
 import { HIGH } from './format.js';
 import type { Qcow2Image } from './qcow2-image.js';
 import { readRange } from './read.js';
@@ -107,25 +108,21 @@ export class Qcow2Node implements DriverNode {
   }
 
   async changeBackingFile(backing: RecordedBacking | undefined): Promise<void> {
-    const { header, file, geometry } = this.#image;
+    const { header, file } = this.#image;
     const others = header.current.extensions.filter(({ type }) => type !== ExtensionType.BackingFormat);
     const format = backing?.format;
     if (format !== undefined && format.length >= 16) {
       throw new BlockError('invalid-argument', `Parameter 'backing-fmt' does not accept value '${format}'`);
     }
     const extension = { type: ExtensionType.BackingFormat, data: new TextEncoder().encode(format ?? '') };
-    const changed = placeBacking({
+    const changed = {
       ...header.current,
       extensions: format === undefined ? others : [extension, ...others],
       backingFile: backing?.filename,
       backingFormat: format,
-    });
-    const cluster = new Uint8Array(geometry.clusterSize);
-    cluster.set(encodeFirstCluster(changed));
+    };
     await this.flush();
-    await file.write(0, cluster, 0, cluster.length);
-    await file.flush();
-    header.current = changed;
+    await rewriteHeader(file, header, changed);
   }
 
   info(): DriverImageInfo {
@@ -152,10 +149,15 @@ export class Qcow2Node implements DriverNode {
 
   async check(options: CheckOptions): Promise<CheckResult> {
     const { file, header, readOnly } = this.#image;
-    if (!readOnly) await settle(this.#image);
+    if (!readOnly) await settleClean(this.#image);
     const result = await checkQcow2({ file, header, policy: this.policy }, options);
     if (options.repair !== 'none') await this.#reload();
     return result;
+  }
+
+  amend(options: Readonly<Record<string, unknown>>, context: AmendContext): Promise<void> {
+    const target = { image: () => this.#image, reload: () => this.#reload(), policy: this.policy };
+    return amendQcow2(target, options, context);
   }
 
   close(): Promise<void> {

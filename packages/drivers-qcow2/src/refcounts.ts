@@ -202,6 +202,28 @@ export class Refcounts {
     );
   }
 
+  /**
+   * Takes away blocks at the end of the table that count nothing but themselves. Nothing may be allocated meanwhile; the space
+   * that they take is free when the table is written.
+   */
+  async dropLastBlocks(): Promise<void> {
+    const { blockEntries, clusterSize, refcountOrder } = this.geometry;
+    for (let index = this.table.length - 1; index > 0; index--) {
+      const own = this.table[index] / clusterSize;
+      if (own === 0) continue;
+      const found = this.block(index);
+      const block = isPromise(found) ? await found : found;
+      const inside = own - index * blockEntries;
+      for (let at = 0; at < blockEntries; at++) if (at !== inside && getRefcount(block.view, refcountOrder, at) !== 0) return;
+      // One that another block counts would have to be given back there.
+      if (inside < 0 || inside >= blockEntries) return;
+      this.table[index] = 0;
+      this.#newBlocks.add(index);
+      this.cache.drop(index);
+      this.metadata.remove(own * clusterSize, clusterSize, 'refcount-block');
+    }
+  }
+
   /** Notes that clusters are in use, so that they are not virgin any more. */
   used(cluster: number, count: number): void {
     if (cluster + count > this.virginFrom) this.virginFrom = cluster + count;
@@ -240,7 +262,7 @@ export class Refcounts {
     const { clusterSize } = this.geometry;
     const table = new Float64Array((clusters * clusterSize) / 8);
     table.set(this.table);
-    this.metadata.remove(this.tableOffset, this.tableClusters * clusterSize);
+    this.metadata.remove(this.tableOffset, this.tableClusters * clusterSize, 'refcount-table');
     this.freeOldTable(this.tableOffset / clusterSize, this.tableClusters);
     this.table = table;
     this.tableOffset = cluster * clusterSize;

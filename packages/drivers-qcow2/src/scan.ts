@@ -15,6 +15,11 @@ export class ScannedRun {
   host = 0;
   /** The clusters have one reference each; for `Data` and `ZeroAllocated`. */
   copied = false;
+
+  constructor(
+    /** What is found is about to be written to, which messages say in another way. */
+    readonly forWriting = false,
+  ) {}
 }
 
 /**
@@ -35,7 +40,7 @@ export function scanRun(table: Table, index: number, max: number, geometry: Geom
   const hosted = kind === EntryKind.Data || kind === EntryKind.ZeroAllocated;
   if (hosted) {
     run.host = hostOf(high, low);
-    checkHost(run.host, table, index, geometry, corruption);
+    checkHost(run, table, index, geometry, corruption);
   }
   const { clusterSize } = geometry;
   let next = run.host;
@@ -49,9 +54,20 @@ export function scanRun(table: Table, index: number, max: number, geometry: Geom
   }
 }
 
-function checkHost(host: number, table: Table, index: number, { clusterSize }: Geometry, corruption: Corruption): void {
+function checkHost({ host, kind, copied, forWriting }: ScannedRun, table: Table, index: number, geometry: Geometry, corruption: Corruption): void {
+  const { clusterSize, l2Span } = geometry;
   const place = `(L2 offset: ${hex(table.offset)}, L2 index: ${hex(index)})`;
-  if (host % clusterSize !== 0) throw corruption.found(`Cluster allocation offset ${hex(host)} unaligned ${place}`, host, clusterSize);
+  if (host % clusterSize !== 0) {
+    const what = kind === EntryKind.Data ? 'Data cluster' : 'Preallocated zero cluster';
+    const guest = table.index * l2Span + index * clusterSize;
+    throw corruption.found(
+      forWriting && copied
+        ? `${what} offset ${hex(host)} unaligned (guest offset: ${hex(guest)})`
+        : `Cluster allocation offset ${hex(host)} unaligned ${place}`,
+      host,
+      clusterSize,
+    );
+  }
   if (host > MAX_SIZE - clusterSize) throw corruption.found(`Cluster allocation offset ${hex(host)} beyond 2^53 bytes ${place}`);
 }
 

@@ -132,6 +132,15 @@ export class TableCache {
     }
   }
 
+  /** Forgets one table, written or not. */
+  drop(index: number): void {
+    const table = this.slots[index];
+    if (table === undefined) return;
+    this.slots[index] = undefined;
+    this.#ring.splice(this.#ring.indexOf(table), 1);
+    this.#dirty.delete(table);
+  }
+
   /** Forgets everything, written or not. */
   clear(): void {
     this.slots.length = 0;

@@ -1,5 +1,6 @@
 /** Changing the size of the disk. */
-import { BlockError, WriteFlag, type TruncateOptions } from '@blk/core-graph';
+import { BlockError, isPromise, WriteFlag, type TruncateOptions } from '@blk/core-graph';
+import { settle } from './close-image.js';
 import { argumentError } from './errors.js';
 import { l1EntriesFor, MAX_L1_BYTES } from './format.js';
 import { preallocate } from './preallocate.js';
@@ -14,6 +15,7 @@ export async function truncateImage(image: Qcow2Image, size: number, options: Tr
   if (header.current.snapshotCount > 0 && geometry.version === 2) {
     throw argumentError("Can't resize a v2 image which has snapshots", 'unsupported');
   }
+  if (size % 512 !== 0) throw argumentError('The new size must be a multiple of 512');
   if (size === image.size) return;
   if (size < image.size) await shrink(image, size, options);
   else await growTo(image, size, options);
@@ -83,7 +85,7 @@ async function growL1(image: Qcow2Image, entries: number): Promise<void> {
   if (old.dirty) l2.l1.touch(0, entries);
   image.metadata.add('active-l1', offset, entries * 8);
   if (old.length === 0) return;
-  image.metadata.remove(old.offset, old.length * 8);
+  image.metadata.remove(old.offset, old.length * 8, 'active-l1');
   image.reclaim.free(old.offset / clusterSize, Math.ceil((old.length * 8) / clusterSize));
 }
 
@@ -100,7 +102,37 @@ async function shrink(image: Qcow2Image, size: number, options: TruncateOptions)
   if (pending !== undefined) await pending;
   await image.header.commit({ size });
   image.size = size;
-  await forgetClusters(image, Math.ceil(size / clusterSize), Math.ceil(oldSize / clusterSize));
-  const after = image.flusher.flush();
-  if (after !== undefined) await after;
+  // The disk has its new size; what can't be given back now stays allocated, and what can't be written is for the next flush.
+  await giveBack(image, Math.ceil(size / clusterSize), Math.ceil(oldSize / clusterSize)).catch(() => undefined);
+}
+
+/** Frees clusters `[first, last)`, the tables that map nothing any more, and the end of the file. */
+async function giveBack(image: Qcow2Image, first: number, last: number): Promise<void> {
+  await forgetClusters(image, first, last);
+  for (let l1Index = Math.ceil(first / image.geometry.l2Entries); l1Index < image.l2.l1.length; l1Index++) image.l2.forget(l1Index);
+  await settle(image);
+  await cutFile(image);
+}
+
+/** Gives back the end of the file that nothing lies in. What can't be cut off stays. */
+async function cutFile(image: Qcow2Image): Promise<void> {
+  const { file, refcounts } = image;
+  const { clusterSize } = image.geometry;
+  const { driver } = file.node;
+  if (driver.growable !== true || driver.truncate === undefined) return;
+  await refcounts.dropLastBlocks();
+  await settle(image);
+  let end = Math.ceil(file.size / clusterSize);
+  for (; end > 0; end--) {
+    const found = refcounts.get(end - 1);
+    if ((isPromise(found) ? await found : found) > 0) break;
+  }
+  if (end === 0 || end * clusterSize >= file.size) return;
+  try {
+    await file.node.truncate(end * clusterSize, { preallocation: 'off', shrink: true });
+    // What grows there again reads as zeroes.
+    refcounts.virginFrom = end;
+  } catch {
+    // It stays as long as it is.
+  }
 }

@@ -6,7 +6,7 @@ import { settleAll, settleThenThrow } from './pending.js';
 import type { Qcow2Image } from './qcow2-image.js';
 import { ScannedRun, scanRun } from './scan.js';
 
-const scratch = new ScannedRun();
+const scratch = new ScannedRun(true);
 
 /**
  * Stores `buffer[start, start + length)` at guest offset `offset`. What can be written in place at once is; the rest, from

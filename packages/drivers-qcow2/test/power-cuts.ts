@@ -4,9 +4,9 @@
  * left must open, hold what had been promised by then, and have no corruption, by an own look and by the reference's.
  */
 import type { BlockNode } from '@blk/core-graph';
-import { prng, recorder, type Clock, type MemoryDisk, type Recording } from '@blk/driver-conformance';
+import { expectSameBytes, prng, recorder, type Clock, type MemoryDisk, type Recording } from '@blk/driver-conformance';
 import { metadataFaults } from './metadata-faults.js';
-import { checkImage, save, type Bench } from './support.js';
+import { checkImage, readAll, save, type Bench } from './support.js';
 
 /** Throws where an image, opened read-only, does not hold what was promised. */
 export type Promised = (node: BlockNode) => Promise<void> | void;
@@ -121,6 +121,13 @@ export class PowerCuts {
     if (data !== undefined) save(data, `${file}.data`);
     await checkImage(file, true, data === undefined ? undefined : `${file}.data`);
   }
+}
+
+/** The disk has exactly these bytes. */
+export function holds(bytes: Uint8Array): Promised {
+  return async (node) => {
+    expectSameBytes(await readAll(node), bytes);
+  };
 }
 
 /** One of several promises is kept. */

@@ -8,6 +8,7 @@ export { createImage, type CreateRequest, type CreateResult } from '@blk/core-gr
 export { chainInfo, describeImage, imageInfo, type ImageInfo, type ImageSnapshot, type InfoOptions } from './info.js';
 export { mapImage, type MapEntry, type MapOptions } from './map.js';
 export { compareImages, type CompareOptions, type CompareResult } from './compare.js';
+export { amendImage, type AmendRequest } from './amend.js';
 export { checkImage, NO_CHECKS, type CheckRequest, type ImageCheck } from './check.js';
 export { changeBitmap, type BitmapAction, type BitmapChanges } from './bitmap.js';
 export {
@@ -23,7 +24,7 @@ export { benchImage, type BenchRequest } from './bench.js';
 export { checksumImage, type Checksum, type ChecksumOptions } from './checksum.js';
 export { chainTree, type ChainTree } from './chain.js';
 export { convertImage, type CacheSetting, type ConvertRequest } from './convert/convert.js';
-export { optionHelp, optionTable, parseCreateOptions, parseSizeOption, splitOptions, wantsHelp } from './create/options.js';
+export { amendHelp, optionHelp, optionTable, parseCreateOptions, parseSizeOption, splitOptions, wantsHelp } from './create/options.js';
 export { planCreation, type CreationPlan, type CreationRequest } from './create/plan.js';
 export { openSource, nameOf, wholeSectors, type AnySource, type ImageSource, type NamedSource } from './open.js';
 export type { Progress } from './pause.js';

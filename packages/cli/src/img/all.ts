@@ -1,5 +1,6 @@
 /** All commands that work on images, and what is said about them together. */
 import type { Tool } from '../tool.js';
+import { amend } from './amend.js';
 import { bench } from './bench.js';
 import { bitmap } from './bitmap.js';
 import { chain } from './chain.js';
@@ -21,7 +22,7 @@ import { resize } from './resize.js';
 import { snapshot } from './snapshot.js';
 
 export const COMMANDS: readonly ImgCommand[] = [
-  bench, bitmap, chain, check, checksum, commit, compare, convert, create, dd, info, link, map, measure, rebase, resize, snapshot,
+  amend, bench, bitmap, chain, check, checksum, commit, compare, convert, create, dd, info, link, map, measure, rebase, resize, snapshot,
 ];
 
 /** Runs `argv`, a command with its arguments, or help. Resolves with the exit code; everything has been told by then. */

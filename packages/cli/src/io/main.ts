@@ -43,8 +43,7 @@ async function runSession(args: IoArguments, terminal: Terminal): Promise<number
     const opener = new ImageOpener(graph, warn);
     const session = new IoSession(programOf(opener, terminal), await openNamed(opener, args));
     const ok = args.commands.length > 0 ? await runAll(session, args.commands, terminal) : await runInput(session, terminal);
-    await session.close();
-    return ok ? 0 : 1;
+    return (await closed(session)) && ok ? 0 : 1;
   } finally {
     await graph.close();
   }
@@ -53,6 +52,17 @@ async function runSession(args: IoArguments, terminal: Terminal): Promise<number
 function openNamed(opener: ImageOpener, { file, imageOptions, settings }: IoArguments): Promise<Backend> | undefined {
   if (file === undefined) return undefined;
   return imageOptions ? opener.open(undefined, file, settings) : opener.open(file, undefined, settings);
+}
+
+/** False where the image was found to be damaged, which was told then. */
+async function closed(session: IoSession): Promise<boolean> {
+  try {
+    await session.close();
+    return true;
+  } catch (error) {
+    if (error instanceof BlockError && error.kind === 'corrupt') return false;
+    throw error;
+  }
 }
 
 function programOf(opener: ImageOpener, terminal: Terminal): IoProgram {

@@ -77,7 +77,7 @@ async function renew(run: CheckRun, disk: CountsOnDisk, state: RefcountState): P
     return disk;
   }
   run.say('Rebuilding refcount structure');
-  await rebuildStructures(run, state);
+  await rebuildStructures(run, state.clusters);
   result.corruptions -= state.structural;
   result.corruptionsFixed += state.structural + state.corruptions;
   result.leaksFixed += state.leaks;
@@ -120,7 +120,7 @@ async function countNew(run: CheckRun, { disk, state }: Counts, first: number, c
   for (let at = first; at < end && hasBlocks; at += blockEntries) hasBlocks = disk.entry(Math.floor(at / blockEntries)).offset !== 0;
   hasBlocks &&= count === 0 || disk.entry(Math.floor((end - 1) / blockEntries)).offset !== 0;
   if (!hasBlocks) {
-    await rebuildStructures(run, state);
+    await rebuildStructures(run, state.clusters);
     return { disk: await CountsOnDisk.read(run), state };
   }
   for (let at = first; at < end; at++) await disk.set(at, 1);

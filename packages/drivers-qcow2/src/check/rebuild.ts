@@ -3,26 +3,35 @@
  * table when all of it is on stable storage, and a crash before that leaves the image as it was.
  */
 import { BlockError } from '@blk/core-graph';
-import { MAX_REFCOUNT_TABLE_BYTES, putU64, viewOf } from '../format.js';
+import { geometryOf, MAX_REFCOUNT_TABLE_BYTES, putU64, viewOf, type Geometry } from '../format.js';
 import { setRefcount } from '../refcount-codec.js';
 import { noSpace } from '../reserve.js';
 import type { CountsOnDisk } from './counts-on-disk.js';
-import type { RefcountState } from './refcounts.js';
+import type { ReferenceMap } from './reference-map.js';
 import type { CheckRun } from './run.js';
 
 /** Whether every cluster in use has a block to be counted in. */
 export function hasAllBlocks(run: CheckRun, disk: CountsOnDisk): boolean {
-  return usedBlocks(run).every((index) => disk.entry(index).offset !== 0);
+  return usedBlocks(run.references, run.geometry.blockEntries).every((index) => disk.entry(index).offset !== 0);
 }
 
-/** Writes table and blocks for the references that were counted. The old ones are free afterwards. */
-export async function rebuildStructures(run: CheckRun, { clusters: old }: RefcountState): Promise<void> {
-  const { references, geometry, file } = run;
-  const { clusterSize, blockEntries, refcountOrder } = geometry;
+/**
+ * Writes table and blocks for the references that were counted, with counts of 2^`refcountOrder` bits. `old` are the clusters of the present
+ * ones, which are free afterwards; it holds those of the new ones then.
+ */
+export async function rebuildStructures(
+  run: CheckRun,
+  old: number[],
+  refcountOrder = run.geometry.refcountOrder,
+  progress?: (done: number, total: number) => void,
+): Promise<void> {
+  const { references, file } = run;
+  const geometry = geometryOf(run.geometry.version, run.geometry.clusterBits, refcountOrder);
+  const { clusterSize, blockEntries } = geometry;
   const before = new Map(old.map((cluster) => [cluster, references.get(cluster)]));
   for (const cluster of old) references.remove(cluster);
   const start = Math.max(references.length, run.fileClusters);
-  const { indexes, tableClusters } = plan(run, start);
+  const { indexes, tableClusters } = plan(references, geometry, start);
   const end = start + indexes.length + tableClusters;
   if (tableClusters * clusterSize > MAX_REFCOUNT_TABLE_BYTES) {
     throw new BlockError('too-large', 'Reference count table too large', { driver: 'qcow2' });
@@ -41,13 +50,14 @@ export async function rebuildStructures(run: CheckRun, { clusters: old }: Refcou
     const offset = (start + at) * clusterSize;
     putU64(viewOf(table), index * 8, offset);
     await run.write(offset, bytes);
+    progress?.(at + 1, indexes.length);
     const pause = run.pause();
     if (pause !== undefined) await pause;
   }
   const tableOffset = (start + indexes.length) * clusterSize;
   await run.write(tableOffset, table);
   await run.flush();
-  await run.header.update({ refcountTableOffset: tableOffset, refcountTableClusters: tableClusters });
+  await run.header.update({ geometry, refcountTableOffset: tableOffset, refcountTableClusters: tableClusters });
   await run.flush();
   for (const [cluster, count] of [...before].sort(([a], [b]) => a - b)) {
     run.say(`Repairing cluster ${cluster} refcount=${count} reference=${references.get(cluster)}`);
@@ -60,9 +70,12 @@ export async function rebuildStructures(run: CheckRun, { clusters: old }: Refcou
 }
 
 /** Blocks that are needed to count everything, themselves and their table included, which come from cluster `start` on. */
-function plan(run: CheckRun, start: number): { readonly indexes: readonly number[]; readonly tableClusters: number } {
-  const { blockEntries, clusterSize } = run.geometry;
-  const indexes = new Set(usedBlocks(run));
+function plan(
+  references: ReferenceMap,
+  { blockEntries, clusterSize }: Geometry,
+  start: number,
+): { readonly indexes: readonly number[]; readonly tableClusters: number } {
+  const indexes = new Set(usedBlocks(references, blockEntries));
   let tableClusters = 1;
   for (let before = -1; before !== indexes.size + tableClusters; ) {
     before = indexes.size + tableClusters;
@@ -72,7 +85,7 @@ function plan(run: CheckRun, start: number): { readonly indexes: readonly number
   return { indexes: [...indexes].sort((a, b) => a - b), tableClusters };
 }
 
-function usedBlocks({ references, geometry: { blockEntries } }: CheckRun): number[] {
+function usedBlocks(references: ReferenceMap, blockEntries: number): number[] {
   const used: number[] = [];
   for (let cluster = 0; cluster < references.length; cluster++) {
     if (references.get(cluster) === 0) continue;

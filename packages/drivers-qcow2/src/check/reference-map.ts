@@ -39,6 +39,14 @@ export class ReferenceMap {
     return true;
   }
 
+  /** Sets the count of a cluster. */
+  set(cluster: number, count: number): void {
+    if (cluster >= this.#counts.length) this.#grow(cluster + 1);
+    while (count >= 2 ** (this.#counts.BYTES_PER_ELEMENT * 8) && this.#counts.BYTES_PER_ELEMENT < 4) this.#widen();
+    this.#counts[cluster] = Math.min(count, 0xffff_ffff);
+    if (cluster >= this.#length) this.#length = cluster + 1;
+  }
+
   /** Takes a reference back. */
   remove(cluster: number): void {
     if (this.get(cluster) > 0) this.#counts[cluster]--;

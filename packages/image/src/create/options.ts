@@ -39,18 +39,46 @@ export function optionTable(format: BlockDriver, protocol?: BlockDriver): Create
   return { ...protocol?.createOptions, ...own, size: SIZE };
 }
 
+/** The list that `amend -o help` prints. */
+export function amendHelp(format: BlockDriver): string {
+  if (format.amendOptions === undefined) throw noAmend(format);
+  return `Amend options for '${format.name}':\n${optionLines(format.amendOptions)}`;
+}
+
+/** Options of an amendment from their texts. Throws where the format has none, or not these. */
+export function parseAmendOptions(texts: readonly string[], format: BlockDriver): Record<string, string | number | boolean> {
+  const { amendOptions, createOptions } = format;
+  if (amendOptions === undefined) throw noAmend(format);
+  for (const text of texts) {
+    for (const [name] of splitOptions(text)) {
+      if (Object.hasOwn(amendOptions, name) || createOptions === undefined || !Object.hasOwn(createOptions, name)) continue;
+      throw new BlockError('invalid-argument', `Invalid parameter '${name}'\nThis option is only supported for image creation`);
+    }
+  }
+  return parseCreateOptions(texts, amendOptions);
+}
+
+function noAmend(format: BlockDriver): BlockError {
+  return new BlockError('unsupported', `Format driver '${format.name}' does not support option amendment`);
+}
+
+function optionLines(table: CreateOptionTable): string {
+  return Object.keys(table)
+    .sort()
+    .map((name) => `  ${`${name}=<${typeName(table[name])}>`.padEnd(22)} - ${table[name].help}\n`)
+    .join('');
+}
+
 /** The list that `-o help` prints. */
 export function optionHelp(format: BlockDriver, protocol?: BlockDriver): string {
   if (format.create === undefined && format.createFile === undefined) {
     throw new BlockError('unsupported', `Format driver '${format.name}' does not support image creation`);
   }
   const table = optionTable(format, protocol);
-  const lines = Object.keys(table)
-    .sort()
-    .map((name) => `  ${`${name}=<${typeName(table[name])}>`.padEnd(22)} - ${table[name].help}\n`);
-  if (protocol !== undefined) return `Supported options:\n${lines.join('')}`;
+  const lines = optionLines(table);
+  if (protocol !== undefined) return `Supported options:\n${lines}`;
   return (
-    `Supported ${format.name} options:\n${lines.join('')}\n` +
+    `Supported ${format.name} options:\n${lines}\n` +
     'The protocol level may support further options.\nSpecify the target filename to include those options.\n'
   );
 }
