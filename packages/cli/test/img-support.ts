@@ -84,8 +84,9 @@ export async function expectSameFiles(mine: string, theirs: string, folders: rea
       const ours = JSON.parse((await reference(['info', '--output=json', a], mine)).stdout) as typeof info;
       expect(ours).toMatchObject({ format: info.format, 'virtual-size': info['virtual-size'] });
       expect(ours['backing-filename']).toEqual(info['backing-filename']);
-      if (info.format === 'qcow2') expect(await reference(['check', a], mine)).toMatchObject({ code: 0 });
+      // One whose backing file is not there can be neither checked nor compared.
       if ((await reference(['map', a], theirs)).code !== 0) continue;
+      if (info.format === 'qcow2') expect(await reference(['check', a], mine)).toMatchObject({ code: 0 });
       expect([a, await reference(['compare', join(mine, a), join(theirs, a)], mine)]).toMatchObject([a, { code: 0 }]);
     }
   }
