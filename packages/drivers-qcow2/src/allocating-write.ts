@@ -39,7 +39,7 @@ export async function allocatingWrite(
       const plan = planRun(image, table, cluster - l1Index * l2Entries, endCluster - cluster);
       const runEnd = Math.min(pieceEnd, (cluster + plan.count) * clusterSize);
       if (plan.action === 'in-place') {
-        const done = writeHost(image, plan.host + (at % clusterSize), buffer, start + at - offset, runEnd - at);
+        const done = writeHost(image, plan.host + (at % clusterSize), at, buffer, start + at - offset, runEnd - at);
         if (done !== undefined) await done;
         at = runEnd;
         continue;

@@ -18,6 +18,7 @@ export async function writeCompressed(
 ): Promise<void> {
   const { clusterSize } = image.geometry;
   image.corruption.check();
+  if (image.encryption !== undefined) throw argumentError('Compression and encryption not supported at the same time', 'unsupported');
   const end = offset + length;
   if (offset % clusterSize !== 0 || (end % clusterSize !== 0 && end !== image.size)) {
     throw argumentError(`Compressed writes are whole clusters of ${clusterSize} bytes, not ${length} bytes at ${offset}`);

@@ -1,5 +1,6 @@
 /** Filling new clusters: the request's bytes, and around them what the guest sees there now. */
 import { isZero, type Completion } from '@blk/core-graph';
+import { writeData, writeParts } from './data-access.js';
 import type { Qcow2Image } from './qcow2-image.js';
 import { readRange } from './read.js';
 
@@ -24,7 +25,7 @@ export function copyOnWrite(
   const head = offset % clusterSize;
   const end = offset + length;
   const tail = Math.ceil(end / clusterSize) * clusterSize - end;
-  if (head === 0 && tail === 0) return image.file.write(target.host, buffer, start, length);
+  if (head === 0 && tail === 0) return writeData(image, target.host, offset, buffer, start, length);
   return fillAround(image, target, offset, head, tail, buffer, start, length);
 }
 
@@ -38,8 +39,10 @@ async function fillAround(
   start: number,
   length: number,
 ): Promise<void> {
-  const { file, pool, size, geometry } = image;
+  const { pool, size, geometry } = image;
   const { clusterSize } = geometry;
+  // Zeroes are something else when they are encrypted.
+  const virgin = target.virgin && image.encryption === undefined;
   const end = offset + length;
   const around = pool.take(head + tail <= clusterSize && head + length + tail === clusterSize ? clusterSize : head + tail);
   try {
@@ -47,23 +50,25 @@ async function fillAround(
       // One cluster: put together in one buffer, written at once.
       await readOld(image, offset - head, around, 0, head);
       await readOld(image, end, around, head + length, tail, size);
-      const headZero = target.virgin && isZero(around, 0, head);
-      const tailZero = target.virgin && isZero(around, head + length, tail);
+      const headZero = virgin && isZero(around, 0, head);
+      const tailZero = virgin && isZero(around, head + length, tail);
       around.set(buffer.subarray(start, start + length), head);
       const from = headZero ? head : 0;
       const to = tailZero ? head + length : clusterSize;
-      await file.write(target.host + from, around, from, to - from);
+      const done = writeData(image, target.host + from, offset - head + from, around, from, to - from);
+      if (done !== undefined) await done;
       return;
     }
     await readOld(image, offset - head, around, 0, head);
     await readOld(image, end, around, head, tail, size);
     const parts: Uint8Array[] = [];
-    const withHead = head > 0 && !(target.virgin && isZero(around, 0, head));
-    const withTail = tail > 0 && !(target.virgin && isZero(around, head, tail));
+    const withHead = head > 0 && !(virgin && isZero(around, 0, head));
+    const withTail = tail > 0 && !(virgin && isZero(around, head, tail));
     if (withHead) parts.push(around.subarray(0, head));
     parts.push(buffer.subarray(start, start + length));
     if (withTail) parts.push(around.subarray(head, head + tail));
-    await file.writev(target.host + (withHead ? 0 : head), parts);
+    const skipped = withHead ? 0 : head;
+    await writeParts(image, target.host + skipped, offset - head + skipped, parts);
   } finally {
     pool.give(around);
   }

@@ -1,5 +1,7 @@
 /** New images: the few clusters of an empty one, then space ahead of time where it is wanted. */
 import { TRUSTED, type BlockError, type CreateContext, type CreateOptionTable, type Edge, type Preallocation } from '@blk/core-graph';
+import { encryptionExtension, NO_ENCRYPTION, planEncryption, writeEncryption, type EncryptionWishes } from './create-encryption.js';
+import { encryptionHeaderOf, type EncryptionHeader } from './encryption.js';
 import { argumentError } from './errors.js';
 import { encodeExtensions, encodeFeatureNames, ExtensionType, type Extension } from './extensions.js';
 import { COMPRESSION_TYPES } from './compression.js';
@@ -10,11 +12,11 @@ import {
 } from './format.js';
 import { encodeHeader, type Header } from './header.js';
 import { closeImage } from './close-image.js';
-import { openQcow2 } from './open-image.js';
+import { openQcow2, type ImageContext } from './open-image.js';
 import { preallocate } from './preallocate.js';
 import { setRefcount } from './refcount-codec.js';
 
-export interface CreateOptions {
+export interface CreateOptions extends EncryptionWishes {
   readonly size: number;
   readonly compat?: string;
   readonly cluster_size?: number;
@@ -27,9 +29,6 @@ export interface CreateOptions {
   readonly extended_l2?: boolean;
   readonly data_file?: string;
   readonly data_file_raw?: boolean;
-  readonly encryption?: boolean;
-  /** `encrypt.format` and the like. */
-  readonly [encrypt: `encrypt.${string}`]: unknown;
 }
 
 const DEFAULT_CLUSTER_SIZE = 65536;
@@ -59,10 +58,14 @@ export const CREATE_OPTIONS: CreateOptionTable = {
 
 /** Writes an empty image into `file`, which is empty. Throws before anything is written where the options do not fit. */
 export async function createQcow2(file: Edge, options: CreateOptions, context: CreateContext): Promise<void> {
-  const plan = planImage(options);
+  const keys = await planEncryption(options, context);
+  const plan = planImage(options, keys);
+  const { header } = plan;
+  const keysBytes = plan.keyClusters * header.geometry.clusterSize;
+  const encryption = await writeEncryption(file, keys, encryptionHeaderOf(header.extensions), keysBytes, context);
   await writeEmpty(file, plan);
   if (plan.preallocation === 'off') return;
-  const image = await openQcow2(file, {}, {
+  const opened: ImageContext = {
     readOnly: false,
     policy: TRUSTED,
     discard: false,
@@ -71,7 +74,8 @@ export async function createQcow2(file: Edge, options: CreateOptions, context: C
     warn: (message) => {
       context.host.warn(message);
     },
-  });
+  };
+  const image = await openQcow2(file, {}, opened, { encryption: () => encryption });
   await preallocate(image, 0, image.size, plan.preallocation);
   await closeImage(image);
 }
@@ -81,10 +85,12 @@ interface Plan {
   readonly preallocation: Preallocation;
   readonly blocks: number;
   readonly l1Clusters: number;
+  /** Of the encryption's header, behind the L1 table. */
+  readonly keyClusters: number;
 }
 
 /** Checks the options and lays the image out: header, refcount table, refcount blocks, L1 table. */
-export function planImage(options: CreateOptions): Plan {
+export function planImage(options: CreateOptions, keys = NO_ENCRYPTION): Plan {
   const geometry = chooseGeometry(options);
   refuseNewer(options, geometry);
   const preallocation = options.preallocation ?? 'off';
@@ -106,10 +112,12 @@ export function planImage(options: CreateOptions): Plan {
     throw argumentError("The image size is too large for file format 'qcow2' (try using a larger cluster size)", 'too-large');
   }
   const l1Clusters = Math.ceil((l1Size * 8) / geometry.clusterSize);
+  const keyClusters = Math.ceil(keys.headerBytes / geometry.clusterSize);
   let blocks = 1;
-  while (blocks < Math.ceil((2 + blocks + l1Clusters) / geometry.blockEntries)) blocks++;
+  while (blocks < Math.ceil((2 + blocks + l1Clusters + keyClusters) / geometry.blockEntries)) blocks++;
   const tableClusters = Math.ceil((blocks * 8) / geometry.clusterSize);
-  while (blocks < Math.ceil((1 + tableClusters + blocks + l1Clusters) / geometry.blockEntries)) blocks++;
+  while (blocks < Math.ceil((1 + tableClusters + blocks + l1Clusters + keyClusters) / geometry.blockEntries)) blocks++;
+  const keysOffset = (1 + tableClusters + blocks + l1Clusters) * geometry.clusterSize;
   const header: Header = {
     geometry,
     size,
@@ -124,13 +132,19 @@ export function planImage(options: CreateOptions): Plan {
     autoclear: 0n,
     headerLength: geometry.version === 2 ? V2_HEADER_BYTES : FULL_HEADER_BYTES,
     additional: Uint8Array.from(geometry.version === 2 ? [] : [COMPRESSION_TYPES.indexOf(zstd ? 'zstd' : 'zlib'), 0, 0, 0, 0, 0, 0, 0]),
-    extensions: extensionsFor(geometry, backingFile, options.backing_fmt),
+    extensions: extensionsFor(
+      geometry,
+      backingFile,
+      options.backing_fmt,
+      keyClusters === 0 ? undefined : { offset: keysOffset, length: keys.headerBytes },
+    ),
+    encryption: keys.method,
     backingOffset: 0,
     backingLength: 0,
     backingFile,
     backingFormat: options.backing_fmt,
   };
-  return { header: placeBacking(header), preallocation, blocks, l1Clusters };
+  return { header: placeBacking(header), preallocation, blocks, l1Clusters, keyClusters };
 }
 
 function chooseGeometry(options: CreateOptions): Geometry {
@@ -181,29 +195,33 @@ function refuseNewer(options: CreateOptions, geometry: Geometry): void {
   if (options.extended_l2 === true) throw notYet('extended L2 entries');
   if (options.data_file !== undefined) throw notYet('an external data file');
   if (options.data_file_raw === true) throw argumentError('data-file-raw requires data-file');
-  if (options.encryption === true || Object.keys(options).some((name) => name.startsWith('encrypt.'))) throw notYet('encryption');
 }
 
-function extensionsFor(geometry: Geometry, backingFile: string | undefined, format: string | undefined): Extension[] {
+function extensionsFor(
+  geometry: Geometry,
+  backingFile: string | undefined,
+  format: string | undefined,
+  keys: EncryptionHeader | undefined,
+): Extension[] {
   const extensions: Extension[] = [];
   if (backingFile !== undefined && format !== undefined) {
     const data = new TextEncoder().encode(format);
     if (data.length >= 16) throw wrongValue('backing-fmt', format);
     extensions.push({ type: ExtensionType.BackingFormat, data });
   }
+  if (keys !== undefined) extensions.push(encryptionExtension(keys));
   if (geometry.version === 3) extensions.push(encodeFeatureNames(FEATURE_NAMES));
   return extensions;
 }
 
-/** Puts the backing name behind the extensions, and not before `from`; the table of feature names goes where both do not fit. */
+/** Puts the backing name behind the extensions, and not before `from`; the table of feature names, which is for people, goes where all do not fit. */
 export function placeBacking(header: Header, from = 0): Header {
-  if (header.backingFile === undefined) return { ...header, backingOffset: 0, backingLength: 0 };
-  const { length } = new TextEncoder().encode(header.backingFile);
+  const { length } = new TextEncoder().encode(header.backingFile ?? '');
   if (length > MAX_BACKING_NAME) throw argumentError('Backing file name too long');
   const fit = (extensions: readonly Extension[]): Header | undefined => {
-    const backingOffset = Math.max(from, header.headerLength + encodeExtensions(extensions).length);
-    if (backingOffset + length > header.geometry.clusterSize) return undefined;
-    return { ...header, extensions, backingOffset, backingLength: length };
+    const end = Math.max(from, header.headerLength + encodeExtensions(extensions).length);
+    if (end + length > header.geometry.clusterSize) return undefined;
+    return { ...header, extensions, backingOffset: header.backingFile === undefined ? 0 : end, backingLength: length };
   };
   const placed =
     fit(header.extensions) ?? fit(header.extensions.filter(({ type }) => type !== ExtensionType.FeatureNames));
@@ -222,21 +240,15 @@ export function encodeFirstCluster(header: Header): Uint8Array {
   return bytes;
 }
 
-async function writeEmpty(file: Edge, { header, blocks, l1Clusters }: Plan): Promise<void> {
+async function writeEmpty(file: Edge, { header, blocks, l1Clusters, keyClusters }: Plan): Promise<void> {
   const { geometry, refcountTableClusters } = header;
   const { clusterSize, blockEntries, refcountOrder } = geometry;
   const firstBlock = 1 + refcountTableClusters;
-  const used = firstBlock + blocks + l1Clusters;
+  const used = firstBlock + blocks + l1Clusters + keyClusters;
   // Up to the L1 table; of that, as much as the header says.
   const bytes = new Uint8Array((firstBlock + blocks) * clusterSize);
   const view = viewOf(bytes);
-  const first = encodeFirstCluster(header);
-  if (first.length > clusterSize) {
-    // Only version 3 with clusters of 512 bytes: the names are for people, and can be done without.
-    bytes.set(encodeFirstCluster({ ...header, extensions: [] }));
-  } else {
-    bytes.set(first);
-  }
+  bytes.set(encodeFirstCluster(header));
   for (let block = 0; block < blocks; block++) {
     putU64(view, clusterSize + block * 8, (firstBlock + block) * clusterSize);
     const counts = viewOf(bytes.subarray((firstBlock + block) * clusterSize, (firstBlock + block + 1) * clusterSize));

@@ -1,12 +1,15 @@
 /** The driver value of qcow2. */
-import { defineDriver, type BlockDriver } from '@blk/core-graph';
+import { defineDriver, type BlockDriver, type Edge, type OpenContext } from '@blk/core-graph';
 import { AMEND_OPTIONS } from './amend/options.js';
 import { CREATE_OPTIONS, createQcow2, type CreateOptions } from './create.js';
 import { MAGIC, viewOf } from './format.js';
 import { measureQcow2 } from './measure.js';
 import { OPTION_TABLE, type RawOptions } from './options.js';
 import { Qcow2CheckNode } from './check-node.js';
-import { openQcow2, readHeaderForCheck } from './open-image.js';
+import { checkEncryptFormat, encryptionHeaderOf, parseEncryptOptions, type EncryptOptions, type Encryption } from './encryption.js';
+import type { Header } from './header.js';
+import { openQcow2, readHeaderForCheck, type OpenParts } from './open-image.js';
+import type { Qcow2Image } from './qcow2-image.js';
 import { Qcow2Node } from './qcow2-node.js';
 import { streamQcow2 } from './stream.js';
 
@@ -23,7 +26,14 @@ export const qcow2: BlockDriver = defineDriver<RawOptions, CreateOptions>({
   async open(options, context) {
     const file = await context.child('file', options.file, 'storage');
     if (context.checking) return new Qcow2CheckNode(file, await readHeaderForCheck(file, context), context.policy, context.readOnly);
-    return new Qcow2Node(await openQcow2(file, options, context), () => openQcow2(file, options, context), context.policy);
+    const encrypt = parseEncryptOptions(options.encrypt);
+    let encryption: Encryption | undefined;
+    // An image that is opened again keeps its key.
+    const parts: OpenParts = {
+      encryption: async (header) => (encryption ??= await openEncryptionOf(header, file, encrypt, context)),
+    };
+    const open = (): Promise<Qcow2Image> => openQcow2(file, options, context, parts);
+    return new Qcow2Node(await open(), open, context.policy);
   },
 
   amendOptions: AMEND_OPTIONS,
@@ -32,3 +42,12 @@ export const qcow2: BlockDriver = defineDriver<RawOptions, CreateOptions>({
   measure: measureQcow2,
   stream: streamQcow2,
 });
+
+/** Ciphers are loaded for encrypted images only. */
+async function openEncryptionOf(header: Header, file: Edge, options: EncryptOptions, context: OpenContext): Promise<Encryption | undefined> {
+  const { encryption: method, extensions } = header;
+  checkEncryptFormat(method, options.format);
+  if (method === 'none') return undefined;
+  const { openEncryption } = await import('./open-encryption.js');
+  return openEncryption(method, encryptionHeaderOf(extensions), file, options['key-secret'], context);
+}

@@ -69,8 +69,10 @@ function append(extent: Growing, kind: number, host: number, to: number): boolea
   return true;
 }
 
-function finish({ kind, host, at, offset }: Growing): Extent {
+function finish({ image, kind, host: place, at, offset }: Growing): Extent {
   const length = at - offset;
+  // What lies encrypted in the file is not what the guest sees, and a hole there is no zeroes.
+  const host = image.encryption === undefined ? place : -1;
   switch (kind) {
     case EntryKind.Data:
       return dataExtent(length, host);

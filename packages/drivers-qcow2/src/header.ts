@@ -1,6 +1,7 @@
 /** The header: bytes to a checked value, and back. */
 import { MAX_SIZE } from '@blk/core-graph';
 import { qcow2Error } from './errors.js';
+import { ENCRYPTION_METHODS, parseEncryption, type EncryptionMethod } from './encryption.js';
 import { checkFeatures } from './features.js';
 import { dataOf, decodeFeatureNames, ExtensionType, parseExtensions, text, type Extension } from './extensions.js';
 import {
@@ -20,6 +21,7 @@ export interface Header {
   readonly refcountTableClusters: number;
   readonly snapshotCount: number;
   readonly snapshotsOffset: number;
+  readonly encryption: EncryptionMethod;
   readonly incompatible: bigint;
   readonly compatible: bigint;
   readonly autoclear: bigint;
@@ -73,7 +75,7 @@ export function parseHeader(bytes: Uint8Array, { checking = false } = {}): Heade
   checkFeatures(incompatible, names === undefined ? [] : decodeFeatureNames(names), compressionType);
   const refcountOrder = version === 2 ? 4 : view.getUint32(96);
   if (refcountOrder > 6) throw qcow2Error({ what: 'refcount-width' });
-  checkEncryption(view.getUint32(32), extensions);
+  const encryption = parseEncryption(view.getUint32(32), extensions, clusterSize);
 
   const geometry = geometryOf(version, view.getUint32(20), refcountOrder);
   const format = dataOf(extensions, ExtensionType.BackingFormat);
@@ -81,6 +83,7 @@ export function parseHeader(bytes: Uint8Array, { checking = false } = {}): Heade
   return {
     geometry,
     ...checkTables(view, geometry, checking),
+    encryption,
     incompatible,
     compatible: version === 2 ? 0n : view.getBigUint64(80),
     autoclear: version === 2 ? 0n : view.getBigUint64(88),
@@ -105,6 +108,7 @@ export function encodeHeader(header: Header): Uint8Array {
   view.setUint32(16, header.backingLength);
   view.setUint32(20, geometry.clusterBits);
   putU64(view, 24, header.size);
+  view.setUint32(32, ENCRYPTION_METHODS.indexOf(header.encryption));
   view.setUint32(36, header.l1Size);
   putU64(view, 40, header.l1Offset);
   putU64(view, 48, header.refcountTableOffset);
@@ -125,14 +129,6 @@ function backingName(bytes: Uint8Array, offset: number, length: number, clusterS
   if (length > MAX_BACKING_NAME || length > clusterSize - offset) throw qcow2Error({ what: 'backing-name-long' });
   if (offset + length > bytes.length) throw qcow2Error({ what: 'backing-offset' });
   return text(bytes.subarray(offset, offset + length));
-}
-
-function checkEncryption(method: number, extensions: readonly Extension[]): void {
-  if (method > 2) throw qcow2Error({ what: 'encryption-method', found: method });
-  if (method !== 2 && dataOf(extensions, ExtensionType.Encryption) !== undefined) {
-    throw qcow2Error({ what: 'extension', text: 'CRYPTO header extension only expected with LUKS encryption method' });
-  }
-  if (method !== 0) throw qcow2Error({ what: 'not-supported', feature: method === 1 ? 'AES encryption' : 'LUKS encryption' });
 }
 
 type Tables = Pick<

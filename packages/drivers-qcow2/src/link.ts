@@ -45,12 +45,15 @@ function giveUp(image: Qcow2Image, host: number, cause: FreeCause): void {
   else image.corruption.note(`Cannot free unaligned cluster ${hex(host)}`, host, clusterSize);
 }
 
-/** Lets `count` entries from `index` refer to host clusters from `host` on, which have one reference each. */
-export function linkData(image: Qcow2Image, table: Table, index: number, count: number, host: number): void {
+/**
+ * Lets `count` entries from `index` refer to host clusters from `host` on, which have one reference each. `mark`: `ZERO` where they are to
+ * read as zeroes whatever they hold.
+ */
+export function linkData(image: Qcow2Image, table: Table, index: number, count: number, host: number, mark = 0): void {
   const { clusterSize } = image.geometry;
   for (let at = 0; at < count; at++) {
     const here = host + at * clusterSize;
-    setEntry(image, table, index + at, (COPIED | Math.floor(here / HIGH)) >>> 0, here >>> 0);
+    setEntry(image, table, index + at, (COPIED | Math.floor(here / HIGH)) >>> 0, (here | mark) >>> 0);
   }
   image.flusher.linked();
 }

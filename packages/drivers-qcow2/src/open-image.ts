@@ -1,6 +1,7 @@
 /** From a file to an open image: header, tables, the map of metadata, and what has to be put right before writing. */
-import { BlockError, MAX_SIZE, strerror, type Edge, type ImagePolicy, type OpenContext } from '@blk/core-graph';
+import { BlockError, MAX_SIZE, strerror, type Edge, type ImagePolicy, type MaybePromise, type OpenContext } from '@blk/core-graph';
 import { hasBitmaps, LOST_WARNING, readBitmapDirectory } from './bitmap-directory.js';
+import { encryptionHeaderOf, type Encryption } from './encryption.js';
 import { qcow2Error } from './errors.js';
 import { bitmapsOf } from './extensions.js';
 import { Autoclear, Incompatible } from './features.js';
@@ -17,13 +18,21 @@ import { checkSnapshotL1, readSnapshotTable, type SnapshotTable } from './snapsh
 /** What opening needs of the graph. */
 export type ImageContext = Pick<OpenContext, 'readOnly' | 'policy' | 'discard' | 'corrupted' | 'warn' | 'pool'>;
 
+/** Opens what an image has besides its file. */
+export interface OpenParts {
+  /** What encrypts its data; undefined: nothing. */
+  encryption(header: Header): MaybePromise<Encryption | undefined>;
+}
+
 /**
  * Opens the image in `file`. For writing, refcounts of an image that was not closed are rebuilt, and features that this
  * package does not keep up are marked as out of date.
  */
-export async function openQcow2(file: Edge, raw: RawOptions, context: ImageContext): Promise<Qcow2Image> {
+export async function openQcow2(file: Edge, raw: RawOptions, context: ImageContext, parts: OpenParts): Promise<Qcow2Image> {
   const { readOnly } = context;
-  const header = await repairIfDirty(file, parseHeader(await readFirstCluster(file)), context);
+  const found = parseHeader(await readFirstCluster(file));
+  const encryption = await parts.encryption(found);
+  const header = await repairIfDirty(file, found, context);
   if (!readOnly && (header.incompatible & Incompatible.Corrupt) !== 0n) throw qcow2Error({ what: 'corrupt' });
   const options = resolveOptions(raw, header, context.policy, context.discard);
   checkMemory(header, context.policy, readOnly);
@@ -35,7 +44,7 @@ export async function openQcow2(file: Edge, raw: RawOptions, context: ImageConte
   if (bitmapsOf(header.extensions) !== undefined && !hasBitmaps(header)) context.warn(LOST_WARNING);
   if (readOnly) {
     const none = new Float64Array(0);
-    return new Qcow2Image({ file, header, l1, refcountTable: none, snapshots, bitmaps, metadata, options, readOnly, context });
+    return new Qcow2Image({ file, encryption, header, l1, refcountTable: none, snapshots, bitmaps, metadata, options, readOnly, context });
   }
 
   const refcountTable = await readRefcountTable(file, header);
@@ -43,7 +52,7 @@ export async function openQcow2(file: Edge, raw: RawOptions, context: ImageConte
     checkSnapshotL1(table, index, file, header.geometry);
   });
   await fillMap(metadata, file, header, l1, refcountTable, snapshots);
-  const image = new Qcow2Image({ file, header, l1, refcountTable, snapshots, bitmaps, metadata, options, readOnly, context });
+  const image = new Qcow2Image({ file, encryption, header, l1, refcountTable, snapshots, bitmaps, metadata, options, readOnly, context });
   await prepareForWriting(image);
   return image;
 }
@@ -120,6 +129,8 @@ async function fillMap(
   map.add('active-l1', header.l1Offset, header.l1Size * 8);
   map.add('refcount-table', header.refcountTableOffset, header.refcountTableClusters * clusterSize);
   map.add('snapshot-table', header.snapshotsOffset, snapshots.length);
+  const keys = encryptionHeaderOf(header.extensions);
+  if (keys !== undefined) map.add('main-header', keys.offset, Math.min(keys.length, Math.max(0, file.size - keys.offset)));
   const bitmaps = hasBitmaps(header) ? bitmapsOf(header.extensions) : undefined;
   if (bitmaps !== undefined) {
     map.add('bitmap-directory', Number(bitmaps.directoryOffset), Number(bitmaps.directorySize));

@@ -12,6 +12,8 @@ export interface RawOptions {
   readonly 'pass-discard-request'?: boolean;
   readonly 'pass-discard-snapshot'?: boolean;
   readonly 'pass-discard-other'?: boolean;
+  /** `encrypt.format` and `encrypt.key-secret`. */
+  readonly encrypt?: unknown;
   readonly 'overlap-check'?: unknown;
   readonly 'cache-size'?: number;
   readonly 'l2-cache-size'?: number;
@@ -25,6 +27,7 @@ export const OPTION_TABLE: OptionTable = {
   'pass-discard-request': { type: 'bool' },
   'pass-discard-snapshot': { type: 'bool' },
   'pass-discard-other': { type: 'bool' },
+  encrypt: { type: 'any' },
   'overlap-check': { type: 'any' },
   'cache-size': { type: 'size' },
   'l2-cache-size': { type: 'size' },

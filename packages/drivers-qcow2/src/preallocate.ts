@@ -1,6 +1,7 @@
 /** Host clusters for a range before anything is written to it. */
 import { isPromise, type Preallocation } from '@blk/core-graph';
-import { kindOf, EntryKind } from './l2-entry.js';
+import { writeData } from './data-access.js';
+import { kindOf, EntryKind, ZERO } from './l2-entry.js';
 import { changeableTable, linkData } from './link.js';
 import type { Qcow2Image } from './qcow2-image.js';
 import { Table } from './table-cache.js';
@@ -39,20 +40,24 @@ export async function preallocate(image: Qcow2Image, from: number, to: number, m
 }
 
 async function allocateRun(image: Qcow2Image, l1Index: number, cluster: number, want: number, mode: Preallocation): Promise<number> {
-  const { clusterSize, l2Entries } = image.geometry;
+  const { geometry } = image;
+  const { clusterSize, l2Entries } = geometry;
   const unlock = image.locks.hold(cluster, cluster + want);
   try {
     const run = await image.allocator.allocate(want);
     const host = run.cluster * clusterSize;
     const hostEnd = host + run.count * clusterSize;
     try {
-      await reserve(image, host, hostEnd, mode, run.virgin);
+      if (image.encryption !== undefined && geometry.version === 2) await writeEncryptedZeroes(image, host, cluster * clusterSize, hostEnd - host);
+      else await reserve(image, host, hostEnd, mode, run.virgin);
       let table = image.l2.writable(l1Index);
       while (isPromise(table)) {
         await table;
         table = image.l2.writable(l1Index);
       }
-      linkData(image, table, cluster - l1Index * l2Entries, run.count, host);
+      // Zeroes of the file are not those of an encrypted disk: the clusters are marked, or zeroes were written.
+      const mark = image.encryption !== undefined && geometry.version === 3;
+      linkData(image, table, cluster - l1Index * l2Entries, run.count, host, mark ? ZERO : 0);
     } catch (error) {
       await image.allocator.release(run.cluster, run.count).catch(() => undefined);
       throw error;
@@ -60,6 +65,13 @@ async function allocateRun(image: Qcow2Image, l1Index: number, cluster: number, 
     return run.count;
   } finally {
     unlock();
+  }
+}
+
+async function writeEncryptedZeroes(image: Qcow2Image, host: number, guest: number, length: number): Promise<void> {
+  for (let at = 0; at < length; at += ZEROES.length) {
+    const done = writeData(image, host + at, guest + at, ZEROES, 0, Math.min(ZEROES.length, length - at));
+    if (done !== undefined) await done;
   }
 }
 

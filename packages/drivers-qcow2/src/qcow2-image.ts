@@ -7,6 +7,7 @@ import { CompressedClusters } from './compressed-read.js';
 import { compressionOf, type Compression } from './compression.js';
 import { CompressedSpace } from './compressed-space.js';
 import { Corruption } from './corruption.js';
+import type { Encryption } from './encryption.js';
 import { Flusher } from './flusher.js';
 import type { Geometry } from './format.js';
 import { HeaderFile } from './header-file.js';
@@ -22,6 +23,8 @@ import type { SnapshotTable } from './snapshot-table.js';
 /** What `open` read before the parts are put together. */
 export interface ImageSource {
   readonly file: Edge;
+  /** Absent: data is not encrypted. */
+  readonly encryption: Encryption | undefined;
   readonly header: Header;
   readonly l1: L1Table;
   /** Empty where the image is read-only. */
@@ -36,6 +39,9 @@ export interface ImageSource {
 
 export class Qcow2Image {
   readonly file: Edge;
+  /** Where the guest's data lies. */
+  readonly data: Edge;
+  readonly encryption: Encryption | undefined;
   readonly geometry: Geometry;
   readonly header: HeaderFile;
   readonly metadata: MetadataMap;
@@ -66,12 +72,15 @@ export class Qcow2Image {
     const { file, header, l1, metadata, options, readOnly, context } = source;
     const { geometry } = header;
     this.file = file;
+    this.data = file;
+    this.encryption = source.encryption;
     this.geometry = geometry;
     this.options = options;
     this.readOnly = readOnly;
     this.metadata = metadata;
     this.pool = context.pool;
-    this.size = header.size;
+    // What is encrypted has whole sectors.
+    this.size = source.encryption === undefined ? header.size : Math.floor(header.size / 512) * 512;
     this.compression = compressionOf(header.incompatible);
     this.snapshots = source.snapshots;
     this.bitmaps = source.bitmaps;

@@ -22,7 +22,7 @@ import { discardRange, emptyDisk, zeroRange } from './zero.js';
 
 export class Qcow2Node implements DriverNode {
   readonly limits: NodeLimits;
-  readonly writeFlags = WriteFlag.Compressed;
+  readonly writeFlags: number;
   readonly zeroFlags = WriteFlag.MayUnmap;
   readonly snapshots: InternalSnapshots = new Snapshots(() => this.#image);
   readonly persistentBitmaps: PersistentBitmaps = new StoredBitmaps(() => this.#image);
@@ -30,6 +30,7 @@ export class Qcow2Node implements DriverNode {
   readonly #clusterSize: number;
   readonly #l2Span: number;
   readonly #mask: number;
+  readonly #plain: boolean;
   /** The file had at least this many bytes when it was last looked at. */
   #fileSize = 0;
 
@@ -44,7 +45,10 @@ export class Qcow2Node implements DriverNode {
     this.#clusterSize = clusterSize;
     this.#l2Span = image.geometry.l2Span;
     this.#mask = clusterSize - 1;
-    this.limits = { ...NO_LIMITS, optimalTransfer: clusterSize, zeroAlignment: clusterSize, discardAlignment: clusterSize };
+    // Encryption is by sectors; what is compressed is not encrypted.
+    this.#plain = image.encryption === undefined;
+    this.writeFlags = this.#plain ? WriteFlag.Compressed : 0;
+    this.limits = { ...NO_LIMITS, alignment: this.#plain ? 1 : 512, optimalTransfer: clusterSize, zeroAlignment: clusterSize, discardAlignment: clusterSize };
   }
 
   get size(): number {
@@ -126,7 +130,7 @@ export class Qcow2Node implements DriverNode {
   }
 
   info(): DriverImageInfo {
-    const { geometry, header } = this.#image;
+    const { geometry, header, encryption } = this.#image;
     const { current } = header;
     const l1Reach = geometry.clusterSize * (geometry.clusterSize / 8);
     const data: Record<string, unknown> = { compat: geometry.version === 2 ? '0.10' : '1.1', 'compression-type': this.#image.compression.name };
@@ -134,12 +138,14 @@ export class Qcow2Node implements DriverNode {
     const bitmaps = this.persistentBitmaps.list;
     if (bitmaps.length > 0) data['bitmaps'] = bitmaps.map(({ flags, name, granularity }) => ({ flags: [...flags], name, granularity }));
     data['refcount-bits'] = 2 ** geometry.refcountOrder;
+    if (encryption !== undefined) data['encrypt'] = encryption.info();
     if (geometry.version === 3) {
       data['corrupt'] = header.has(Incompatible.Corrupt);
       data['extended-l2'] = false;
     }
     return {
       clusterSize: geometry.clusterSize,
+      ...(encryption === undefined ? {} : { encrypted: true }),
       // Snapshots put the machine's state behind what the L1 entries of the disk cover.
       vmStateOffset: Math.ceil(this.size / l1Reach) * l1Reach,
       dirty: header.has(Incompatible.Dirty),
@@ -165,12 +171,12 @@ export class Qcow2Node implements DriverNode {
   }
 
   /**
-   * Host offset of a range inside one cluster that is stored plainly, its table being at hand; else -1. `forWriting`: 1 asks
+   * Host offset of a range inside one cluster that is stored plainly and not encrypted, its table being at hand; else -1. `forWriting`: 1 asks
    * for clusters that belong to this image alone.
    */
   #hostOf(offset: number, length: number, forWriting: 0 | 1): number {
     const inCluster = offset % this.#clusterSize;
-    if (inCluster + length > this.#clusterSize) return -1;
+    if (!this.#plain || inCluster + length > this.#clusterSize) return -1;
     const l1Index = Math.floor(offset / this.#l2Span);
     const table = this.#image.l2.cache.slots[l1Index];
     if (table === undefined || (forWriting === 1 && !table.writable)) return -1;

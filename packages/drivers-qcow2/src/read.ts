@@ -1,6 +1,7 @@
 /** Reading: runs of clusters that lie together become one read of the file or of the backing file. */
 import { BlockError, isPromise, type Completion } from '@blk/core-graph';
 import { hex } from './corruption.js';
+import { readData } from './data-access.js';
 import { EntryKind } from './l2-entry.js';
 import { settleAll, settleThenThrow } from './pending.js';
 import type { Qcow2Image } from './qcow2-image.js';
@@ -78,7 +79,7 @@ function readRun(
       const { host, count } = scratch;
       // A file that was cut short must not be taken for one full of zeroes.
       if (host + (count - 1) * clusterSize >= image.file.size) throw beyondEnd(image, offset, host);
-      return image.file.read(host + (offset % clusterSize), buffer, start, length);
+      return readData(image, host + (offset % clusterSize), offset, buffer, start, length);
     }
     case EntryKind.Unallocated:
       return readBacking(image, offset, buffer, start, length);

@@ -95,8 +95,7 @@ async function* chunksOf(layout: Layout, source: StreamSource): AsyncGenerator<U
   const { header, firstBlock, firstL1, firstTable } = layout;
   const { clusterSize } = header.geometry;
   const head = new Uint8Array(firstBlock * clusterSize);
-  const first = encodeFirstCluster(header);
-  head.set(first.length > clusterSize ? encodeFirstCluster({ ...header, extensions: [] }) : first);
+  head.set(encodeFirstCluster(header));
   for (let block = 0; block < layout.blocks; block++) putU64(viewOf(head), clusterSize + block * 8, (firstBlock + block) * clusterSize);
   yield head;
   yield* refcountBlocks(layout);

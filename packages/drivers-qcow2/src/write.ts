@@ -1,6 +1,7 @@
 /** Writing: in place where a cluster belongs to this image alone, else into new clusters (`allocating-write.ts`). */
 import { isPromise, type Completion } from '@blk/core-graph';
 import { allocatingWrite } from './allocating-write.js';
+import { writeData } from './data-access.js';
 import { EntryKind } from './l2-entry.js';
 import { settleAll, settleThenThrow } from './pending.js';
 import type { Qcow2Image } from './qcow2-image.js';
@@ -36,7 +37,7 @@ export function writeRange(image: Qcow2Image, offset: number, buffer: Uint8Array
         break;
       }
       const runEnd = Math.min(end, (Math.floor(at / clusterSize) + scratch.count) * clusterSize);
-      const done = writeHost(image, scratch.host + (at % clusterSize), buffer, start + at - offset, runEnd - at);
+      const done = writeHost(image, scratch.host + (at % clusterSize), at, buffer, start + at - offset, runEnd - at);
       if (done !== undefined) (pending ??= []).push(done);
       at = runEnd;
     }
@@ -49,9 +50,9 @@ export function writeRange(image: Qcow2Image, offset: number, buffer: Uint8Array
 }
 
 /** Writes data to the file, after a look whether metadata lies there. */
-export function writeHost(image: Qcow2Image, host: number, buffer: Uint8Array, start: number, length: number): Completion {
+export function writeHost(image: Qcow2Image, host: number, guest: number, buffer: Uint8Array, start: number, length: number): Completion {
   checkHostRange(image, host, length);
-  return image.file.write(host, buffer, start, length);
+  return writeData(image, host, guest, buffer, start, length);
 }
 
 /** Throws where data is about to be written over metadata. */

@@ -1,6 +1,8 @@
 import { driverConformance, inMemory } from '@blk/driver-conformance';
 import { qcow2 } from '../src/index.js';
+import { secrets } from './support.js';
 
+const KEY = { 'encrypt.key-secret': 'sec0' };
 const variants: { readonly name: string; readonly create: Record<string, unknown>; readonly open?: Record<string, unknown>; readonly histories: number }[] = [
   { name: 'qcow2', create: {}, histories: 4 },
   { name: 'qcow2 version 2 with clusters of 4096', create: { compat: '0.10', cluster_size: 4096 }, histories: 3 },
@@ -12,9 +14,16 @@ const variants: { readonly name: string; readonly create: Record<string, unknown
     histories: 12,
   },
   { name: 'qcow2 with lazy refcounts', create: { cluster_size: 1024, lazy_refcounts: true }, histories: 2 },
+  { name: 'qcow2 with AES encryption', create: { 'encrypt.format': 'aes', ...KEY, cluster_size: 4096 }, open: KEY, histories: 2 },
+  {
+    name: 'qcow2 with LUKS encryption and preallocation',
+    create: { 'encrypt.format': 'luks', 'encrypt.iter-time': 0, ...KEY, cluster_size: 16384, preallocation: 'metadata' },
+    open: KEY,
+    histories: 1,
+  },
   { name: 'qcow2 with preallocated clusters of 2 MiB', create: { cluster_size: 2 << 20, preallocation: 'metadata' }, histories: 1 },
 ];
 
 for (const { name, create, open, histories } of variants) {
-  driverConformance({ name, asynchronous: true, histories, provision: inMemory(qcow2, { create, ...(open ? { open } : {}) }) });
+  driverConformance({ name, asynchronous: true, histories, provision: inMemory(qcow2, { create, secrets, ...(open ? { open } : {}) }) });
 }

@@ -24,8 +24,6 @@ describe('refused', () => {
     [{ extended_l2: true }, 'extended L2 entries is not supported'],
     [{ data_file: 'x' }, 'an external data file is not supported'],
     [{ data_file_raw: true }, 'data-file-raw requires data-file'],
-    [{ encryption: true }, 'encryption is not supported'],
-    [{ 'encrypt.format': 'luks' }, 'encryption is not supported'],
     [{ backing_file: 'a'.repeat(1024) }, 'Backing file name too long'],
   ])('%j', async (options, message) => {
     const bench = new Bench();

@@ -1,9 +1,16 @@
 /** Images in memory for the tests: opened, changed, looked at, and handed to the reference tools as files. */
 import { writeFileSync, readFileSync } from 'node:fs';
 import { BlockGraph, TRUSTED, type BlockNode, type Completion, type ImagePolicy } from '@blk/core-graph';
+import { SecretStore } from '@blk/crypto';
 import { MemoryDisk, MemoryDisks } from '@blk/driver-conformance';
 import { qemuImg } from '@blk/oracle';
 import { qcow2 } from '../src/index.js';
+
+const store = new SecretStore();
+/** `sec0` opens the encrypted images of the tests, `new` may be added, `wrong` opens none. */
+export const SECRETS = { sec0: 'letmein', new: 'changed, and longer', wrong: 'hunter2' } as const;
+for (const [id, text] of Object.entries(SECRETS)) store.add(id, Buffer.from(text));
+export const secrets = store.lookup;
 
 /** A graph, its disks, and the image `memory:image` in it. */
 export class Bench {
@@ -15,6 +22,7 @@ export class Bench {
     this.graph = new BlockGraph({
       drivers: [this.disks.driver, qcow2],
       policy,
+      secrets,
       host: { warn: (message) => this.warnings.push(message) },
     });
   }

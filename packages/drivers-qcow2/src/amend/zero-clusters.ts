@@ -1,6 +1,7 @@
 /** Version 2 has no mark for zeroes: clusters that have it are written out, or forgotten where nothing lies below. */
 import { isPromise, type Completion } from '@blk/core-graph';
 import { settle } from '../close-image.js';
+import { writeData } from '../data-access.js';
 import { putU64, viewOf } from '../format.js';
 import { EntryKind, kindOf } from '../l2-entry.js';
 import { L1Table } from '../l1-table.js';
@@ -76,12 +77,13 @@ async function expandTable(image: Qcow2Image, bytes: Uint8Array, l2Offset: numbe
     const kind = kindOf(view.getUint32(at), view.getUint32(at + 4));
     if (kind !== EntryKind.Zero && kind !== EntryKind.ZeroAllocated) continue;
     changed = true;
-    if (image.readsZero(guestOffset + (at / 8) * clusterSize)) {
+    const offset = guestOffset + (at / 8) * clusterSize;
+    if (image.readsZero(offset)) {
       putU64(view, at, 0);
       continue;
     }
     const { cluster } = await image.allocator.allocate(1);
-    await whole(image.file.write(cluster * clusterSize, new Uint8Array(clusterSize), 0, clusterSize));
+    await whole(writeData(image, cluster * clusterSize, offset, new Uint8Array(clusterSize), 0, clusterSize));
     for (let more = 1; more < sharers; more++) await image.refcounts.change(cluster, 1, 1);
     putU64(view, at, cluster * clusterSize);
   }

@@ -8,6 +8,7 @@
 import { BlockError, CHECK_TOLD, type CheckOptions, type CheckResult } from '@blk/core-graph';
 import { Incompatible } from '../features.js';
 import { noSpace } from '../reserve.js';
+import { encryptionHeaderOf } from '../encryption.js';
 import { countBitmaps } from './bitmaps.js';
 import { CountsOnDisk } from './counts-on-disk.js';
 import { hasAllBlocks, rebuildStructures } from './rebuild.js';
@@ -26,6 +27,8 @@ export async function checkQcow2(subject: CheckSubject, options: CheckOptions): 
   result.totalClusters = Math.ceil((Math.floor(header.current.size / 512) * 512) / geometry.clusterSize);
   const snapshots = await readSnapshots(run);
   run.metadata(0, geometry.clusterSize);
+  const keys = encryptionHeaderOf(header.current.extensions);
+  if (keys !== undefined) run.metadata(keys.offset, keys.length);
   await countL1(run, header.current.l1Offset, header.current.l1Size, true);
   await countSnapshots(run, snapshots);
   await countBitmaps(run);
