@@ -28,14 +28,14 @@ export interface BitmapChanges {
 export async function changeBitmap(graph: BlockGraph, source: AnySource, name: string, changes: BitmapChanges): Promise<void> {
   const { actions, granularity, mergeSource, mergeFormat, format, signal } = changes;
   const common = signal === undefined ? {} : { signal };
-  const node = await openSource(graph, source, { ...common, ...(format === undefined ? {} : { format }) });
+  const node = await openSource(graph, source, { ...common, noBacking: true, ...(format === undefined ? {} : { format }) });
   try {
     const backend = Backend.over(graph, node, { writable: true });
     try {
       const other =
         mergeSource === undefined
           ? undefined
-          : await openSource(graph, mergeSource, { ...common, ...(mergeFormat === undefined ? {} : { format: mergeFormat }), readOnly: true });
+          : await openSource(graph, mergeSource, { ...common, noBacking: true, ...(mergeFormat === undefined ? {} : { format: mergeFormat }), readOnly: true });
       try {
         for (const action of actions) await act(node, other ?? node, name, action, granularity);
       } finally {

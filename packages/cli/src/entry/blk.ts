@@ -15,6 +15,7 @@ if (!['info', 'create', 'map', 'resize', '--help', '--version'].includes(argv[0]
 process.exitCode = 1;
 
 const stop = new AbortController();
+let told = false;
 let stoppedBy: NodeJS.Signals | undefined;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
@@ -48,7 +49,10 @@ void main(
           else resolve();
         });
       }),
-    err: (text) => void process.stderr.write(text),
+    err(text) {
+      told = true;
+      process.stderr.write(text);
+    },
     env: process.env,
     signal: stop.signal,
     onProgressWanted(listener) {
@@ -62,8 +66,13 @@ void main(
   process.exitCode = code;
   // Nothing that was loaded keeps the program alive, once its words are out.
   process.stdout.write('', () => {
-    // A command that was cut short ends by the signal, so that the shell's loop that called it ends as well.
-    if (stoppedBy !== undefined && code === INTERRUPTED && process.platform !== 'win32') process.kill(process.pid, stoppedBy);
-    else process.exit(code);
+    const end = (): void => {
+      // A command that was cut short ends by the signal, so that the shell's loop that called it ends as well.
+      if (stoppedBy !== undefined && code === INTERRUPTED && process.platform !== 'win32') process.kill(process.pid, stoppedBy);
+      else process.exit(code);
+    };
+    // Making the stream, where nothing was told, takes longer than to find that out.
+    if (told) process.stderr.write('', end);
+    else end();
   });
 });

@@ -34,6 +34,7 @@ export const bench: ImgCommand = {
   --untrusted          follows no reference out of the image and guesses no format
 `,
   options: [...COMMON, ...specs('c= d= f= i= n o= q s= S= t= w U:force-share :flush-interval= :no-drain :pattern=')],
+  long: true,
 
   async run(tool, parsed) {
     const options = new Options(parsed);

@@ -3,7 +3,7 @@ import { chainTree, type ChainTree } from '@blk/image';
 import { makeGraph } from '../graph.js';
 import { sourceOf } from '../settings.js';
 import { jsonText, shortSize } from '../text.js';
-import { UsageError } from '../tool.js';
+import { ExitError, UsageError } from '../tool.js';
 import { COMMON, formatOption, Options, outputStyle, type ImgCommand } from './command.js';
 import { specs } from './getopt.js';
 
@@ -37,7 +37,9 @@ Exit code: 1 where an image of a chain cannot be opened.
     });
     if (style === 'json') tool.io.out(jsonText(trees.map(asJson)));
     else tool.io.out(trees.map((tree) => lines(tree, '', '')).join(''));
-    return trees.some(isBroken) ? 1 : 0;
+    const broken = trees.map(firstError).find((error) => error !== undefined);
+    if (broken !== undefined) throw new ExitError(1, broken);
+    return 0;
   },
 };
 
@@ -65,6 +67,6 @@ function lines(tree: ChainTree, lead: string, indent: string): string {
   return `${lead}${filename} (${about})\n${above.join('')}`;
 }
 
-function isBroken({ error, overlays }: ChainTree): boolean {
-  return error !== undefined || overlays.some(isBroken);
+function firstError({ error, overlays }: ChainTree): string | undefined {
+  return error ?? overlays.map(firstError).find((found) => found !== undefined);
 }

@@ -29,6 +29,7 @@ Ranges that an image knows to be zero are not read. The value is a SHA-256 over 
 in docs/cli/checksum.md.
 `,
   options: [...COMMON, ...specs('f:format= s:start-offset= l:max-length= :output= T= p U:force-share :progress=')],
+  long: true,
 
   async run(tool, parsed) {
     const options = new Options(parsed);

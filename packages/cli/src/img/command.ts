@@ -14,6 +14,8 @@ export interface ImgCommand {
   /** Help on each option. */
   readonly details: string;
   readonly options: readonly OptionSpec[];
+  /** Goes through the content of images, which takes its time; without this a command looks at tables only. */
+  readonly long?: true;
   /** Not there under the name of the reference tool, which has no such command. */
   readonly own?: true;
   /** The last word is an operand even where it begins with a dash: a size such as `-1M`. */
@@ -23,7 +25,7 @@ export interface ImgCommand {
 }
 
 /** Options that every command takes, besides its own. */
-export const COMMON = specs('h:help :object= :image-opts :untrusted');
+export const COMMON = specs('h:help :object= :image-opts :untrusted :max-time=');
 
 /** Values of the options by key; the last one of a kind counts, `all` keeps every one. */
 export class Options {

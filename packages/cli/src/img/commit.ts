@@ -25,6 +25,7 @@ export const commit: ImgCommand = {
 The backing file grows where it is shorter. Nothing is taken out of the image before the backing file has it on stable storage.
 `,
   options: [...COMMON, ...specs('f= t= b= d p q r= :progress=')],
+  long: true,
 
   async run(tool, parsed) {
     const options = new Options(parsed);

@@ -23,6 +23,7 @@ export const compare: ImgCommand = {
 Exit code: 0 the same, 1 different, 2 and above: it could not be found out.
 `,
   options: [...COMMON, ...specs('f= F= T= p q s U:force-share :progress=')],
+  long: true,
 
   async run(tool, parsed) {
     const options = new Options(parsed);

@@ -49,6 +49,7 @@ The target - is standard output: the image is written front to back, its length 
       'f= O= B= F= C c o= l= S= p t= T= q n m= W U:force-share r= :target-image-opts :target-is-zero :salvage :bitmaps :skip-broken-bitmaps :progress=',
     ),
   ],
+  long: true,
 
   async run(tool, parsed) {
     const options = new Options(parsed);

@@ -29,6 +29,7 @@ export const dd: ImgCommand = {
 Numbers may have the suffixes of sizes. Everything is written, zeroes too.
 `,
   options: [...COMMON, ...specs('f= O= U:force-share :progress=')],
+  long: true,
 
   async run(tool, parsed) {
     const options = new Options(parsed);

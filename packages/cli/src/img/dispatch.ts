@@ -4,6 +4,7 @@ import type { CommandLine } from '../getopt.js';
 import { readSecrets } from '../secrets.js';
 import { ExitError, INTERRUPTED, say, UsageError, versionText, type Tool } from '../tool.js';
 import type { ImgCommand } from './command.js';
+import { withinTime } from './deadline.js';
 import { parseCommandLine } from './getopt.js';
 import { imgHelp, supportedFormats } from './help.js';
 
@@ -33,7 +34,7 @@ async function dispatch(tool: Tool, argv: readonly string[], commands: readonly 
   if (wantsHelp(args, command)) return show(tool, commandHelp(tool, command));
   const parsed = parse(command, args);
   const objects = parsed.options.filter(({ name: option }) => option === 'object').map(({ value }) => value ?? '');
-  return command.run({ ...tool, secrets: await readSecrets(objects) }, parsed);
+  return withinTime({ ...tool, secrets: await readSecrets(objects) }, command, parsed);
 }
 
 /** Without `-T PATTERN` and `--trace=PATTERN` in front: there are no trace events here, as the reference says of events that it does not know. */
@@ -78,15 +79,15 @@ export function ended(tool: Tool, error: unknown, code = 1): number {
     tool.io.err(`Try '${tool.name} --help' for more information\n`);
     return code;
   }
+  if (tool.io.signal.aborted && !(error instanceof ExitError && error.code === INTERRUPTED)) {
+    // As the reference, which the signal ends at once, without a word.
+    if (!tool.alias) say(tool, 'interrupted');
+    return INTERRUPTED;
+  }
   if (error instanceof ExitError) {
     if (error.message !== '') say(tool, error.message);
     tool.io.err(error.hint);
     return error.code;
-  }
-  if (tool.io.signal.aborted) {
-    // As the reference, which the signal ends at once, without a word.
-    if (!tool.alias) say(tool, 'interrupted');
-    return INTERRUPTED;
   }
   if (error instanceof BlockError && /\nDetected format of .*\.$/.test(error.message)) {
     // The reference ends this one without a line's end.
@@ -98,8 +99,12 @@ export function ended(tool: Tool, error: unknown, code = 1): number {
   return code;
 }
 
+const MAX_TIME = `
+--max-time=SECONDS: gives up after that time; 0: never. With --untrusted 60 unless given, or 3600 where the content is gone through.
+`;
+
 /** What `--help` of one command prints. */
 export function commandHelp(tool: Tool, command: ImgCommand): string {
-  const usage = `usage: ${tool.name} ${command.name} ${command.synopsis}\n\n${command.name} ${command.summary}\n\n${command.details}`;
+  const usage = `usage: ${tool.name} ${command.name} ${command.synopsis}\n\n${command.name} ${command.summary}\n\n${command.details}${MAX_TIME}`;
   return tool.alias ? `${usage}\n${supportedFormats()}\n` : usage;
 }

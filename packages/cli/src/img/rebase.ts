@@ -28,6 +28,7 @@ export const rebase: ImgCommand = {
 Unless -u is given the content of the image stays the same: what the new backing file has otherwise is copied into the image.
 `,
   options: [...COMMON, ...specs('f= F= b= u p q t= T= U:force-share :progress=')],
+  long: true,
 
   async run(tool, parsed) {
     const options = new Options(parsed);

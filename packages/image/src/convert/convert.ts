@@ -1,6 +1,6 @@
 /** `convertImage`: the content of one or more images in a new one, or in one that is there. */
 import {
-  Backend, BlockError, messageOf, Permission, WriteFlag, type BlockGraph, type BlockNode, type Definition,
+  Backend, BlockError, messageOf, Permission, resolveReference, WriteFlag, type BlockGraph, type BlockNode, type Definition,
   type OpenOptions,
 } from '@blk/core-graph';
 import { couldNotOpen, definitionOf, nameOf, openSource, type AnySource } from '../open.js';
@@ -191,6 +191,10 @@ function checkFormat(graph: BlockGraph, request: ConvertRequest): void {
 async function create(graph: BlockGraph, size: number, request: ConvertRequest): Promise<void> {
   const { format = 'raw', backing, backingFormat, signal } = request;
   const target = nameOf(request.target);
+  // The new image will name it: better to hear of it before there is one.
+  if (backing !== undefined && !graph.policy.allowReference(resolveReference(target, backing), 'backing', target)) {
+    throw new BlockError('policy', `The policy does not allow the backing file '${backing}'`);
+  }
   const options = {
     ...request.options,
     ...(backing === undefined ? {} : { backing_file: backing }),
