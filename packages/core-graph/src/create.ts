@@ -1,9 +1,11 @@
 /** Creating images: the file by its protocol, the format in it, the backing file looked at first. */
 import type { BlockDriver, CreateContext } from './driver.js';
+import type { Edge } from './edge.js';
 import { Backend } from './backend.js';
 import { BlockError, messageOf } from './errors.js';
 import { MAX_SIZE, Permission } from './flags.js';
 import type { BlockGraph } from './graph.js';
+import type { BlockNode } from './node.js';
 import { checkOptions, type OptionTable } from './options/spec.js';
 import { resolveReference } from './open/filename.js';
 import { protocolDefinition } from './open/open-filename.js';
@@ -39,40 +41,50 @@ export async function createImage(graph: BlockGraph, filename: string, request: 
     throw new BlockError('invalid-argument', `Image size ${size} is not between 0 and ${MAX_SIZE} bytes`);
   }
   if (request.unsafe !== true && request.size !== undefined) await backingSize(graph, filename, options, true);
-  const context: CreateContext = { pool: graph.pool, host: graph.host, signal: request.signal, secret: graph.secret };
+  const lent: Lent[] = [];
+  const context: CreateContext = {
+    file: async (name) => {
+      await (await protocolOfName(graph, name)).createFile?.(name, { size: 0 }, context);
+      return lend(graph, name, lent);
+    },
+    pool: graph.pool,
+    host: graph.host,
+    signal: request.signal,
+    secret: graph.secret,
+  };
   const forProtocol = only(options, protocol.createOptions);
   if (format.create === undefined) {
     await protocol.createFile?.(filename, { ...forProtocol, size }, context);
     return { size, options };
   }
   await protocol.createFile?.(filename, { ...only(options, protocol.createOptions, format.createOptions), size: 0 }, context);
-  await writeFormat(graph, filename, format, { ...only(options, format.createOptions), size }, context);
+  try {
+    const edge = await lend(graph, filename, lent);
+    await format.create(edge, { ...only(options, format.createOptions), size }, context);
+    for (const { node } of lent) {
+      const done = node.flush();
+      if (done !== undefined) await done;
+    }
+  } finally {
+    for (const { backend, node } of lent) {
+      await backend.detach();
+      await graph.release(node);
+    }
+  }
   return { size, options };
 }
 
-async function writeFormat(
-  graph: BlockGraph,
-  filename: string,
-  format: BlockDriver,
-  options: Record<string, unknown> & { size: number },
-  context: CreateContext,
-): Promise<void> {
+/** A file that is open for the time of a creation. */
+interface Lent {
+  readonly node: BlockNode;
+  readonly backend: Backend;
+}
+
+async function lend(graph: BlockGraph, filename: string, lent: Lent[]): Promise<Edge> {
   const node = await graph.open(await protocolDefinition(graph, filename), { discard: true });
-  const backend = Backend.over(graph, node, {
-    description: 'image creation',
-    writable: true,
-    resizable: true,
-    shared: Permission.None,
-  });
-  try {
-    const { edge } = backend;
-    if (edge) await format.create?.(edge, options, context);
-    const done = node.flush();
-    if (done !== undefined) await done;
-  } finally {
-    await backend.detach();
-    await graph.release(node);
-  }
+  const backend = Backend.over(graph, node, { description: 'image creation', writable: true, resizable: true, shared: Permission.None });
+  lent.push({ node, backend });
+  return backend.edge as Edge;
 }
 
 async function protocolOfName(graph: BlockGraph, filename: string): Promise<BlockDriver> {

@@ -215,6 +215,8 @@ export type SecretLookup = (id: string) => MaybePromise<Uint8Array>;
 
 /** What `create` may use. */
 export interface CreateContext {
+  /** Makes a further file beside the image, without content, and lends it, writable and growable, until `create` ends. */
+  file(filename: string): Promise<Edge>;
   readonly pool: BufferPool;
   readonly host: Host;
   readonly signal: AbortSignal | undefined;

@@ -24,6 +24,9 @@ export function graphOf({ file, hostDevice }: FileDrivers): BlockGraph {
 }
 
 export const createContext = (): CreateContext => ({
+  file: () => {
+    throw new Error('nothing here is made of two files');
+  },
   pool: new BufferPool(),
   host: platformHost,
   signal: undefined,

@@ -2,7 +2,7 @@
 import type { Edge } from '@blk/core-graph';
 import { qcow2Error } from './errors.js';
 import { bitmapsOf } from './extensions.js';
-import { Autoclear } from './features.js';
+import { Autoclear } from './feature-bits.js';
 import { putU64, u64, viewOf, type Geometry } from './format.js';
 import type { Header } from './header.js';
 

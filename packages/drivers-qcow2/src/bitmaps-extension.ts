@@ -5,7 +5,7 @@
 import { BlockError } from '@blk/core-graph';
 import { encodeFirstCluster, placeBacking } from './create.js';
 import { encodeExtensions, encodeBitmaps, ExtensionType, type BitmapsExtension, type Extension } from './extensions.js';
-import { Autoclear } from './features.js';
+import { Autoclear } from './feature-bits.js';
 import { FULL_HEADER_BYTES } from './format.js';
 import type { Header } from './header.js';
 import type { Qcow2Image } from './qcow2-image.js';

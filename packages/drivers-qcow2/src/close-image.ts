@@ -1,5 +1,5 @@
 /** Leaving an image clean: everything written, nothing leaked, no dirty bit. */
-import { Incompatible } from './features.js';
+import { Incompatible } from './feature-bits.js';
 import type { Qcow2Image } from './qcow2-image.js';
 
 /** Writes everything and gives back what is free, so that the file says all there is. */

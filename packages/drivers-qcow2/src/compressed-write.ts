@@ -16,9 +16,10 @@ export async function writeCompressed(
   start: number,
   length: number,
 ): Promise<void> {
-  const { clusterSize } = image.geometry;
+  const { clusterSize, external } = image.geometry;
   image.corruption.check();
   if (image.encryption !== undefined) throw argumentError('Compression and encryption not supported at the same time', 'unsupported');
+  if (external) throw argumentError('Images with an external data file have no compressed clusters: Operation not supported', 'unsupported');
   const end = offset + length;
   if (offset % clusterSize !== 0 || (end % clusterSize !== 0 && end !== image.size)) {
     throw argumentError(`Compressed writes are whole clusters of ${clusterSize} bytes, not ${length} bytes at ${offset}`);

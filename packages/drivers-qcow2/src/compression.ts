@@ -1,7 +1,7 @@
 /** The two ways in which clusters may be compressed; an image has one of them. */
 import { deflateRaw, deflateZstd, inflateRaw, inflateRawInto, inflateZstd, StreamError } from '@blk/compression';
 import { isPromise, type Completion, type MaybePromise } from '@blk/core-graph';
-import { Incompatible } from './features.js';
+import { Incompatible } from './feature-bits.js';
 
 /** By the number that the header has for it. */
 export const COMPRESSION_TYPES = ['zlib', 'zstd'] as const;

@@ -10,9 +10,12 @@ export interface Target {
   readonly host: number;
   /** They read as zeroes already. */
   readonly virgin: boolean;
+  /** Bytes before and behind the request that come with it, so that nothing is left that the guest has not seen. */
+  readonly head: number;
+  readonly tail: number;
 }
 
-/** Writes whole clusters around `[offset, offset + length)`, which no table refers to yet. */
+/** Writes `[offset, offset + length)` and what is around it, which no table refers to yet. */
 export function copyOnWrite(
   image: Qcow2Image,
   target: Target,
@@ -21,41 +24,42 @@ export function copyOnWrite(
   start: number,
   length: number,
 ): Completion {
-  const { clusterSize } = image.geometry;
-  const head = offset % clusterSize;
-  const end = offset + length;
-  const tail = Math.ceil(end / clusterSize) * clusterSize - end;
-  if (head === 0 && tail === 0) return writeData(image, target.host, offset, buffer, start, length);
-  return fillAround(image, target, offset, head, tail, buffer, start, length);
+  const { host, head, tail } = target;
+  const at = host + (offset % image.geometry.clusterSize) - head;
+  if (head === 0 && tail === 0) return writeData(image, at, offset, buffer, start, length);
+  return fillAround(image, target, at, offset, buffer, start, length);
 }
 
 async function fillAround(
   image: Qcow2Image,
   target: Target,
+  hostOffset: number,
   offset: number,
-  head: number,
-  tail: number,
   buffer: Uint8Array,
   start: number,
   length: number,
 ): Promise<void> {
   const { pool, size, geometry } = image;
   const { clusterSize } = geometry;
+  const { head, tail } = target;
   // Zeroes are something else when they are encrypted.
   const virgin = target.virgin && image.encryption === undefined;
   const end = offset + length;
-  const around = pool.take(head + tail <= clusterSize && head + length + tail === clusterSize ? clusterSize : head + tail);
+  const whole = head + length + tail;
+  // A tail of several subclusters is written even where it is zero: the last one must not lie behind the end of the file.
+  const mayLeaveTail = virgin && tail < geometry.unitSize;
+  const around = pool.take(whole <= clusterSize ? whole : head + tail);
   try {
-    if (head + length + tail === clusterSize) {
-      // One cluster: put together in one buffer, written at once.
+    if (whole <= clusterSize) {
+      // One cluster or less: put together in one buffer, written at once.
       await readOld(image, offset - head, around, 0, head);
       await readOld(image, end, around, head + length, tail, size);
       const headZero = virgin && isZero(around, 0, head);
-      const tailZero = virgin && isZero(around, head + length, tail);
+      const tailZero = mayLeaveTail && isZero(around, head + length, tail);
       around.set(buffer.subarray(start, start + length), head);
       const from = headZero ? head : 0;
-      const to = tailZero ? head + length : clusterSize;
-      const done = writeData(image, target.host + from, offset - head + from, around, from, to - from);
+      const to = tailZero ? head + length : whole;
+      const done = writeData(image, hostOffset + from, offset - head + from, around, from, to - from);
       if (done !== undefined) await done;
       return;
     }
@@ -63,12 +67,12 @@ async function fillAround(
     await readOld(image, end, around, head, tail, size);
     const parts: Uint8Array[] = [];
     const withHead = head > 0 && !(virgin && isZero(around, 0, head));
-    const withTail = tail > 0 && !(virgin && isZero(around, head, tail));
+    const withTail = tail > 0 && !(mayLeaveTail && isZero(around, head, tail));
     if (withHead) parts.push(around.subarray(0, head));
     parts.push(buffer.subarray(start, start + length));
     if (withTail) parts.push(around.subarray(head, head + tail));
     const skipped = withHead ? 0 : head;
-    await writeParts(image, target.host + skipped, offset - head + skipped, parts);
+    await writeParts(image, hostOffset + skipped, offset - head + skipped, parts);
   } finally {
     pool.give(around);
   }

@@ -1,6 +1,6 @@
 /** What happens when a table turns out to be damaged: one report, the corrupt bit, and no more writing. */
 import { BlockError, type CorruptionReport } from '@blk/core-graph';
-import { Incompatible } from './features.js';
+import { Incompatible } from './feature-bits.js';
 import type { HeaderFile } from './header-file.js';
 
 export interface CorruptionSink {

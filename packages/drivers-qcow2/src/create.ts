@@ -5,9 +5,11 @@ import { encryptionHeaderOf, type EncryptionHeader } from './encryption.js';
 import { argumentError } from './errors.js';
 import { encodeExtensions, encodeFeatureNames, ExtensionType, type Extension } from './extensions.js';
 import { COMPRESSION_TYPES } from './compression.js';
-import { Compatible, FEATURE_NAMES, Incompatible } from './features.js';
+import { Autoclear, Compatible, Incompatible } from './feature-bits.js';
+import { FEATURE_NAMES } from './features.js';
 import {
-  FULL_HEADER_BYTES, geometryOf, l1EntriesFor, MAX_BACKING_NAME, MAX_CLUSTER_BITS, MAX_L1_BYTES, MIN_CLUSTER_BITS, putU64,
+  FULL_HEADER_BYTES, geometryOf, l1EntriesFor, MAX_BACKING_NAME, MAX_CLUSTER_BITS, MAX_L1_BYTES, MIN_CLUSTER_BITS, MIN_EXTENDED_CLUSTER,
+  putU64,
   V2_HEADER_BYTES, viewOf, type Geometry,
 } from './format.js';
 import { encodeHeader, type Header } from './header.js';
@@ -63,6 +65,7 @@ export async function createQcow2(file: Edge, options: CreateOptions, context: C
   const { header } = plan;
   const keysBytes = plan.keyClusters * header.geometry.clusterSize;
   const encryption = await writeEncryption(file, keys, encryptionHeaderOf(header.extensions), keysBytes, context);
+  const data = plan.header.dataFile === undefined ? undefined : await makeDataFile(plan, context);
   await writeEmpty(file, plan);
   if (plan.preallocation === 'off') return;
   const opened: ImageContext = {
@@ -75,9 +78,16 @@ export async function createQcow2(file: Edge, options: CreateOptions, context: C
       context.host.warn(message);
     },
   };
-  const image = await openQcow2(file, {}, opened, { encryption: () => encryption });
+  const image = await openQcow2(file, {}, opened, { encryption: () => encryption, data: () => data });
   await preallocate(image, 0, image.size, plan.preallocation);
   await closeImage(image);
+}
+
+/** The data file is as long as the disk, and holds nothing but zeroes. */
+async function makeDataFile({ header, preallocation }: Plan, context: CreateContext): Promise<Edge> {
+  const data = await context.file(header.dataFile as string);
+  await data.node.truncate(header.size, { preallocation: preallocation === 'metadata' ? 'off' : preallocation });
+  return data;
 }
 
 interface Plan {
@@ -99,7 +109,10 @@ export function planImage(options: CreateOptions, keys = NO_ENCRYPTION): Plan {
   if (backingFile === undefined && options.backing_fmt !== undefined) {
     throw argumentError('Backing format cannot be used without backing file');
   }
-  if (backingFile !== undefined && preallocation !== 'off') {
+  const { extended, external } = geometry;
+  const raw = options.data_file_raw === true;
+  if (backingFile !== undefined && raw) throw argumentError('Backing file and data-file-raw cannot be used at the same time');
+  if (backingFile !== undefined && preallocation !== 'off' && !extended) {
     throw argumentError('Backing file and preallocation can only be used at the same time if extended_l2 is on');
   }
   if (options.lazy_refcounts === true && geometry.version === 2) {
@@ -127,24 +140,22 @@ export function planImage(options: CreateOptions, keys = NO_ENCRYPTION): Plan {
     refcountTableClusters: tableClusters,
     snapshotCount: 0,
     snapshotsOffset: 0,
-    incompatible: zstd ? Incompatible.CompressionType : 0n,
+    incompatible: (zstd ? Incompatible.CompressionType : 0n) | (extended ? Incompatible.ExtendedL2 : 0n) | (external ? Incompatible.DataFile : 0n),
     compatible: options.lazy_refcounts === true ? Compatible.LazyRefcounts : 0n,
-    autoclear: 0n,
+    autoclear: raw ? Autoclear.RawData : 0n,
     headerLength: geometry.version === 2 ? V2_HEADER_BYTES : FULL_HEADER_BYTES,
     additional: Uint8Array.from(geometry.version === 2 ? [] : [COMPRESSION_TYPES.indexOf(zstd ? 'zstd' : 'zlib'), 0, 0, 0, 0, 0, 0, 0]),
-    extensions: extensionsFor(
-      geometry,
-      backingFile,
-      options.backing_fmt,
-      keyClusters === 0 ? undefined : { offset: keysOffset, length: keys.headerBytes },
-    ),
+    extensions: extensionsFor(geometry, backingFile, options, keyClusters === 0 ? undefined : { offset: keysOffset, length: keys.headerBytes }),
     encryption: keys.method,
     backingOffset: 0,
     backingLength: 0,
     backingFile,
     backingFormat: options.backing_fmt,
+    dataFile: options.data_file,
   };
-  return { header: placeBacking(header), preallocation, blocks, l1Clusters, keyClusters };
+  // Guests of a raw data file see it as it is: every cluster is mapped.
+  const wanted = raw && preallocation === 'off' ? 'metadata' : preallocation;
+  return { header: placeBacking(header), preallocation: wanted, blocks, l1Clusters, keyClusters };
 }
 
 function chooseGeometry(options: CreateOptions): Geometry {
@@ -164,7 +175,19 @@ function chooseGeometry(options: CreateOptions): Geometry {
       'Different refcount widths than 16 bits require compatibility level 1.1 or above (use version=v3 or greater)',
     );
   }
-  return geometryOf(version, bits, order);
+  if (options.data_file_raw === true && options.data_file === undefined) throw argumentError('data-file-raw requires data-file');
+  if (options.data_file !== undefined && version === 2) {
+    throw argumentError('External data files are only supported with compatibility level 1.1 and above (use version=v3 or greater)');
+  }
+  const extended = options.extended_l2 === true;
+  if (extended && version === 2) {
+    throw argumentError('Extended L2 entries are only supported with compatibility level 1.1 and above (use version=v3 or greater)');
+  }
+  if (extended && clusterSize < MIN_EXTENDED_CLUSTER) {
+    throw argumentError(`Extended L2 entries are only supported with cluster sizes of at least ${MIN_EXTENDED_CLUSTER} bytes`);
+  }
+  const features = (extended ? Incompatible.ExtendedL2 : 0n) | (options.data_file === undefined ? 0n : Incompatible.DataFile);
+  return geometryOf(version, bits, order, features);
 }
 
 function versionOf(compat: string | undefined): 2 | 3 {
@@ -192,40 +215,44 @@ function refuseNewer(options: CreateOptions, geometry: Geometry): void {
       );
     }
   }
-  if (options.extended_l2 === true) throw notYet('extended L2 entries');
-  if (options.data_file !== undefined) throw notYet('an external data file');
-  if (options.data_file_raw === true) throw argumentError('data-file-raw requires data-file');
 }
 
 function extensionsFor(
   geometry: Geometry,
   backingFile: string | undefined,
-  format: string | undefined,
+  options: CreateOptions,
   keys: EncryptionHeader | undefined,
 ): Extension[] {
   const extensions: Extension[] = [];
+  const { backing_fmt: format, data_file: dataFile } = options;
   if (backingFile !== undefined && format !== undefined) {
     const data = new TextEncoder().encode(format);
     if (data.length >= 16) throw wrongValue('backing-fmt', format);
     extensions.push({ type: ExtensionType.BackingFormat, data });
   }
   if (keys !== undefined) extensions.push(encryptionExtension(keys));
+  if (dataFile !== undefined) extensions.push({ type: ExtensionType.DataFile, data: new TextEncoder().encode(dataFile) });
   if (geometry.version === 3) extensions.push(encodeFeatureNames(FEATURE_NAMES));
   return extensions;
 }
 
-/** Puts the backing name behind the extensions, and not before `from`; the table of feature names, which is for people, goes where all do not fit. */
+/**
+ * Puts the backing name behind the extensions, and not before `from`; the table of feature names, which is for people, goes
+ * where all do not fit.
+ */
 export function placeBacking(header: Header, from = 0): Header {
-  const { length } = new TextEncoder().encode(header.backingFile ?? '');
+  const { backingFile } = header;
+  const { length } = new TextEncoder().encode(backingFile ?? '');
   if (length > MAX_BACKING_NAME) throw argumentError('Backing file name too long');
   const fit = (extensions: readonly Extension[]): Header | undefined => {
-    const end = Math.max(from, header.headerLength + encodeExtensions(extensions).length);
-    if (end + length > header.geometry.clusterSize) return undefined;
-    return { ...header, extensions, backingOffset: header.backingFile === undefined ? 0 : end, backingLength: length };
+    const end = header.headerLength + encodeExtensions(extensions).length;
+    const backingOffset = Math.max(from, end);
+    if ((length === 0 ? end : backingOffset + length) > header.geometry.clusterSize) return undefined;
+    return { ...header, extensions, backingOffset: backingFile === undefined ? 0 : backingOffset, backingLength: length };
   };
   const placed =
     fit(header.extensions) ?? fit(header.extensions.filter(({ type }) => type !== ExtensionType.FeatureNames));
-  if (placed === undefined) throw argumentError('Backing file name too long');
+  if (placed === undefined) throw argumentError(`${header.backingFile === undefined ? 'Data' : 'Backing'} file name too long`);
   return placed;
 }
 
@@ -260,10 +287,6 @@ async function writeEmpty(file: Edge, { header, blocks, l1Clusters, keyClusters 
   await file.flush();
   await file.write(0, bytes, 0, clusterSize);
   await file.flush();
-}
-
-function notYet(feature: string): BlockError {
-  return argumentError(`Creating qcow2 images with ${feature} is not supported`, 'unsupported');
 }
 
 function wrongValue(name: string, value: string): BlockError {

@@ -1,6 +1,7 @@
 /** The driver value of qcow2. */
 import { defineDriver, type BlockDriver, type Edge, type OpenContext } from '@blk/core-graph';
 import { AMEND_OPTIONS } from './amend/options.js';
+import { openDataFile } from './data-file.js';
 import { CREATE_OPTIONS, createQcow2, type CreateOptions } from './create.js';
 import { MAGIC, viewOf } from './format.js';
 import { measureQcow2 } from './measure.js';
@@ -18,20 +19,26 @@ export const qcow2: BlockDriver = defineDriver<RawOptions, CreateOptions>({
   name: 'qcow2',
   role: 'format',
   options: OPTION_TABLE,
-  children: { file: 'required' },
+  children: { file: 'required', 'data-file': 'optional' },
   backing: true,
 
   probe: (head) => (head.length >= 8 && viewOf(head).getUint32(0) === MAGIC && viewOf(head).getUint32(4) >= 2 ? 100 : 0),
 
   async open(options, context) {
     const file = await context.child('file', options.file, 'storage');
-    if (context.checking) return new Qcow2CheckNode(file, await readHeaderForCheck(file, context), context.policy, context.readOnly);
     const encrypt = parseEncryptOptions(options.encrypt);
     let encryption: Encryption | undefined;
-    // An image that is opened again keeps its key.
+    let data: Edge | undefined;
+    // An image that is opened again keeps its key and its data file.
     const parts: OpenParts = {
       encryption: async (header) => (encryption ??= await openEncryptionOf(header, file, encrypt, context)),
+      data: async (header) => (data ??= await openDataFile(header, options['data-file'], file.node.filename, context)),
     };
+    if (context.checking) {
+      const header = await readHeaderForCheck(file, context);
+      await parts.data(header);
+      return new Qcow2CheckNode(file, header, context.policy, context.readOnly);
+    }
     const open = (): Promise<Qcow2Image> => openQcow2(file, options, context, parts);
     return new Qcow2Node(await open(), open, context.policy);
   },

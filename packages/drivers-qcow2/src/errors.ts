@@ -6,6 +6,7 @@ export type Qcow2Defect =
   | { readonly what: 'bad-magic' }
   | { readonly what: 'version'; readonly found: number }
   | { readonly what: 'cluster-size'; readonly bits: number }
+  | { readonly what: 'subcluster-size'; readonly bytes: number }
   | { readonly what: 'header-short' }
   | { readonly what: 'header-long' }
   | { readonly what: 'backing-offset' }
@@ -60,6 +61,8 @@ function describe(defect: Qcow2Defect): string {
       return `Unsupported qcow2 version ${defect.found}`;
     case 'cluster-size':
       return `Unsupported cluster size: 2^${defect.bits}`;
+    case 'subcluster-size':
+      return `Unsupported subcluster size: ${defect.bytes}`;
     case 'header-short':
       return 'qcow2 header too short';
     case 'header-long':

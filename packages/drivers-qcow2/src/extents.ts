@@ -43,17 +43,17 @@ function grow(extent: Growing): MaybePromise<Extent> {
 /** Goes on to the end of one table; false where the extent ends in it. */
 function scanTable(extent: Growing, l1Index: number): boolean {
   const { image, end } = extent;
-  const { clusterSize, l2Entries, l2Span } = image.geometry;
+  const { unitSize, l2Span } = image.geometry;
   const tableEnd = Math.min(end, (l1Index + 1) * l2Span);
   while (extent.at < tableEnd) {
     const table = image.l2.cache.peek(l1Index);
     if (table === undefined) return true;
-    const cluster = Math.floor(extent.at / clusterSize);
-    const max = Math.ceil(tableEnd / clusterSize) - cluster;
-    scanRun(table, cluster - l1Index * l2Entries, max, image.geometry, image.corruption, scratch);
-    const inCluster = extent.at % clusterSize;
-    const host = scratch.kind === EntryKind.Data || scratch.kind === EntryKind.ZeroAllocated ? scratch.host + inCluster : -1;
-    if (!append(extent, scratch.kind, host, (cluster + scratch.count) * clusterSize)) return false;
+    const unit = Math.floor(extent.at / unitSize);
+    const max = Math.ceil(tableEnd / unitSize) - unit;
+    scanRun(table, unit - l1Index * (l2Span / unitSize), max, image.geometry, image.corruption, scratch);
+    const hosted = scratch.kind === EntryKind.Data || scratch.kind === EntryKind.ZeroAllocated;
+    const host = hosted ? scratch.host + (extent.at % unitSize) : -1;
+    if (!append(extent, scratch.kind, host, (unit + scratch.count) * unitSize)) return false;
   }
   return true;
 }

@@ -1,17 +1,6 @@
 /** Feature bits: the ones with a name, those this package handles, and the refusal of the rest by name. */
 import { qcow2Error } from './errors.js';
-
-export const Incompatible = {
-  Dirty: 1n << 0n,
-  Corrupt: 1n << 1n,
-  DataFile: 1n << 2n,
-  CompressionType: 1n << 3n,
-  ExtendedL2: 1n << 4n,
-} as const;
-
-export const Autoclear = { Bitmaps: 1n << 0n, RawDataFile: 1n << 1n } as const;
-
-export const Compatible = { LazyRefcounts: 1n << 0n } as const;
+import { Incompatible } from './feature-bits.js';
 
 export interface FeatureName {
   /** 0 incompatible, 1 compatible, 2 autoclear. */
@@ -32,7 +21,8 @@ export const FEATURE_NAMES: readonly FeatureName[] = [
   { type: 2, bit: 1, name: 'raw external data' },
 ];
 
-const HANDLED = Incompatible.Dirty | Incompatible.Corrupt | Incompatible.CompressionType;
+const HANDLED =
+  Incompatible.Dirty | Incompatible.Corrupt | Incompatible.DataFile | Incompatible.CompressionType | Incompatible.ExtendedL2;
 
 /**
  * Refuses an image with incompatible features that this package does not handle. The specification's own features go by

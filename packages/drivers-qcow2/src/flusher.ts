@@ -12,9 +12,9 @@
  *
  * With lazy refcounts, stages 1 and 2 are left out until the image is closed; the dirty bit says so.
  */
-import type { Completion, Edge } from '@blk/core-graph';
+import { andThen, type Completion, type Edge } from '@blk/core-graph';
 import type { Corruption } from './corruption.js';
-import { Incompatible } from './features.js';
+import { Incompatible } from './feature-bits.js';
 import type { HeaderFile } from './header-file.js';
 import type { L2Tables } from './l2-tables.js';
 import { forAll } from './pending.js';
@@ -35,6 +35,8 @@ export class Flusher {
 
   constructor(
     private readonly file: Edge,
+    /** The external data file, where there is one. */
+    private readonly data: Edge | undefined,
     private readonly header: HeaderFile,
     private readonly l2: L2Tables,
     private readonly refcounts: Refcounts,
@@ -53,7 +55,7 @@ export class Flusher {
   /** Puts all that was done before this call on stable storage. */
   flush(): Completion {
     this.corruption.check();
-    if (this.#running === undefined && !this.#isDirty()) return this.file.flush();
+    if (this.#running === undefined && !this.#isDirty()) return this.#flushFiles();
     return this.#queue();
   }
 
@@ -107,7 +109,7 @@ export class Flusher {
 
   async #run(): Promise<void> {
     this.corruption.check();
-    const { l2, refcounts, reclaim, file } = this;
+    const { l2, refcounts, reclaim } = this;
     const { l1 } = l2;
     const generation = reclaim.seal();
     const tables = l2.cache.takeDirty();
@@ -140,7 +142,7 @@ export class Flusher {
         await this.#write([{ offset: l1.offset + l1Entries.from * 8, bytes: l1Entries.bytes }]);
       }
       this.#unflushed = false;
-      await file.flush();
+      await this.#flushFiles();
       written = true;
     } finally {
       l2.cache.settle(tables, written);
@@ -165,11 +167,16 @@ export class Flusher {
     if (!this.#unflushed) return;
     this.#unflushed = false;
     try {
-      await this.file.flush();
+      await this.#flushFiles();
     } catch (error) {
       this.#unflushed = true;
       throw error;
     }
+  }
+
+  /** Data before what refers to it. */
+  #flushFiles(): Completion {
+    return this.data === undefined ? this.file.flush() : andThen(this.data.flush(), () => this.file.flush());
   }
 
   async #writeTables(snapshots: readonly Snapshot[]): Promise<void> {

@@ -1,4 +1,5 @@
-/** Numbers of the qcow2 format, and what follows from the three that an image chooses. */
+/** Numbers of the qcow2 format, and what follows from those that an image chooses. */
+import { Incompatible } from './feature-bits.js';
 
 /** `QFI\xfb`. */
 export const MAGIC = 0x514649fb;
@@ -15,14 +16,27 @@ export const MAX_BACKING_NAME = 1023;
 /** Two to the 32nd: weight of the upper half of a 64-bit word. */
 export const HIGH = 0x1_0000_0000;
 
-/** What cluster size, version and refcount width imply. */
+/** Smallest clusters that extended L2 entries may divide. */
+export const MIN_EXTENDED_CLUSTER = 16384;
+
+/** What cluster size, version, refcount width and features imply. */
 export interface Geometry {
   readonly version: 2 | 3;
   readonly clusterBits: number;
   /** Bytes; a power of two. */
   readonly clusterSize: number;
+  /** L2 entries have bitmaps that divide a cluster into 32 subclusters. */
+  readonly extended: boolean;
+  /** Bytes of one L2 entry: 8, or 16 with its bitmaps. */
+  readonly entryBytes: number;
   /** Entries of one L2 table. */
   readonly l2Entries: number;
+  /** Units of a cluster that are allocated by themselves: 32, or the cluster is the only one. */
+  readonly units: number;
+  /** Bytes of a subcluster, or of a cluster where there are none. */
+  readonly unitSize: number;
+  /** Data lies in an external file, at the guest's own offsets and without refcounts. */
+  readonly external: boolean;
   /** Guest bytes that one L2 table maps. */
   readonly l2Span: number;
   readonly refcountOrder: number;
@@ -32,14 +46,23 @@ export interface Geometry {
   readonly compressedOffsetBits: number;
 }
 
-export function geometryOf(version: 2 | 3, clusterBits: number, refcountOrder: number): Geometry {
+/** `incompatible`: the feature bits of the header. */
+export function geometryOf(version: 2 | 3, clusterBits: number, refcountOrder: number, incompatible: bigint): Geometry {
   const clusterSize = 2 ** clusterBits;
-  const l2Entries = clusterSize / 8;
+  const extended = (incompatible & Incompatible.ExtendedL2) !== 0n;
+  const entryBytes = extended ? 16 : 8;
+  const l2Entries = clusterSize / entryBytes;
+  const units = extended ? 32 : 1;
   return {
     version,
     clusterBits,
     clusterSize,
+    extended,
+    entryBytes,
     l2Entries,
+    units,
+    unitSize: clusterSize / units,
+    external: (incompatible & Incompatible.DataFile) !== 0n,
     l2Span: l2Entries * clusterSize,
     refcountOrder,
     blockEntries: (clusterSize * 8) / 2 ** refcountOrder,

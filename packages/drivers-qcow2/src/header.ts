@@ -6,7 +6,7 @@ import { checkFeatures } from './features.js';
 import { dataOf, decodeFeatureNames, ExtensionType, parseExtensions, text, type Extension } from './extensions.js';
 import {
   FULL_HEADER_BYTES, geometryOf, l1EntriesFor, MAGIC, MAX_BACKING_NAME, MAX_CLUSTER_BITS, MAX_L1_BYTES,
-  MAX_REFCOUNT_TABLE_BYTES, MAX_SNAPSHOTS, MIN_CLUSTER_BITS, putU64, u64, V2_HEADER_BYTES, V3_HEADER_BYTES, viewOf,
+  MAX_REFCOUNT_TABLE_BYTES, MAX_SNAPSHOTS, MIN_CLUSTER_BITS, MIN_EXTENDED_CLUSTER, putU64, u64, V2_HEADER_BYTES, V3_HEADER_BYTES, viewOf,
   type Geometry,
 } from './format.js';
 
@@ -35,6 +35,8 @@ export interface Header {
   readonly backingLength: number;
   readonly backingFile: string | undefined;
   readonly backingFormat: string | undefined;
+  /** Recorded name of the external data file. */
+  readonly dataFile: string | undefined;
 }
 
 /** Bytes that are enough to find out how long the header's cluster is. */
@@ -77,8 +79,10 @@ export function parseHeader(bytes: Uint8Array, { checking = false } = {}): Heade
   if (refcountOrder > 6) throw qcow2Error({ what: 'refcount-width' });
   const encryption = parseEncryption(view.getUint32(32), extensions, clusterSize);
 
-  const geometry = geometryOf(version, view.getUint32(20), refcountOrder);
+  const geometry = geometryOf(version, view.getUint32(20), refcountOrder, incompatible);
+  if (geometry.extended && geometry.clusterSize < MIN_EXTENDED_CLUSTER) throw qcow2Error({ what: 'subcluster-size', bytes: geometry.unitSize });
   const format = dataOf(extensions, ExtensionType.BackingFormat);
+  const dataFile = dataOf(extensions, ExtensionType.DataFile);
   const backingFile = backingOffset === 0 ? undefined : backingName(bytes, backingOffset, view.getUint32(16), clusterSize);
   return {
     geometry,
@@ -94,6 +98,7 @@ export function parseHeader(bytes: Uint8Array, { checking = false } = {}): Heade
     backingLength: backingFile === undefined ? 0 : view.getUint32(16),
     backingFile,
     backingFormat: format === undefined || format.length === 0 ? undefined : text(format),
+    dataFile: dataFile === undefined ? undefined : text(dataFile),
   };
 }
 

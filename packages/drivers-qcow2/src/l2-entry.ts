@@ -21,12 +21,29 @@ export const ZERO = 1;
 const OFFSET_HIGH = 0x00ff_ffff;
 const OFFSET_LOW = 0xffff_fe00;
 
-/** Reserved bits are ignored, as the specification leaves them without a meaning. */
-export function kindOf(high: number, low: number): number {
+/**
+ * What the first word of an entry says about its cluster. With extended entries, `Data` means that there is a host cluster;
+ * what its subclusters hold is in the bitmaps (`subclusterKind`). Reserved bits are ignored, as the specification leaves
+ * them without a meaning.
+ */
+export function kindOf(high: number, low: number, geometry: Geometry): number {
   if ((high & COMPRESSED) !== 0) return EntryKind.Compressed;
-  const hasHost = ((high & OFFSET_HIGH) | (low & OFFSET_LOW)) !== 0;
-  if ((low & ZERO) !== 0) return hasHost ? EntryKind.ZeroAllocated : EntryKind.Zero;
+  const hasHost = hasHostCluster(high, low, geometry);
+  if ((low & ZERO) !== 0 && !geometry.extended) return hasHost ? EntryKind.ZeroAllocated : EntryKind.Zero;
   return hasHost ? EntryKind.Data : EntryKind.Unallocated;
+}
+
+/** The kind of subcluster `unit` of an extended entry; its bitmaps must not contradict each other. */
+export function subclusterKind(high: number, low: number, zeroes: number, allocated: number, unit: number, geometry: Geometry): number {
+  if ((high & COMPRESSED) !== 0) return EntryKind.Compressed;
+  if (((allocated >>> unit) & 1) !== 0) return EntryKind.Data;
+  if (((zeroes >>> unit) & 1) === 0) return EntryKind.Unallocated;
+  return hasHostCluster(high, low, geometry) ? EntryKind.ZeroAllocated : EntryKind.Zero;
+}
+
+/** For entries that are not compressed. An external data file has a cluster at offset 0 as well, told by the mark. */
+function hasHostCluster(high: number, low: number, { external }: Geometry): boolean {
+  return ((high & OFFSET_HIGH) | (low & OFFSET_LOW)) !== 0 || (external && high >>> 31 === 1);
 }
 
 /** Host offset of a standard cluster in bytes; may lie beyond 2^53 in a hostile image. */

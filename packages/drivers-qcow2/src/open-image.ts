@@ -4,7 +4,7 @@ import { hasBitmaps, LOST_WARNING, readBitmapDirectory } from './bitmap-director
 import { encryptionHeaderOf, type Encryption } from './encryption.js';
 import { qcow2Error } from './errors.js';
 import { bitmapsOf } from './extensions.js';
-import { Autoclear, Incompatible } from './features.js';
+import { Autoclear, Incompatible } from './feature-bits.js';
 import { u64, viewOf } from './format.js';
 import { checkQcow2 } from './check/check.js';
 import { HeaderFile } from './header-file.js';
@@ -22,6 +22,8 @@ export type ImageContext = Pick<OpenContext, 'readOnly' | 'policy' | 'discard' |
 export interface OpenParts {
   /** What encrypts its data; undefined: nothing. */
   encryption(header: Header): MaybePromise<Encryption | undefined>;
+  /** The external data file where the header asks for one; undefined: there is none, or nobody will ask for data. */
+  data(header: Header): MaybePromise<Edge | undefined>;
 }
 
 /**
@@ -32,6 +34,7 @@ export async function openQcow2(file: Edge, raw: RawOptions, context: ImageConte
   const { readOnly } = context;
   const found = parseHeader(await readFirstCluster(file));
   const encryption = await parts.encryption(found);
+  const data = await parts.data(found);
   const header = await repairIfDirty(file, found, context);
   if (!readOnly && (header.incompatible & Incompatible.Corrupt) !== 0n) throw qcow2Error({ what: 'corrupt' });
   const options = resolveOptions(raw, header, context.policy, context.discard);
@@ -44,7 +47,9 @@ export async function openQcow2(file: Edge, raw: RawOptions, context: ImageConte
   if (bitmapsOf(header.extensions) !== undefined && !hasBitmaps(header)) context.warn(LOST_WARNING);
   if (readOnly) {
     const none = new Float64Array(0);
-    return new Qcow2Image({ file, encryption, header, l1, refcountTable: none, snapshots, bitmaps, metadata, options, readOnly, context });
+    const image = new Qcow2Image({ file, data, encryption, header, l1, refcountTable: none, snapshots, bitmaps, metadata, options, readOnly, context });
+    if (header.geometry.external && data === undefined) image.corruption.fatal = new BlockError('not-found', 'The external data file is not open', { driver: 'qcow2' });
+    return image;
   }
 
   const refcountTable = await readRefcountTable(file, header);
@@ -52,7 +57,7 @@ export async function openQcow2(file: Edge, raw: RawOptions, context: ImageConte
     checkSnapshotL1(table, index, file, header.geometry);
   });
   await fillMap(metadata, file, header, l1, refcountTable, snapshots);
-  const image = new Qcow2Image({ file, encryption, header, l1, refcountTable, snapshots, bitmaps, metadata, options, readOnly, context });
+  const image = new Qcow2Image({ file, data, encryption, header, l1, refcountTable, snapshots, bitmaps, metadata, options, readOnly, context });
   await prepareForWriting(image);
   return image;
 }
@@ -152,9 +157,9 @@ async function fillMap(
 async function prepareForWriting(image: Qcow2Image): Promise<void> {
   const { header, file } = image;
   // What other bits vouch for is out of date with the first write; so they have to be gone before it.
-  const kept = header.current.autoclear & (hasBitmaps(header.current) ? Autoclear.Bitmaps : 0n);
-  if (header.current.autoclear !== kept) {
-    await header.update({ autoclear: kept });
+  const kept = (hasBitmaps(header.current) ? Autoclear.Bitmaps : 0n) | (header.current.geometry.external ? Autoclear.RawData : 0n);
+  if ((header.current.autoclear & ~kept) !== 0n) {
+    await header.update({ autoclear: header.current.autoclear & kept });
     await file.flush();
   }
 }

@@ -2,12 +2,13 @@
 import type { ImagePolicy, OptionTable } from '@blk/core-graph';
 import { argumentError } from './errors.js';
 import type { Header } from './header.js';
-import { Compatible } from './features.js';
+import { Compatible } from './feature-bits.js';
 import { OVERLAP_TEMPLATES, type Structure } from './overlap.js';
 
 /** Options as checked by the graph. */
 export interface RawOptions {
   readonly file?: unknown;
+  readonly 'data-file'?: unknown;
   readonly 'lazy-refcounts'?: boolean;
   readonly 'pass-discard-request'?: boolean;
   readonly 'pass-discard-snapshot'?: boolean;

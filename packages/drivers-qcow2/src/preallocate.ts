@@ -1,8 +1,8 @@
 /** Host clusters for a range before anything is written to it. */
 import { isPromise, type Preallocation } from '@blk/core-graph';
 import { writeData } from './data-access.js';
-import { kindOf, EntryKind, ZERO } from './l2-entry.js';
-import { changeableTable, linkData } from './link.js';
+import { kindOf, EntryKind } from './l2-entry.js';
+import { changeableTable, linkClusters } from './link.js';
 import type { Qcow2Image } from './qcow2-image.js';
 import { Table } from './table-cache.js';
 
@@ -11,7 +11,8 @@ const ZEROES = new Uint8Array(1024 * 1024);
 /** Gives every cluster without one, in `[from, to)`, a host cluster that reads as zeroes; none of them has data below. */
 export async function preallocate(image: Qcow2Image, from: number, to: number, mode: Preallocation): Promise<void> {
   if (mode === 'off') return;
-  const { clusterSize, l2Entries } = image.geometry;
+  const { geometry } = image;
+  const { clusterSize, l2Entries, entryBytes } = geometry;
   const end = Math.ceil(to / clusterSize);
   for (let at = Math.floor(from / clusterSize); at < end; ) {
     const l1Index = Math.floor(at / l2Entries);
@@ -26,8 +27,9 @@ export async function preallocate(image: Qcow2Image, from: number, to: number, m
     const { view } = table;
     const first = at;
     const isFree = (cluster: number): boolean => {
-      const index = (cluster - l1Index * l2Entries) * 8;
-      const kind = kindOf(view.getUint32(index), view.getUint32(index + 4));
+      const index = (cluster - l1Index * l2Entries) * entryBytes;
+      if (geometry.extended && view.getUint32(index + 8) !== 0) return false;
+      const kind = kindOf(view.getUint32(index), view.getUint32(index + 4), geometry);
       return kind === EntryKind.Unallocated || kind === EntryKind.Zero;
     };
     while (at < tableEnd && isFree(at)) at++;
@@ -44,7 +46,7 @@ async function allocateRun(image: Qcow2Image, l1Index: number, cluster: number, 
   const { clusterSize, l2Entries } = geometry;
   const unlock = image.locks.hold(cluster, cluster + want);
   try {
-    const run = await image.allocator.allocate(want);
+    const run = await image.takeData(cluster, want);
     const host = run.cluster * clusterSize;
     const hostEnd = host + run.count * clusterSize;
     try {
@@ -56,10 +58,9 @@ async function allocateRun(image: Qcow2Image, l1Index: number, cluster: number, 
         table = image.l2.writable(l1Index);
       }
       // Zeroes of the file are not those of an encrypted disk: the clusters are marked, or zeroes were written.
-      const mark = image.encryption !== undefined && geometry.version === 3;
-      linkData(image, table, cluster - l1Index * l2Entries, run.count, host, mark ? ZERO : 0);
+      linkClusters(image, table, cluster - l1Index * l2Entries, run.count, host, image.encryption !== undefined && geometry.version === 3);
     } catch (error) {
-      await image.allocator.release(run.cluster, run.count).catch(() => undefined);
+      await image.giveUpData(run);
       throw error;
     }
     return run.count;
@@ -76,7 +77,9 @@ async function writeEncryptedZeroes(image: Qcow2Image, host: number, guest: numb
 }
 
 async function reserve(image: Qcow2Image, host: number, end: number, mode: Preallocation, virgin: boolean): Promise<void> {
-  const { file } = image;
+  const { file, geometry } = image;
+  // A data file got its size, and its space, as a whole.
+  if (geometry.external) return;
   if (mode === 'full' || !virgin) {
     for (let at = host; at < end; at += ZEROES.length) {
       const done = file.write(at, ZEROES, 0, Math.min(ZEROES.length, end - at));

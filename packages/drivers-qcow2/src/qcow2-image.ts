@@ -1,6 +1,6 @@
 /** The parts of one open image, put together; each owns its own state. */
-import type { Edge, OpenContext } from '@blk/core-graph';
-import { Allocator } from './allocator.js';
+import type { Edge, MaybePromise, OpenContext } from '@blk/core-graph';
+import { Allocator, type Run } from './allocator.js';
 import type { BitmapEntry } from './bitmap-directory.js';
 import { ClusterLocks } from './cluster-locks.js';
 import { CompressedClusters } from './compressed-read.js';
@@ -8,6 +8,7 @@ import { compressionOf, type Compression } from './compression.js';
 import { CompressedSpace } from './compressed-space.js';
 import { Corruption } from './corruption.js';
 import type { Encryption } from './encryption.js';
+import { Autoclear } from './feature-bits.js';
 import { Flusher } from './flusher.js';
 import type { Geometry } from './format.js';
 import { HeaderFile } from './header-file.js';
@@ -23,6 +24,8 @@ import type { SnapshotTable } from './snapshot-table.js';
 /** What `open` read before the parts are put together. */
 export interface ImageSource {
   readonly file: Edge;
+  /** The external data file; absent: data lies in `file` as well. */
+  readonly data: Edge | undefined;
   /** Absent: data is not encrypted. */
   readonly encryption: Encryption | undefined;
   readonly header: Header;
@@ -39,7 +42,7 @@ export interface ImageSource {
 
 export class Qcow2Image {
   readonly file: Edge;
-  /** Where the guest's data lies. */
+  /** Where the guest's data lies: the external data file, or `file`. */
   readonly data: Edge;
   readonly encryption: Encryption | undefined;
   readonly geometry: Geometry;
@@ -72,7 +75,7 @@ export class Qcow2Image {
     const { file, header, l1, metadata, options, readOnly, context } = source;
     const { geometry } = header;
     this.file = file;
-    this.data = file;
+    this.data = source.data ?? file;
     this.encryption = source.encryption;
     this.geometry = geometry;
     this.options = options;
@@ -105,9 +108,24 @@ export class Qcow2Image {
     this.allocator = new Allocator(file, this.refcounts, geometry);
     const allocator = readOnly ? undefined : this.allocator;
     this.l2 = new L2Tables(file, geometry, l1, this.corruption, metadata, this.reclaim, allocator, options.l2CacheTables);
-    this.flusher = new Flusher(file, this.header, this.l2, this.refcounts, this.reclaim, this.corruption, options.lazyRefcounts);
+    this.flusher = new Flusher(file, source.data, this.header, this.l2, this.refcounts, this.reclaim, this.corruption, options.lazyRefcounts);
     this.compressed = new CompressedClusters(file, geometry, this.compression);
     this.compressedSpace = new CompressedSpace(this.allocator, this.refcounts, geometry);
+  }
+
+  /** Host clusters for guest cluster `cluster` and up to `want` in all; in an external data file they have their places. */
+  takeData(cluster: number, want: number): MaybePromise<Run> {
+    return this.geometry.external ? { cluster, count: want, virgin: false } : this.allocator.allocate(want);
+  }
+
+  /** Gives back what `takeData` gave and nothing was linked to. */
+  async giveUpData(run: Run): Promise<void> {
+    if (!this.geometry.external) await this.allocator.release(run.cluster, run.count).catch(() => undefined);
+  }
+
+  /** The data file has to hold at all times what the guest sees. */
+  get rawData(): boolean {
+    return (this.header.current.autoclear & Autoclear.RawData) !== 0n;
   }
 
   /** Whether an unallocated cluster at this guest offset reads as zeroes. */

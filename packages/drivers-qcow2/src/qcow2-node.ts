@@ -10,9 +10,10 @@ import { closeImage, settleClean } from './close-image.js';
 import { writeCompressed } from './compressed-write.js';
 import { extentAt } from './extents.js';
 import { ExtensionType } from './extensions.js';
-import { Compatible, Incompatible } from './features.js';
+import { Compatible, Incompatible } from './feature-bits.js';
 import { rewriteHeader } from './header-rewrite.js';
 import { HIGH } from './format.js';
+import { ALL_UNITS, unitMask } from './link.js';
 import type { Qcow2Image } from './qcow2-image.js';
 import { readRange } from './read.js';
 import { Snapshots } from './snapshots.js';
@@ -27,7 +28,9 @@ export class Qcow2Node implements DriverNode {
   readonly snapshots: InternalSnapshots = new Snapshots(() => this.#image);
   readonly persistentBitmaps: PersistentBitmaps = new StoredBitmaps(() => this.#image);
   #image: Qcow2Image;
+  readonly #data: Edge;
   readonly #clusterSize: number;
+  readonly #entryBytes: number;
   readonly #l2Span: number;
   readonly #mask: number;
   readonly #plain: boolean;
@@ -40,15 +43,17 @@ export class Qcow2Node implements DriverNode {
     private readonly reopen: () => Promise<Qcow2Image>,
     private readonly policy: ImagePolicy,
   ) {
-    const { clusterSize } = image.geometry;
+    const { clusterSize, unitSize, entryBytes, l2Span } = image.geometry;
     this.#image = image;
+    this.#data = image.data;
     this.#clusterSize = clusterSize;
-    this.#l2Span = image.geometry.l2Span;
+    this.#entryBytes = entryBytes;
+    this.#l2Span = l2Span;
     this.#mask = clusterSize - 1;
     // Encryption is by sectors; what is compressed is not encrypted.
     this.#plain = image.encryption === undefined;
     this.writeFlags = this.#plain ? WriteFlag.Compressed : 0;
-    this.limits = { ...NO_LIMITS, alignment: this.#plain ? 1 : 512, optimalTransfer: clusterSize, zeroAlignment: clusterSize, discardAlignment: clusterSize };
+    this.limits = { ...NO_LIMITS, alignment: this.#plain ? 1 : 512, optimalTransfer: clusterSize, zeroAlignment: unitSize, discardAlignment: unitSize };
   }
 
   get size(): number {
@@ -58,7 +63,7 @@ export class Qcow2Node implements DriverNode {
   read(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
     const host = this.#hostOf(offset, length, 0);
     if (host < 0 || host - (host % this.#clusterSize) >= this.#fileSize) return this.#slowRead(offset, buffer, start, length);
-    const done = this.#image.file.read(host, buffer, start, length);
+    const done = this.#data.read(host, buffer, start, length);
     return done === undefined ? undefined : this.#image.reclaim.track(done);
   }
 
@@ -67,7 +72,7 @@ export class Qcow2Node implements DriverNode {
     if (flags !== 0 && (flags & WriteFlag.Compressed) !== 0) return writeCompressed(image, offset, buffer, start, length);
     const host = this.#hostOf(offset, length, 1);
     if (host < 0 || image.metadata.has(Math.floor(host / this.#clusterSize))) return writeRange(image, offset, buffer, start, length);
-    const done = image.file.write(host, buffer, start, length);
+    const done = this.#data.write(host, buffer, start, length);
     return done === undefined ? undefined : image.reclaim.track(done);
   }
 
@@ -132,22 +137,25 @@ export class Qcow2Node implements DriverNode {
   info(): DriverImageInfo {
     const { geometry, header, encryption } = this.#image;
     const { current } = header;
-    const l1Reach = geometry.clusterSize * (geometry.clusterSize / 8);
     const data: Record<string, unknown> = { compat: geometry.version === 2 ? '0.10' : '1.1', 'compression-type': this.#image.compression.name };
     if (geometry.version === 3) data['lazy-refcounts'] = (current.compatible & Compatible.LazyRefcounts) !== 0n;
     const bitmaps = this.persistentBitmaps.list;
     if (bitmaps.length > 0) data['bitmaps'] = bitmaps.map(({ flags, name, granularity }) => ({ flags: [...flags], name, granularity }));
     data['refcount-bits'] = 2 ** geometry.refcountOrder;
     if (encryption !== undefined) data['encrypt'] = encryption.info();
+    if (geometry.external) {
+      if (current.dataFile !== undefined) data['data-file'] = current.dataFile;
+      data['data-file-raw'] = this.#image.rawData;
+    }
     if (geometry.version === 3) {
       data['corrupt'] = header.has(Incompatible.Corrupt);
-      data['extended-l2'] = false;
+      data['extended-l2'] = geometry.extended;
     }
     return {
       clusterSize: geometry.clusterSize,
       ...(encryption === undefined ? {} : { encrypted: true }),
       // Snapshots put the machine's state behind what the L1 entries of the disk cover.
-      vmStateOffset: Math.ceil(this.size / l1Reach) * l1Reach,
+      vmStateOffset: Math.ceil(this.size / geometry.l2Span) * geometry.l2Span,
       dirty: header.has(Incompatible.Dirty),
       specific: { type: 'qcow2', data },
     };
@@ -180,12 +188,13 @@ export class Qcow2Node implements DriverNode {
     const l1Index = Math.floor(offset / this.#l2Span);
     const table = this.#image.l2.cache.slots[l1Index];
     if (table === undefined || (forWriting === 1 && !table.writable)) return -1;
-    const at = ((offset - l1Index * this.#l2Span - inCluster) / this.#clusterSize) * 8;
+    const at = ((offset - l1Index * this.#l2Span - inCluster) / this.#clusterSize) * this.#entryBytes;
     const high = table.view.getUint32(at);
     const low = table.view.getUint32(at + 4);
     // Plain data below 2^53 with nothing reserved set; for writing also with the mark of one reference.
     if ((high & 0x7fe0_0000) !== 0 || (low & this.#mask) !== 0 || (high << 1) + low === 0) return -1;
     if (forWriting === 1 && high < 0x8000_0000) return -1;
+    if (this.#entryBytes === 16 && !isWritten(table.view, at, inCluster, length, this.#clusterSize)) return -1;
     table.used = true;
     return (high & 0x001f_ffff) * HIGH + low + inCluster;
   }
@@ -197,11 +206,23 @@ export class Qcow2Node implements DriverNode {
   }
 
   #slowRead(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
-    this.#fileSize = this.#image.file.size;
+    const { size } = this.#data;
+    // Of a data file that is too short, `readRange` looks at every range.
+    this.#fileSize = this.#image.geometry.external && size < this.#image.size ? 0 : size;
     return readRange(this.#image, offset, buffer, start, length);
   }
 
   #tracked(work: Promise<void>): Promise<void> {
     return this.#image.reclaim.track(work);
   }
+}
+
+/** Whether all subclusters of a range inside the cluster of an extended entry are written, and none is marked as zero. */
+function isWritten(view: DataView, at: number, inCluster: number, length: number, clusterSize: number): boolean {
+  const allocated = view.getUint32(at + 12);
+  if (view.getUint32(at + 8) !== 0) return false;
+  if (allocated === ALL_UNITS) return true;
+  const unitSize = clusterSize / 32;
+  const mask = unitMask(Math.floor(inCluster / unitSize), Math.ceil((inCluster + length) / unitSize));
+  return ((allocated & mask) >>> 0) === mask;
 }

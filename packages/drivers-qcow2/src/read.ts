@@ -13,7 +13,7 @@ const scratch = new ScannedRun();
 /** Fills `buffer[start, start + length)` with the guest's bytes from `offset`; all runs are read at the same time. */
 export function readRange(image: Qcow2Image, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
   const { geometry, l2 } = image;
-  const { clusterSize, l2Span, l2Entries } = geometry;
+  const { clusterSize, unitSize, l2Span } = geometry;
   const end = offset + length;
   let pending: Promise<void>[] | undefined;
   let at = offset;
@@ -33,10 +33,10 @@ export function readRange(image: Qcow2Image, offset: number, buffer: Uint8Array,
           (pending ??= []).push(rest);
           break;
         }
-        const cluster = Math.floor(at / clusterSize);
-        const index = cluster - l1Index * l2Entries;
-        scanRun(table, index, Math.ceil(tableEnd / clusterSize) - cluster, geometry, image.corruption, scratch);
-        runEnd = Math.min(tableEnd, (cluster + scratch.count) * clusterSize);
+        const unit = Math.floor(at / unitSize);
+        const index = unit - l1Index * (l2Span / unitSize);
+        scanRun(table, index, Math.ceil(tableEnd / unitSize) - unit, geometry, image.corruption, scratch);
+        runEnd = Math.min(tableEnd, (unit + scratch.count) * unitSize);
         done = readRun(image, table, index, at, buffer, start + at - offset, runEnd - at, length > clusterSize);
       }
       if (done !== undefined) (pending ??= []).push(done);
@@ -73,19 +73,22 @@ function readRun(
   length: number,
   many: boolean,
 ): Completion {
-  const { clusterSize } = image.geometry;
+  const { clusterSize, unitSize, units, entryBytes, external } = image.geometry;
   switch (scratch.kind) {
     case EntryKind.Data: {
       const { host, count } = scratch;
       // A file that was cut short must not be taken for one full of zeroes.
-      if (host + (count - 1) * clusterSize >= image.file.size) throw beyondEnd(image, offset, host);
-      return readData(image, host + (offset % clusterSize), offset, buffer, start, length);
+      if (host + (count - 1) * unitSize >= image.data.size) throw beyondEnd(image, offset, host);
+      // An external one is as long as the disk; what belongs to a format may end within its last cluster.
+      if (external && host + (offset % unitSize) + length > image.data.size) throw beyondEnd(image, offset, host);
+      return readData(image, host + (offset % unitSize), offset, buffer, start, length);
     }
     case EntryKind.Unallocated:
       return readBacking(image, offset, buffer, start, length);
     case EntryKind.Compressed: {
-      const high = table.view.getUint32(index * 8);
-      const low = table.view.getUint32(index * 8 + 4);
+      const at = Math.floor(index / units) * entryBytes;
+      const high = table.view.getUint32(at);
+      const low = table.view.getUint32(at + 4);
       if (many && length === clusterSize) return image.compressed.readInto(high, low, buffer, start);
       const cluster = image.compressed.read(high, low);
       const from = offset % clusterSize;
@@ -112,6 +115,6 @@ function readBacking(image: Qcow2Image, offset: number, buffer: Uint8Array, star
 }
 
 function beyondEnd(image: Qcow2Image, offset: number, host: number): BlockError {
-  const message = `Data cluster at ${hex(host)} lies beyond the end of the file at ${image.file.size} (guest offset: ${hex(offset)})`;
+  const message = `Data cluster at ${hex(host)} lies beyond the end of the file at ${image.data.size} (guest offset: ${hex(offset)})`;
   return new BlockError('io', message, { driver: 'qcow2', reason: 'qcow2/data-beyond-end', offset: host });
 }

@@ -55,7 +55,7 @@ export async function freeTree(image: Qcow2Image, l1: L1Table): Promise<void> {
 /** Makes the marks of the active tables agree with the refcounts. */
 export async function refreshMarks(image: Qcow2Image): Promise<void> {
   const { l2, refcounts, flusher, geometry } = image;
-  const { clusterSize, l2Entries } = geometry;
+  const { clusterSize, entryBytes } = geometry;
   const count = async (cluster: number): Promise<number> => {
     const found = refcounts.get(cluster);
     return isPromise(found) ? await found : found;
@@ -73,16 +73,16 @@ export async function refreshMarks(image: Qcow2Image): Promise<void> {
       table = l2.load(l1Index);
     }
     table.writable = true;
-    for (let at = 0; at < l2Entries; at++) {
-      const high = table.view.getUint32(at * 8);
-      const low = table.view.getUint32(at * 8 + 4);
-      const kind = kindOf(high, low);
+    for (let at = 0; at < clusterSize; at += entryBytes) {
+      const high = table.view.getUint32(at);
+      const low = table.view.getUint32(at + 4);
+      const kind = kindOf(high, low, geometry);
       if (kind !== EntryKind.Data && kind !== EntryKind.ZeroAllocated) continue;
       const found = refcounts.get(Math.floor(hostOf(high, low) / clusterSize));
       const references = isPromise(found) ? await found : found;
       if ((high >>> 31 === 1) === (references === 1)) continue;
-      table.view.setUint32(at * 8, (high ^ COPIED) >>> 0);
-      l2.cache.mark(table, at * 8, at * 8 + 8);
+      table.view.setUint32(at, (high ^ COPIED) >>> 0);
+      l2.cache.mark(table, at, at + 8);
     }
     const relief = flusher.relieve();
     if (relief !== undefined) await relief;
@@ -115,15 +115,15 @@ async function walk(image: Qcow2Image, l1: L1Table, visit: Visit, unmark: boolea
 /** Visits what one L2 table refers to, and takes the marks from its bytes; tells whether there were any. */
 async function visitEntries(image: Qcow2Image, bytes: Uint8Array, visit: Visit): Promise<boolean> {
   const { geometry, compressedSpace } = image;
-  const { clusterSize, l2Entries } = geometry;
+  const { clusterSize, entryBytes } = geometry;
   const view = viewOf(bytes);
   let marked = false;
   let first = 0;
   let count = 0;
-  for (let at = 0; at < l2Entries; at++) {
-    const high = view.getUint32(at * 8);
-    const low = view.getUint32(at * 8 + 4);
-    const kind = kindOf(high, low);
+  for (let at = 0; at < clusterSize; at += entryBytes) {
+    const high = view.getUint32(at);
+    const low = view.getUint32(at + 4);
+    const kind = kindOf(high, low, geometry);
     if (kind === EntryKind.Compressed) {
       const { offset, length } = compressedRange(high, low, geometry);
       if (offset >= image.file.size) throw misplaced('Compressed cluster', offset, 'beyond the end of the file');
@@ -134,7 +134,7 @@ async function visitEntries(image: Qcow2Image, bytes: Uint8Array, visit: Visit):
       checkPlace(image, 'Data cluster', host);
       if (high >>> 31 === 1) {
         marked = true;
-        view.setUint32(at * 8, (high & ~COPIED) >>> 0);
+        view.setUint32(at, (high & ~COPIED) >>> 0);
       }
       if (count > 0 && host / clusterSize === first + count) {
         count++;

@@ -9,7 +9,7 @@
 import { BlockError, type InternalSnapshots, type NewSnapshot, type SnapshotInfo } from '@blk/core-graph';
 import { settle } from './close-image.js';
 import { argumentError } from './errors.js';
-import { Incompatible } from './features.js';
+import { Incompatible } from './feature-bits.js';
 import { l1EntriesFor, MAX_L1_BYTES, MAX_SNAPSHOTS } from './format.js';
 import type { L1Table } from './l1-table.js';
 import type { Qcow2Image } from './qcow2-image.js';
@@ -41,6 +41,7 @@ export class Snapshots implements InternalSnapshots {
 
   async create(request: NewSnapshot): Promise<SnapshotInfo> {
     const { image } = this;
+    this.#refuseExternal();
     const { snapshots } = image.snapshots;
     if (snapshots.length >= MAX_SNAPSHOTS) throw argumentError(`An image holds at most ${MAX_SNAPSHOTS} snapshots: File too large`, 'too-large');
     const { l1 } = image.l2;
@@ -67,6 +68,7 @@ export class Snapshots implements InternalSnapshots {
   async apply(id: string): Promise<void> {
     const { image } = this;
     const { header, l2, metadata } = image;
+    this.#refuseExternal();
     const { snapshot, index } = this.#find(id);
     const size = snapshot.info.diskSize ?? image.size;
     const entries = Math.max(snapshot.l1.entries, l1EntriesFor(image.geometry, size));
@@ -127,6 +129,11 @@ export class Snapshots implements InternalSnapshots {
     const index = this.image.snapshots.snapshots.findIndex(({ info }) => info.id === id);
     if (index < 0) throw new BlockError('not-found', "Can't find snapshot", { driver: 'qcow2' });
     return { snapshot: this.image.snapshots.snapshots[index], index };
+  }
+
+  /** Data in an external file has its one place, which nothing counts: two states of the disk can't differ there. */
+  #refuseExternal(): void {
+    if (this.image.geometry.external) throw argumentError('Internal snapshots are not supported with an external data file', 'unsupported');
   }
 
   /** Runs a change during which counts and marks do not agree, between two moments at which everything is written. */

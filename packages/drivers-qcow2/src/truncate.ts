@@ -1,5 +1,5 @@
 /** Changing the size of the disk. */
-import { BlockError, isPromise, WriteFlag, type TruncateOptions } from '@blk/core-graph';
+import { BlockError, isPromise, WriteFlag, type Preallocation, type TruncateOptions } from '@blk/core-graph';
 import { settle } from './close-image.js';
 import { argumentError } from './errors.js';
 import { l1EntriesFor, MAX_L1_BYTES } from './format.js';
@@ -22,7 +22,8 @@ export async function truncateImage(image: Qcow2Image, size: number, options: Tr
 }
 
 async function growTo(image: Qcow2Image, size: number, options: TruncateOptions): Promise<void> {
-  const { clusterSize } = image.geometry;
+  const { geometry } = image;
+  const { clusterSize } = geometry;
   const oldSize = image.size;
   await growL1(image, l1EntriesFor(image.geometry, size));
   const oldEnd = Math.ceil(oldSize / clusterSize) * clusterSize;
@@ -31,12 +32,21 @@ async function growTo(image: Qcow2Image, size: number, options: TruncateOptions)
   // The rest of the last cluster may hold data of that disk, or let the backing file through.
   if (oldSize < oldEnd) await zeroPart(image, oldSize, Math.min(oldEnd, size) - oldSize);
   if (!image.readsZero(oldEnd) && oldEnd < size) await hideBacking(image, oldEnd, Math.min(size, image.backing?.size ?? 0));
-  await preallocate(image, oldSize, size, options.preallocation);
+  const mode = options.preallocation;
+  if (geometry.external) await growData(image, size, mode);
+  await preallocate(image, oldSize, size, image.rawData && mode === 'off' ? 'metadata' : mode);
   // The size is last: until then nobody can see what is behind the end.
   const pending = image.flusher.flush();
   if (pending !== undefined) await pending;
   await image.header.commit({ size });
   image.size = size;
+}
+
+/** The data file is at least as long as the disk, and what the disk gains of it is zero. */
+async function growData({ data, size: oldSize }: Qcow2Image, size: number, mode: Preallocation): Promise<void> {
+  const stale = Math.min(data.size, size);
+  if (stale > oldSize) await data.writeZeroes(oldSize, stale - oldSize, WriteFlag.MayUnmap);
+  if (data.size < size) await data.node.truncate(size, { preallocation: mode === 'metadata' ? 'off' : mode });
 }
 
 async function hideBacking(image: Qcow2Image, from: number, to: number): Promise<void> {
@@ -111,6 +121,10 @@ async function giveBack(image: Qcow2Image, first: number, last: number): Promise
   await forgetClusters(image, first, last);
   for (let l1Index = Math.ceil(first / image.geometry.l2Entries); l1Index < image.l2.l1.length; l1Index++) image.l2.forget(l1Index);
   await settle(image);
+  const { data, geometry, size } = image;
+  if (geometry.external && data.size > size && data.node.driver.truncate !== undefined) {
+    await data.node.truncate(size, { preallocation: 'off', shrink: true });
+  }
   await cutFile(image);
 }
 

@@ -15,7 +15,7 @@ const scratch = new ScannedRun(true);
  */
 export function writeRange(image: Qcow2Image, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
   const { geometry } = image;
-  const { clusterSize, l2Span, l2Entries } = geometry;
+  const { unitSize, l2Span } = geometry;
   const end = offset + length;
   let pending: Promise<void>[] | undefined;
   let at = offset;
@@ -27,8 +27,8 @@ export function writeRange(image: Qcow2Image, offset: number, buffer: Uint8Array
       let inPlace = false;
       if (table?.writable === true) {
         const tableEnd = Math.min(end, (l1Index + 1) * l2Span);
-        const cluster = Math.floor(at / clusterSize);
-        scanRun(table, cluster - l1Index * l2Entries, Math.ceil(tableEnd / clusterSize) - cluster, geometry, image.corruption, scratch);
+        const unit = Math.floor(at / unitSize);
+        scanRun(table, unit - l1Index * (l2Span / unitSize), Math.ceil(tableEnd / unitSize) - unit, geometry, image.corruption, scratch);
         inPlace = scratch.kind === EntryKind.Data && scratch.copied;
       }
       if (!inPlace) {
@@ -36,8 +36,8 @@ export function writeRange(image: Qcow2Image, offset: number, buffer: Uint8Array
         (pending ??= []).push(rest);
         break;
       }
-      const runEnd = Math.min(end, (Math.floor(at / clusterSize) + scratch.count) * clusterSize);
-      const done = writeHost(image, scratch.host + (at % clusterSize), at, buffer, start + at - offset, runEnd - at);
+      const runEnd = Math.min(end, (Math.floor(at / unitSize) + scratch.count) * unitSize);
+      const done = writeHost(image, scratch.host + (at % unitSize), at, buffer, start + at - offset, runEnd - at);
       if (done !== undefined) (pending ??= []).push(done);
       at = runEnd;
     }
@@ -49,7 +49,7 @@ export function writeRange(image: Qcow2Image, offset: number, buffer: Uint8Array
   return image.reclaim.track(pending.length === 1 ? pending[0] : settleAll(pending));
 }
 
-/** Writes data to the file, after a look whether metadata lies there. */
+/** Writes data to where it lies, after a look whether metadata lies there. */
 export function writeHost(image: Qcow2Image, host: number, guest: number, buffer: Uint8Array, start: number, length: number): Completion {
   checkHostRange(image, host, length);
   return writeData(image, host, guest, buffer, start, length);
@@ -57,7 +57,8 @@ export function writeHost(image: Qcow2Image, host: number, guest: number, buffer
 
 /** Throws where data is about to be written over metadata. */
 export function checkHostRange(image: Qcow2Image, host: number, length: number): void {
-  const { clusterSize } = image.geometry;
+  const { clusterSize, external } = image.geometry;
+  if (external) return;
   const first = Math.floor(host / clusterSize);
   const hit = image.metadata.hit(first, Math.floor((host + length - 1) / clusterSize) - first + 1);
   if (hit === undefined) return;

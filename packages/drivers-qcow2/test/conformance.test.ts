@@ -21,6 +21,9 @@ const variants: { readonly name: string; readonly create: Record<string, unknown
     open: KEY,
     histories: 1,
   },
+  { name: 'qcow2 with extended L2 entries', create: { extended_l2: true, cluster_size: 16384 }, histories: 4 },
+  { name: 'qcow2 with an external data file', create: { data_file: 'memory:data' }, histories: 2 },
+  { name: 'qcow2 with a raw external data file and extended L2 entries', create: { data_file: 'memory:data', data_file_raw: true, extended_l2: true }, histories: 3 },
   { name: 'qcow2 with preallocated clusters of 2 MiB', create: { cluster_size: 2 << 20, preallocation: 'metadata' }, histories: 1 },
 ];
 

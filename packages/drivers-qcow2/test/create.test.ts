@@ -21,8 +21,11 @@ describe('refused', () => {
     [{ preallocation: 'foo' }, "Parameter 'preallocation' does not accept value 'foo'"],
     [{ compression_type: 'lzma' }, "Parameter 'compression-type' does not accept value 'lzma'"],
     [{ compression_type: 'zstd', compat: '0.10' }, 'Non-zlib compression type is only supported with compatibility level 1.1 and above (use version=v3 or greater)'],
-    [{ extended_l2: true }, 'extended L2 entries is not supported'],
-    [{ data_file: 'x' }, 'an external data file is not supported'],
+    [{ extended_l2: true, cluster_size: 8192 }, 'Extended L2 entries are only supported with cluster sizes of at least 16384 bytes'],
+    [{ extended_l2: true, compat: 'v2' }, 'Extended L2 entries are only supported with compatibility level 1.1 and above (use version=v3 or greater)'],
+    [{ data_file: 'x', compat: 'v2' }, 'External data files are only supported with compatibility level 1.1 and above (use version=v3 or greater)'],
+    [{ data_file: 'x', data_file_raw: true, backing_file: 'a' }, 'Backing file and data-file-raw cannot be used at the same time'],
+    [{ data_file: `memory:${'x'.repeat(400)}`, cluster_size: 512 }, 'Data file name too long'],
     [{ data_file_raw: true }, 'data-file-raw requires data-file'],
     [{ backing_file: 'a'.repeat(1024) }, 'Backing file name too long'],
   ])('%j', async (options, message) => {
@@ -54,6 +57,9 @@ describe.skipIf(oracle.skip)(oracle.title('beside the reference'), () => {
     [10 << 20, { preallocation: 'metadata', cluster_size: 512, refcount_bits: 64 }],
     [3 << 20, { preallocation: 'falloc' }],
     [3 << 20, { preallocation: 'full', cluster_size: 4096 }],
+    [64 << 20, { extended_l2: true }],
+    [64 << 20, { extended_l2: true, cluster_size: 16384, preallocation: 'metadata' }],
+    [64 << 20, { extended_l2: true, cluster_size: 2 << 20, backing_file: 'b', backing_fmt: 'raw' }],
   ];
   test.each(shapes)('%d bytes, %j', async (size, options) => {
     using dir = tempDir();

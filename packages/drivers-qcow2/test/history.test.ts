@@ -1,6 +1,6 @@
 import { expectSameBytes, prng } from '@blk/driver-conformance';
 import { skipUnless, tempDir } from '@blk/oracle';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { playHistory } from './history.js';
 import { Bench, checkImage, compareWith, readAll, save } from './support.js';
 
@@ -44,6 +44,10 @@ for (const refcount_bits of ORDERS) {
 cases.push({ name: 'zstd clusters', size: 1 << 20, clusterSize: 4096, options: { cluster_size: 4096, compression_type: 'zstd' }, steps: 200 });
 cases.push({ name: 'lazy refcounts', size: 2 << 20, clusterSize: 4096, options: { cluster_size: 4096, lazy_refcounts: true }, steps: 200 });
 
+for (const [cluster_size, open] of [[16384, {}], [65536, {}], [2 << 20, {}], [16384, { 'l2-cache-size': 16384, 'refcount-cache-size': 16384, 'overlap-check': 'all' }]] as const) {
+  cases.push({ name: `extended L2 entries, clusters of ${cluster_size}, ${JSON.stringify(open)}`, size: Math.min(cluster_size * 300, 24 << 20) + 512, clusterSize: cluster_size, options: { cluster_size, extended_l2: true }, open, steps: 150 });
+}
+
 describe.skipIf(oracle.skip)(oracle.title('random histories'), () => {
   test.each(cases)('$name', async ({ size, options, clusterSize, open, steps }) => {
     using dir = tempDir();
@@ -61,17 +65,22 @@ describe.skipIf(oracle.skip)(oracle.title('random histories'), () => {
     { compat: 'v3', backingSize: 2 << 20 },
     { compat: 'v2', backingSize: 300_032 },
     { compat: 'v2', backingSize: 2 << 20 },
-  ])('over a backing file of $backingSize bytes, $compat', async ({ compat, backingSize }) => {
+    { compat: 'v3', backingSize: 300_032, extended: true },
+    { compat: 'v3', backingSize: 2 << 20, extended: true },
+  ])('over a backing file of $backingSize bytes, $compat, extended L2 entries: $extended', async ({ compat, backingSize, extended = false }) => {
     using dir = tempDir();
     const bench = new Bench();
     const size = 1 << 20;
     const base = await bench.create(backingSize, { cluster_size: 1024 }, 'base');
     const baseModel = new Uint8Array(Math.ceil(backingSize / 512) * 512);
     await playHistory(bench, base, baseModel, { seed: 5, steps: 60, clusterSize: 1024 });
-    const disk = await bench.create(size, { cluster_size: 4096, compat, backing_file: 'memory:base', backing_fmt: 'qcow2' });
+    const disk = await bench.create(size, {
+      cluster_size: extended ? 16384 : 4096, compat, backing_file: 'memory:base', backing_fmt: 'qcow2', extended_l2: extended,
+      preallocation: extended && backingSize > size ? 'metadata' : 'off',
+    });
     const model = new Uint8Array(size);
     model.set(baseModel.subarray(0, size));
-    await playHistory(bench, disk, model, { seed: backingSize, steps: 200, clusterSize: 4096 });
+    await playHistory(bench, disk, model, { seed: backingSize, steps: 200, clusterSize: extended ? 16384 : 4096 });
     // The same by name for the reference.
     save(base, dir.file('base'));
     const node = await bench.open(disk);
@@ -80,6 +89,41 @@ describe.skipIf(oracle.skip)(oracle.title('random histories'), () => {
     save(disk, dir.file('image'));
     await checkImage(dir.file('image'));
     await compareWith(dir.file('image'), model);
+  });
+
+  test.each([
+    { name: 'plain', options: {} },
+    { name: 'raw', options: { data_file_raw: true } },
+    { name: 'raw, extended L2 entries', options: { data_file_raw: true, extended_l2: true } },
+    { name: 'clusters of 512, preallocated', options: { cluster_size: 512, preallocation: 'full' } },
+  ])('external data file, $name', async ({ options }) => {
+    using dir = tempDir();
+    const bench = new Bench();
+    const size = (1 << 20) + 1024;
+    const disk = await bench.create(size, { cluster_size: 16384, data_file: 'memory:data', ...options });
+    const data = bench.disks.get('data');
+    expect(data.size).toBe(size);
+    const clusterSize = 'cluster_size' in options ? options.cluster_size : 16384;
+    const model = new Uint8Array(size);
+    await playHistory(bench, disk, model, { seed: 12, steps: 200, clusterSize, compressed: false });
+    if ('data_file_raw' in options) expectSameBytes(data.toBytes(), model);
+    save(disk, dir.file('image'));
+    save(data, dir.file('data'));
+    await checkImage(dir.file('image'), false, dir.file('data'));
+    await compareWith(dir.file('image'), model, dir.file('data'));
+    const node = await bench.open(disk);
+    await node.truncate(size / 2, { preallocation: 'off', shrink: true });
+    expect(data.size).toBe(size / 2);
+    await node.truncate(size * 2, { preallocation: 'off' });
+    const grown = new Uint8Array(node.size);
+    grown.set(model.subarray(0, size / 2));
+    expectSameBytes(await readAll(node), grown);
+    await bench.graph.release(node);
+    if ('data_file_raw' in options) expectSameBytes(data.toBytes(), grown);
+    save(disk, dir.file('image'));
+    save(data, dir.file('data'));
+    await checkImage(dir.file('image'), false, dir.file('data'));
+    await compareWith(dir.file('image'), grown, dir.file('data'));
   });
 
   test('requests at the same time leave one of the writers in every byte, and clean tables', async () => {

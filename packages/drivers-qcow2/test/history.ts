@@ -10,7 +10,8 @@ export interface HistoryOptions {
   /** Open options, such as small caches. */
   readonly open?: Record<string, unknown>;
   readonly reopenEvery?: number;
-  readonly parallel?: number;
+  /** Compressed writes are among the steps; so unless told otherwise. */
+  readonly compressed?: boolean;
 }
 
 type Step = (node: BlockNode, model: Uint8Array, random: Prng, clusterSize: number) => Promise<void>;
@@ -74,9 +75,10 @@ const STEPS: readonly Step[] = [writeStep, writeStep, writeStep, zeroStep, disca
 export async function playHistory(bench: Bench, disk: MemoryDisk, model: Uint8Array, options: HistoryOptions): Promise<void> {
   const { seed, steps, clusterSize, reopenEvery = 40 } = options;
   const random = prng(seed);
+  const among = options.compressed === false ? STEPS.filter((step) => step !== compressedStep) : STEPS;
   let node = await bench.open(disk, options.open);
   for (let at = 1; at <= steps; at++) {
-    await random.pick(STEPS)(node, model, random, clusterSize);
+    await random.pick(among)(node, model, random, clusterSize);
     if (at % reopenEvery === 0) {
       await bench.graph.release(node);
       node = await bench.open(disk, options.open);

@@ -57,17 +57,25 @@ export async function write(node: BlockNode, offset: number, bytes: Uint8Array, 
  * data file, where it is not the recorded one.
  */
 export async function checkImage(file: string, leaksAllowed = false, data?: string): Promise<void> {
-  const image = data === undefined ? ['-f', 'qcow2', file] : ['--image-opts', `driver=qcow2,file.filename=${file},data-file.filename=${data}`];
+  const image = data === undefined ? ['-f', 'qcow2', file] : ['--image-opts', imageWithData(file, data)];
   const { code, stdout, stderr } = await qemuImg('check', ...image);
   if (code === 0 || (leaksAllowed && code === 3)) return;
   throw new Error(`qemu-img check: exit code ${code}\n${stderr.slice(0, 2000)}${stdout.slice(0, 2000)}`);
 }
 
-/** Throws where the reference reads other bytes from the image than `expected`. */
-export async function compareWith(file: string, expected: Uint8Array): Promise<void> {
+/** Throws where the reference reads other bytes from the image (with its data file) than `expected`. */
+export async function compareWith(file: string, expected: Uint8Array, data?: string): Promise<void> {
   writeFileSync(`${file}.raw`, expected);
-  const { code, stdout, stderr } = await qemuImg('compare', '-f', 'qcow2', '-F', 'raw', file, `${file}.raw`);
+  const images =
+    data === undefined
+      ? ['-f', 'qcow2', '-F', 'raw', file, `${file}.raw`]
+      : ['--image-opts', imageWithData(file, data), `driver=raw,file.filename=${file}.raw`];
+  const { code, stdout, stderr } = await qemuImg('compare', ...images);
   if (code !== 0) throw new Error(`qemu-img compare: exit code ${code}\n${stderr}${stdout}`);
+}
+
+function imageWithData(file: string, data: string): string {
+  return `driver=qcow2,file.filename=${file},data-file.driver=file,data-file.filename=${data}`;
 }
 
 export function save(disk: MemoryDisk, file: string): void {

@@ -6,7 +6,8 @@ import type { AmendContext, ImagePolicy } from '@blk/core-graph';
 import { checkQcow2 } from '../check/check.js';
 import { settleClean } from '../close-image.js';
 import { encodeFeatureNames, ExtensionType } from '../extensions.js';
-import { Compatible, FEATURE_NAMES } from '../features.js';
+import { Compatible } from '../feature-bits.js';
+import { FEATURE_NAMES } from '../features.js';
 import { FULL_HEADER_BYTES, geometryOf, V2_HEADER_BYTES } from '../format.js';
 import { rewriteHeader } from '../header-rewrite.js';
 import type { Header } from '../header.js';
@@ -64,7 +65,7 @@ function upgraded(header: Header): Header {
   const others = header.extensions.filter(({ type }) => type !== ExtensionType.FeatureNames);
   return {
     ...header,
-    geometry: geometryOf(3, clusterBits, refcountOrder),
+    geometry: geometryOf(3, clusterBits, refcountOrder, header.incompatible),
     headerLength: FULL_HEADER_BYTES,
     additional: new Uint8Array(8),
     extensions: [...others, encodeFeatureNames(FEATURE_NAMES)],
@@ -77,7 +78,7 @@ async function downgrade(target: AmendTarget, context: AmendContext): Promise<vo
     const { geometry, extensions } = header.current;
     await rewriteHeader(file, header, {
       ...header.current,
-      geometry: geometryOf(2, geometry.clusterBits, geometry.refcountOrder),
+      geometry: geometryOf(2, geometry.clusterBits, geometry.refcountOrder, 0n),
       headerLength: V2_HEADER_BYTES,
       additional: new Uint8Array(0),
       incompatible: 0n,

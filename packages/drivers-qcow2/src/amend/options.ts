@@ -1,7 +1,7 @@
 /** Options of `amend`: their table, and what they come to for one image; refused here, before anything is changed. */
 import type { CreateOptionTable } from '@blk/core-graph';
 import { argumentError } from '../errors.js';
-import { Compatible, Incompatible } from '../features.js';
+import { Compatible, Incompatible } from '../feature-bits.js';
 import type { Header } from '../header.js';
 
 export const AMEND_OPTIONS: CreateOptionTable = {

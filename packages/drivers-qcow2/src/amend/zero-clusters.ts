@@ -27,7 +27,7 @@ async function expandDisk(image: Qcow2Image, pause: () => Completion): Promise<v
         table = image.l2.load(l1Index);
       }
       const high = table.view.getUint32(at * 8);
-      const kind = kindOf(high, table.view.getUint32(at * 8 + 4));
+      const kind = kindOf(high, table.view.getUint32(at * 8 + 4), image.geometry);
       if (kind !== EntryKind.Zero && kind !== EntryKind.ZeroAllocated) continue;
       const cluster = l1Index * l2Entries + at;
       const offset = cluster * clusterSize;
@@ -74,7 +74,7 @@ async function expandTable(image: Qcow2Image, bytes: Uint8Array, l2Offset: numbe
   const sharers = await image.refcounts.get(l2Offset / clusterSize);
   let changed = false;
   for (let at = 0; at < bytes.length; at += 8) {
-    const kind = kindOf(view.getUint32(at), view.getUint32(at + 4));
+    const kind = kindOf(view.getUint32(at), view.getUint32(at + 4), image.geometry);
     if (kind !== EntryKind.Zero && kind !== EntryKind.ZeroAllocated) continue;
     changed = true;
     const offset = guestOffset + (at / 8) * clusterSize;

@@ -6,7 +6,7 @@
  * written beside the old ones, and the header names them when they are on stable storage.
  */
 import { BlockError, CHECK_TOLD, type CheckOptions, type CheckResult } from '@blk/core-graph';
-import { Incompatible } from '../features.js';
+import { Incompatible } from '../feature-bits.js';
 import { noSpace } from '../reserve.js';
 import { encryptionHeaderOf } from '../encryption.js';
 import { countBitmaps } from './bitmaps.js';

@@ -26,7 +26,8 @@ export async function rebuildStructures(
   progress?: (done: number, total: number) => void,
 ): Promise<void> {
   const { references, file } = run;
-  const geometry = geometryOf(run.geometry.version, run.geometry.clusterBits, refcountOrder);
+  const { version, clusterBits } = run.geometry;
+  const geometry = geometryOf(version, clusterBits, refcountOrder, run.header.current.incompatible);
   const { clusterSize, blockEntries } = geometry;
   const before = new Map(old.map((cluster) => [cluster, references.get(cluster)]));
   for (const cluster of old) references.remove(cluster);

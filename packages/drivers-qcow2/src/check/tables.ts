@@ -1,6 +1,6 @@
 /** Counting what L1 and L2 tables refer to, entry by entry, and judging the entries. */
 import { isPromise, type MaybePromise } from '@blk/core-graph';
-import { Incompatible } from '../features.js';
+import { Incompatible } from '../feature-bits.js';
 import { viewOf } from '../format.js';
 import { compressedRange, EntryKind, hostOf, kindOf, COPIED, ZERO } from '../l2-entry.js';
 import { hex, hexWord, type CheckRun } from './run.js';
@@ -60,16 +60,19 @@ export async function countL1(run: CheckRun, offset: number, entries: number, ac
 /** Counts one L2 table; true where an entry was repaired, for the caller to write. */
 function countL2(run: CheckRun, bytes: Uint8Array, active: boolean): boolean {
   const { result, geometry } = run;
-  const { clusterSize } = geometry;
+  const { clusterSize, entryBytes, extended } = geometry;
   const view = viewOf(bytes);
   const elsewhere = run.header.has(Incompatible.DataFile);
   let next = 0;
   let changed = false;
-  for (let at = 0; at < bytes.length; at += 8) {
+  for (let at = 0; at < bytes.length; at += entryBytes) {
     const high = view.getUint32(at);
     const low = view.getUint32(at + 4);
+    if (extended && !checkBitmaps(run, high, low, view.getUint32(at + 8), view.getUint32(at + 12))) continue;
     if ((high | low) === 0) continue;
-    const kind = kindOf(high, low);
+    const kind = kindOf(high, low, geometry);
+    // Of an extended entry, the bitmaps tell whether there is data in the host cluster.
+    const hasData = kind === EntryKind.Data && !(extended && view.getUint32(at + 12) === 0);
     if (kind === EntryKind.Compressed) {
       countCompressed(run, high, low, active);
       continue;
@@ -85,12 +88,12 @@ function countL2(run: CheckRun, bytes: Uint8Array, active: boolean): boolean {
       next = host + clusterSize;
     }
     if (host % clusterSize !== 0) {
-      const text = `offset=${hex(host)}: ${kind === EntryKind.Data ? 'Data' : 'Preallocated'} cluster is not properly aligned; L2 entry corrupted.`;
-      if (run.fixErrors && kind === EntryKind.ZeroAllocated) {
-        // It reads as zeroes either way; only the cluster kept for it is given up.
+      const text = `offset=${hex(host)}: ${hasData ? 'Data' : 'Preallocated'} cluster is not properly aligned; L2 entry corrupted.`;
+      if (run.fixErrors && !hasData) {
+        // It reads as before; only the cluster kept for it is given up.
         run.repaired(text);
         view.setUint32(at, 0);
-        view.setUint32(at + 4, ZERO);
+        view.setUint32(at + 4, extended ? 0 : ZERO);
         changed = true;
         continue;
       }
@@ -99,6 +102,25 @@ function countL2(run: CheckRun, bytes: Uint8Array, active: boolean): boolean {
     if (!elsewhere) run.region(host, clusterSize);
   }
   return changed;
+}
+
+/** Judges the bitmaps of an extended entry; false where what the entry refers to is not to be counted. */
+function checkBitmaps(run: CheckRun, high: number, low: number, zeroes: number, allocated: number): boolean {
+  const kind = kindOf(high, low, run.geometry);
+  if (kind === EntryKind.Compressed) {
+    if ((zeroes | allocated) === 0) return true;
+    const cluster = Math.floor(compressedRange(high, low, run.geometry).length / 512);
+    run.corrupt(`compressed cluster ${cluster} with non-zero subcluster allocation bitmap, entry=0x${hexWord(high, low)}`);
+    return false;
+  }
+  if (kind === EntryKind.Unallocated) {
+    if (allocated === 0) return true;
+    run.say('ERROR: Unallocated cluster has non-zero subcluster allocation map');
+    run.result.corruptions++;
+    return true;
+  }
+  if ((zeroes & allocated) !== 0) run.corrupt(`offset=${hex(hostOf(high, low))}: Allocated cluster has corrupted subcluster allocation bitmap`);
+  return true;
 }
 
 function countCompressed(run: CheckRun, high: number, low: number, active: boolean): void {
@@ -122,7 +144,7 @@ export type Lookup = (cluster: number) => MaybePromise<number | undefined>;
 
 /** Looks at the marks "this is the only reference" of the disk's own tables, and puts them right where `repair` says so. */
 export async function checkMarks(run: CheckRun, refcount: Lookup, repair: boolean): Promise<void> {
-  const { clusterSize } = run.geometry;
+  const { clusterSize, entryBytes } = run.geometry;
   const { l1Offset, l1Size } = run.header.current;
   const table = new Uint8Array(clusterSize);
   const view = viewOf(table);
@@ -148,11 +170,11 @@ export async function checkMarks(run: CheckRun, refcount: Lookup, repair: boolea
     await run.read(l2Offset, table);
     let from = Infinity;
     let to = 0;
-    for (let at = 0; at < clusterSize; at += 8) {
+    for (let at = 0; at < clusterSize; at += entryBytes) {
       const entryHigh = view.getUint32(at);
       const entryLow = view.getUint32(at + 4);
       if ((entryHigh | entryLow) === 0) continue;
-      const kind = kindOf(entryHigh, entryLow);
+      const kind = kindOf(entryHigh, entryLow, run.geometry);
       if (kind !== EntryKind.Data && kind !== EntryKind.ZeroAllocated) continue;
       if (elsewhere) continue;
       const found = refcount(Math.floor(hostOf(entryHigh, entryLow) / clusterSize));
