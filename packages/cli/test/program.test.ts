@@ -198,6 +198,9 @@ describe('the program', () => {
       });
       expect(stdout).toContain('nbd+unix:///disk?socket=blk-demo/nbd.sock');
       expect(existsSync(dir.file('blk-demo/qmp.sock'))).toBe(true);
+      const own = stdout.split('\n').filter((line) => line.startsWith('  node '));
+      expect(own).toHaveLength(3);
+      for (const line of own) expect(await run('sh', ['-c', line], { cwd: dir.path, timeout: 30_000 })).toMatchObject({ code: 0, stderr: '' });
       child.kill('SIGTERM');
       expect(await ended).toBe(0);
     }
