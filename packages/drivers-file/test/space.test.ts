@@ -28,7 +28,7 @@ describe.each(MODES)('space $mode', ({ native, drivers }) => {
       const disk = await open(filename);
       const count = 600;
       await disk.truncate(count * 2 * MIB);
-      await Promise.all(Array.from({ length: count }, (_, at) => disk.discard(at * 2 * MIB, 2 * MIB)));
+      await Promise.all(Array.from({ length: count }, async (_, at) => disk.discard(at * 2 * MIB, 2 * MIB)));
       await disk.close();
     });
 
