@@ -11,6 +11,7 @@ export { MemoryDisks } from './memory-driver.js';
 export { slow, Slow, type SlowOptions } from './slow.js';
 export { faulty, Faults, type FaultRule } from './faulty.js';
 export { recorder, Recording, type Clock, type RecordedOperation, type Survival } from './recorder.js';
+export { provePowerCuts, type PowerCutPlan, type PowerCutSubject } from './power-cuts.js';
 export { passthrough } from './passthrough.js';
 export { BytesModel } from './bytes-model.js';
 export { driverConformance, type Conformance } from './conformance.js';

@@ -187,7 +187,7 @@ function checkFormat(graph: BlockGraph, request: ConvertRequest): void {
   if (request.noCreate !== true && driver?.create === undefined && driver?.createFile === undefined) {
     throw new BlockError('unsupported', `Format driver '${format}' does not support image creation`);
   }
-  if (backing !== undefined && driver?.backing !== true) {
+  if (backing !== undefined && driver?.createOptions?.backing_file === undefined) {
     throw new BlockError('unsupported', `Backing file not supported for file format '${format}'`);
   }
   if (!compress) return;

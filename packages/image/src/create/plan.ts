@@ -78,11 +78,11 @@ async function named<T>(filename: string, body: () => Promise<T>): Promise<T> {
 function takeBacking(given: Record<string, string | number | boolean>, format: BlockDriver, request: CreationRequest): void {
   const { backing, backingFormat } = request;
   if (backing !== undefined) {
-    if (format.backing !== true) throw new BlockError('unsupported', `Backing file not supported for file format '${format.name}'`);
+    if (format.createOptions?.backing_file === undefined) throw new BlockError('unsupported', `Backing file not supported for file format '${format.name}'`);
     given['backing_file'] = backing;
   }
   if (backingFormat !== undefined) {
-    if (format.backing !== true) throw new BlockError('unsupported', `Backing file format not supported for file format '${format.name}'`);
+    if (format.createOptions?.backing_fmt === undefined) throw new BlockError('unsupported', `Backing file format not supported for file format '${format.name}'`);
     given['backing_fmt'] = backingFormat;
   }
   if (given['backing_file'] === '') throw new BlockError('invalid-argument', 'Expected backing file name, got empty string');

@@ -1,0 +1,62 @@
+/** From a file to an open image: footer, header, table, parent. */
+import type { DriverNode, Edge, OpenContext } from '@blk/core-graph';
+import { readBlockTable } from './block-table.js';
+import { parseDynamicHeader } from './dynamic-header.js';
+import { DynamicImage } from './dynamic-image.js';
+import { DynamicNode } from './dynamic-node.js';
+import { vpcError } from './errors.js';
+import { FixedNode } from './fixed-node.js';
+import { diskSize, knownToUseGeometry, readFooter, type FoundFooter, type SizeCalculation } from './footer.js';
+import { HEADER_BYTES, MAX_SECTORS, SECTOR } from './format.js';
+import { findParent } from './parent.js';
+
+type Context = Pick<OpenContext, 'readOnly' | 'policy' | 'warn'>;
+
+export async function openVpc(file: Edge, calculation: SizeCalculation | undefined, context: Context): Promise<DriverNode> {
+  const found = await readFooter(file);
+  const { footer, endOffset } = found;
+  const size = diskSize(footer, calculation);
+  if (size > MAX_SECTORS * SECTOR) throw vpcError({ what: 'size', found: size });
+  if (calculation === undefined && size < footer.currentSize - (footer.currentSize % SECTOR) && !knownToUseGeometry(footer.creator)) {
+    context.warn(
+      `The disk is taken to have the ${size} bytes of its geometry rather than the ${footer.currentSize} bytes that its footer tells; ` +
+        'force_size_calc=current_size shows all of them',
+    );
+  }
+  if (footer.kind !== 'fixed') return openDynamic(file, found, size, context);
+  if (size > endOffset) throw vpcError({ what: 'fixed-truncated', size, fileSize: endOffset });
+  return new FixedNode(file, size, footer.uniqueId);
+}
+
+async function openDynamic(file: Edge, { footer, endOffset, copyIntact }: FoundFooter, size: number, context: Context): Promise<DriverNode> {
+  const { headerOffset } = footer;
+  const { readOnly, policy } = context;
+  if (headerOffset % SECTOR !== 0 || headerOffset < SECTOR || headerOffset + HEADER_BYTES > file.size) throw vpcError({ what: 'header-magic' });
+  const bytes = new Uint8Array(HEADER_BYTES);
+  await file.read(headerOffset, bytes, 0, HEADER_BYTES);
+  const header = parseDynamicHeader(bytes);
+  if (header.tableEntries * header.blockSize < size) throw vpcError({ what: 'table-small' });
+  const { table, end } = await readBlockTable(file, header, headerOffset, policy.maxMetadataBytes);
+  const differencing = footer.kind === 'differencing';
+  const name = differencing ? await findParent(file, header.locators, header.parentUnicodeName) : undefined;
+  if (differencing && name === undefined) throw vpcError({ what: 'no-parent' });
+  // The copy is what is left when a crash takes the footer at the end; so it has to be right before that one is overwritten.
+  if (!readOnly && !copyIntact) {
+    await file.write(0, footer.bytes, 0, footer.bytes.length);
+    await file.flush();
+  }
+  // In a file nothing that is there is reused; a device has no end to be moved.
+  const atEnd = endOffset >= 0 ? endOffset : file.size;
+  const next = file.node.driver.growable === true ? Math.max(end, Math.ceil(atEnd / SECTOR) * SECTOR) : end;
+  const image = new DynamicImage({
+    file,
+    size,
+    blockSize: header.blockSize,
+    table,
+    differencing,
+    end: next,
+    footerOffset: endOffset,
+    footer: footer.bytes,
+  });
+  return new DynamicNode(image, readOnly, footer.uniqueId, name === undefined ? undefined : { name, id: header.parentId });
+}
