@@ -80,6 +80,19 @@ const KINDS: readonly Kind[] = [
     ],
   },
   {
+    format: 'vpc',
+    async images(dir) {
+      writeFileSync(dir.file('raw'), Buffer.alloc(3 << 20).fill(7, 1 << 20, 2 << 20));
+      await made('convert', '-f', 'raw', '-O', 'vpc', dir.file('raw'), dir.file('image'));
+      return [readFileSync(dir.file('image'))];
+    },
+    rounds: 40,
+    head: 1600,
+    commands: [
+      ['info', '-f', 'vpc', 'FILE'], ['map', '-f', 'vpc', 'FILE'], ['check', '-f', 'vpc', 'FILE'], ['convert', '-f', 'vpc', '-O', 'qcow2', 'FILE', 'OUT'],
+    ],
+  },
+  {
     format: 'raw',
     images: () => Promise.resolve([Buffer.alloc(70_000, 7), Buffer.alloc(0), Buffer.alloc(1)]),
     rounds: 20,
