@@ -58,6 +58,14 @@ export async function readBitmapTable(image: Qcow2Image, entry: BitmapEntry): Pr
   });
 }
 
+/** Whether a part of the bitmap lies behind the end of the file. */
+export async function reachesBeyond(image: Qcow2Image, entry: BitmapEntry): Promise<boolean> {
+  const { size } = image.file;
+  if (entry.tableOffset + entry.tableEntries * 8 > size) return true;
+  const table = await readBitmapTable(image, entry);
+  return table.some(({ offset }) => offset !== 0 && offset + image.geometry.clusterSize > size);
+}
+
 /** Where a bitmap was written. */
 export interface StoredBits {
   readonly tableOffset: number;

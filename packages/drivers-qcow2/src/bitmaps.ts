@@ -5,7 +5,7 @@
  * directory; only then the old ones are freed. A power cut leaves the bitmaps as they were, marked as in use, or stored.
  */
 import { DirtyBitmap, type PersistentBitmaps, type StoredBitmap } from '@blk/core-graph';
-import { loadBits, readBitmapTable, storeBits, clustersFor } from './bitmap-data.js';
+import { loadBits, reachesBeyond, readBitmapTable, storeBits, clustersFor } from './bitmap-data.js';
 import { BitmapFlag, encodeDirectory, MAX_BITMAP_BYTES, MAX_BITMAPS, MAX_DIRECTORY_BYTES, type BitmapEntry } from './bitmap-directory.js';
 import { checkRoom, writeBitmapsExtension } from './bitmaps-extension.js';
 import { argumentError, qcow2Error } from './errors.js';
@@ -43,7 +43,8 @@ export class StoredBitmaps implements PersistentBitmaps {
     const limit = image.options.maxBitmapBytes;
     let bytes = 0;
     for (const entry of image.bitmaps) {
-      const usable = isUsable(entry);
+      // What an image has lost of its bitmaps is no reason to keep its data from those who only read it.
+      const usable = isUsable(entry) && !(image.readOnly && (await reachesBeyond(image, entry)));
       bytes += usable ? entry.tableEntries * image.geometry.clusterSize : 0;
       if (bytes > limit) throw qcow2Error({ what: 'table-memory', bytes, limit });
       const bitmap = new DirtyBitmap(entry.name, 2 ** entry.granularityBits, image.size, { persistent: true, inconsistent: !usable });

@@ -35,9 +35,9 @@ export function parseExtensions(bytes: Uint8Array, from: number, to: number): Ex
   for (let at = from; at + 8 <= end; ) {
     const type = view.getUint32(at);
     const length = view.getUint32(at + 4);
-    if (type === ExtensionType.End) break;
     at += 8;
     if (length > end - at) throw qcow2Error({ what: 'extension-long' });
+    if (type === ExtensionType.End) break;
     found.push({ type, data: bytes.slice(at, at + length) });
     at += Math.ceil(length / 8) * 8;
   }

@@ -2,6 +2,7 @@
 import { MAX_SIZE } from '@blk/core-graph';
 import { qcow2Error } from './errors.js';
 import { ENCRYPTION_METHODS, parseEncryption, type EncryptionMethod } from './encryption.js';
+import { Autoclear } from './feature-bits.js';
 import { checkFeatures } from './features.js';
 import { dataOf, decodeFeatureNames, ExtensionType, parseExtensions, text, type Extension } from './extensions.js';
 import {
@@ -38,6 +39,9 @@ export interface Header {
   /** Recorded name of the external data file. */
   readonly dataFile: string | undefined;
 }
+
+/** Offsets are signed. */
+const MAX_OFFSET = 2 ** 63;
 
 /** Bytes that are enough to find out how long the header's cluster is. */
 export const FIRST_READ = FULL_HEADER_BYTES;
@@ -79,7 +83,9 @@ export function parseHeader(bytes: Uint8Array, { checking = false } = {}): Heade
   if (refcountOrder > 6) throw qcow2Error({ what: 'refcount-width' });
   const encryption = parseEncryption(view.getUint32(32), extensions, clusterSize);
 
+  const autoclear = version === 2 ? 0n : view.getBigUint64(88);
   const geometry = geometryOf(version, view.getUint32(20), refcountOrder, incompatible);
+  if (!geometry.external && (autoclear & Autoclear.RawData) !== 0n) throw qcow2Error({ what: 'extension', text: 'data-file-raw requires a data file' });
   if (geometry.extended && geometry.clusterSize < MIN_EXTENDED_CLUSTER) throw qcow2Error({ what: 'subcluster-size', bytes: geometry.unitSize });
   const format = dataOf(extensions, ExtensionType.BackingFormat);
   const dataFile = dataOf(extensions, ExtensionType.DataFile);
@@ -90,7 +96,7 @@ export function parseHeader(bytes: Uint8Array, { checking = false } = {}): Heade
     encryption,
     incompatible,
     compatible: version === 2 ? 0n : view.getBigUint64(80),
-    autoclear: version === 2 ? 0n : view.getBigUint64(88),
+    autoclear,
     headerLength,
     additional: version === 2 ? new Uint8Array(0) : bytes.slice(104, Math.max(104, Math.min(headerLength, bytes.length))),
     extensions,
@@ -148,7 +154,9 @@ function checkTables(view: DataView, geometry: Geometry, checking: boolean): Tab
   if (refcountTableClusters === 0 && !checking) throw qcow2Error({ what: 'table-missing' });
   const refcountTableBytes = refcountTableClusters * clusterSize;
   checkSize('Reference count table', refcountTableBytes, MAX_REFCOUNT_TABLE_BYTES);
-  const refcountTableOffset = aligned('Reference count table', u64(view, 48), refcountTableBytes, clusterSize);
+  // Where no file can be that long the table is lost, and a check can make a new one.
+  const reach = checking ? MAX_OFFSET : MAX_SIZE;
+  const refcountTableOffset = aligned('Reference count table', u64(view, 48), refcountTableBytes, clusterSize, reach);
 
   const snapshotCount = view.getUint32(60);
   const snapshotsOffset = u64(view, 64);
@@ -169,7 +177,7 @@ function checkSize(table: string, bytes: number, limit: number): void {
   if (bytes > limit) throw qcow2Error({ what: 'table-size', table, bytes, limit });
 }
 
-function aligned(table: string, offset: number, bytes: number, clusterSize: number): number {
-  if (offset % clusterSize !== 0 || offset > MAX_SIZE - bytes) throw qcow2Error({ what: 'table-offset', table });
+function aligned(table: string, offset: number, bytes: number, clusterSize: number, reach = MAX_SIZE): number {
+  if (offset % clusterSize !== 0 || offset > reach - bytes) throw qcow2Error({ what: 'table-offset', table });
   return offset;
 }

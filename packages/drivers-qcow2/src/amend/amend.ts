@@ -6,14 +6,14 @@ import type { AmendContext, ImagePolicy } from '@blk/core-graph';
 import { checkQcow2 } from '../check/check.js';
 import { settleClean } from '../close-image.js';
 import { encodeFeatureNames, ExtensionType } from '../extensions.js';
-import { Compatible } from '../feature-bits.js';
+import { Autoclear, Compatible } from '../feature-bits.js';
 import { FEATURE_NAMES } from '../features.js';
 import { FULL_HEADER_BYTES, geometryOf, V2_HEADER_BYTES } from '../format.js';
 import { rewriteHeader } from '../header-rewrite.js';
 import type { Header } from '../header.js';
 import type { Qcow2Image } from '../qcow2-image.js';
 import { truncateImage } from '../truncate.js';
-import { planAmend } from './options.js';
+import { planAmend, type AmendPlan } from './options.js';
 import { changeRefcountWidth } from './refcount-width.js';
 import { expandZeroClusters } from './zero-clusters.js';
 
@@ -37,9 +37,11 @@ export async function amendQcow2(target: AmendTarget, options: Readonly<Record<s
     await step(target, ({ file, header }) => changeRefcountWidth({ file, header, policy: target.policy }, plan.refcountOrder, context));
   }
   await setLazyRefcounts(target, plan.lazyRefcounts);
+  if (plan.endRawData || plan.dataFile !== undefined) await step(target, ({ file, header }) => rewriteHeader(file, header, withDataFile(header.current, plan)));
   if (plan.size !== undefined) await truncateImage(target.image(), plan.size, { preallocation: 'off', shrink: true });
   if (plan.version < geometry.version) await downgrade(target, context);
-  progress?.(1, 1);
+  // Where there was no more to do than a few words in the header, nobody waited.
+  if (plan.version !== geometry.version || plan.refcountOrder !== geometry.refcountOrder) progress?.(1, 1);
 }
 
 /** One change on disk, with everything written before it and the image opened again after it. */
@@ -69,6 +71,18 @@ function upgraded(header: Header): Header {
     headerLength: FULL_HEADER_BYTES,
     additional: new Uint8Array(8),
     extensions: [...others, encodeFeatureNames(FEATURE_NAMES)],
+  };
+}
+
+/** The data file that is open stays open: the name is for those who open the image later. */
+function withDataFile(header: Header, { dataFile = header.dataFile ?? '', endRawData }: AmendPlan): Header {
+  const others = header.extensions.filter(({ type }) => type !== ExtensionType.DataFile);
+  const named = dataFile === '' ? [] : [{ type: ExtensionType.DataFile, data: new TextEncoder().encode(dataFile) }];
+  return {
+    ...header,
+    autoclear: endRawData ? header.autoclear & ~Autoclear.RawData : header.autoclear,
+    extensions: [...named, ...others],
+    dataFile: dataFile === '' ? undefined : dataFile,
   };
 }
 

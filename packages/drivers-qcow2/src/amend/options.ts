@@ -1,7 +1,7 @@
 /** Options of `amend`: their table, and what they come to for one image; refused here, before anything is changed. */
 import type { CreateOptionTable } from '@blk/core-graph';
 import { argumentError } from '../errors.js';
-import { Compatible, Incompatible } from '../feature-bits.js';
+import { Autoclear, Compatible, Incompatible } from '../feature-bits.js';
 import type { Header } from '../header.js';
 
 export const AMEND_OPTIONS: CreateOptionTable = {
@@ -27,13 +27,18 @@ export interface AmendPlan {
   readonly lazyRefcounts: boolean;
   /** Bytes; undefined: as it is. */
   readonly size: number | undefined;
+  /** Another name for the external data file; empty: none, so that whoever opens the image has to name it. Undefined: as it is. */
+  readonly dataFile: string | undefined;
+  /** The external data file need not be a raw image by itself any more. */
+  readonly endRawData: boolean;
 }
 
 /** Throws where the options can't be had, in the words of the reference tools. */
 export function planAmend(options: Readonly<Record<string, unknown>>, header: Header): AmendPlan {
   const { geometry } = header;
   const version = versionOf(options['compat'], geometry.version);
-  if (options['data_file_raw'] === true) throw argumentError('data-file-raw cannot be set on existing images');
+  const raw = (header.autoclear & Autoclear.RawData) !== 0n;
+  if (options['data_file_raw'] === true && !raw) throw argumentError('data-file-raw cannot be set on existing images');
   if (Object.keys(options).some((name) => name.startsWith('encrypt.'))) {
     throw argumentError('Cannot amend encryption options of an image that is not encrypted');
   }
@@ -52,6 +57,8 @@ export function planAmend(options: Readonly<Record<string, unknown>>, header: He
     refcountOrder,
     lazyRefcounts: version === 3 && (typeof lazy === 'boolean' ? lazy : (header.compatible & Compatible.LazyRefcounts) !== 0n),
     size: typeof options['size'] === 'number' ? options['size'] : undefined,
+    dataFile: typeof options['data_file'] === 'string' ? options['data_file'] : undefined,
+    endRawData: raw && options['data_file_raw'] === false,
   };
 }
 
@@ -97,7 +104,7 @@ function orderOf(bits: unknown, present: number): number {
 /** Another backing file is a matter of the disk's content, which `rebase` sees to. */
 function refuseBacking(options: Readonly<Record<string, unknown>>, header: Header): void {
   const { backing_file: file, backing_fmt: format } = options;
-  const sameFile = file === undefined || (header.backingFile !== undefined && file === header.backingFile);
-  const sameFormat = format === undefined || (header.backingFile !== undefined && format === header.backingFormat);
-  if (!sameFile || !sameFormat) throw argumentError("Cannot amend the backing file\nYou can use 'qemu-img rebase' instead.");
+  if (file === undefined && format === undefined) return;
+  const same = header.backingFile !== undefined && file === header.backingFile && (format ?? '') === (header.backingFormat ?? '');
+  if (!same) throw argumentError("Cannot amend the backing file\nYou can use 'qemu-img rebase' instead.");
 }

@@ -60,6 +60,7 @@ export async function rebuildStructures(
   await run.flush();
   await run.header.update({ geometry, refcountTableOffset: tableOffset, refcountTableClusters: tableClusters });
   await run.flush();
+  run.countsMoved();
   for (const [cluster, count] of [...before].sort(([a], [b]) => a - b)) {
     run.say(`Repairing cluster ${cluster} refcount=${count} reference=${references.get(cluster)}`);
   }

@@ -45,8 +45,11 @@ export function checkStructures(run: CheckRun, disk: CountsOnDisk): RefcountStat
       else run.corrupt(text);
       if (run.fixErrors) state.damaged = true;
     } else {
+      const known = state.clusters.length;
       run.metadata(offset, clusterSize, state.clusters);
       const count = run.references.get(offset / clusterSize);
+      // Where one more reference could not be counted something else lies there, which counts must not be written over.
+      if (state.clusters.length === known) state.damaged = true;
       if (count === 1) continue;
       run.corrupt(`refcount block ${index} refcount=${count}`);
       state.damaged = true;

@@ -26,6 +26,8 @@ export class CheckRun {
   readonly fixErrors: boolean;
   /** A bit for each cluster of the file: it holds metadata other than L2 tables. */
   readonly #metadata: Uint8Array;
+  /** Likewise for the table and blocks of refcounts, which a repair may leave behind. */
+  #counts: Uint8Array;
   /** Clusters in the file of structures that reach beyond its end: nobody counted them, and they are no leaks either. */
   readonly doubtful = new Set<number>();
 
@@ -38,6 +40,7 @@ export class CheckRun {
     this.geometry = header.current.geometry;
     this.fileClusters = Math.ceil(file.size / this.geometry.clusterSize);
     this.#metadata = new Uint8Array(Math.ceil(this.fileClusters / 8));
+    this.#counts = new Uint8Array(this.#metadata.length);
     this.fixErrors = options.repair === 'all';
     this.fixLeaks = options.repair !== 'none';
     this.references = new ReferenceMap(this.fileClusters, maxRefcount(this.geometry.refcountOrder), policy.maxMetadataBytes);
@@ -83,16 +86,23 @@ export class CheckRun {
     if (done !== undefined) await done;
   }
 
-  /** Counts references to a structure of the image itself, which no repair may write over. */
+  /** Counts references to a structure of the image itself, which no repair may write over. `counted`, for refcounts, as in `region`. */
   metadata(offset: number, length: number, counted?: number[]): void {
     this.region(offset, length, hex(offset), counted);
     const { clusterSize } = this.geometry;
     const end = Math.min(Math.ceil((offset + length) / clusterSize), this.fileClusters);
-    for (let cluster = Math.floor(offset / clusterSize); cluster < end; cluster++) this.#metadata[cluster >>> 3] |= 1 << (cluster & 7);
+    const marks = counted === undefined ? this.#metadata : this.#counts;
+    for (let cluster = Math.floor(offset / clusterSize); cluster < end; cluster++) marks[cluster >>> 3] |= 1 << (cluster & 7);
+  }
+
+  /** New tables of refcounts are in force, which lie behind everything; the old ones mean nothing any more. */
+  countsMoved(): void {
+    this.#counts = new Uint8Array(this.#metadata.length);
   }
 
   isMetadata(cluster: number): boolean {
-    return ((this.#metadata[Math.floor(cluster / 8)] ?? 0) & (1 << (cluster & 7))) !== 0;
+    const at = Math.floor(cluster / 8);
+    return (((this.#metadata[at] ?? 0) | (this.#counts[at] ?? 0)) & (1 << (cluster & 7))) !== 0;
   }
 
   /** Writes to an L2 table, unless what is taken for one is another structure. */

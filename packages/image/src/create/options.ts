@@ -130,7 +130,7 @@ function parseValue(name: string, text: string, spec: CreateOptionSpec): string 
 
 /** A size with an optional suffix, as options and `resize` take it. */
 export function parseSizeOption(name: string, text: string): number {
-  const match = /^(?:(0x[0-9a-f]+)|(\d+(?:\.\d*)?)([bkmgtpe]?))$/i.exec(text);
+  const match = /^\s*\+?(?:(0x[0-9a-f]+)|(\d+(?:\.\d*)?)([bkmgtpe]?))$/i.exec(text);
   if (match === null) throw sizeExpected(name);
   const unit = 1024 ** Math.max(0, 'bkmgtpe'.indexOf((match[3] ?? '').toLowerCase() || 'b'));
   const size = Math.floor(Number(match[1] ?? match[2]) * unit);
