@@ -146,6 +146,23 @@ describe('the program', () => {
     if (format === 'qcow2') expect((await blk('check', dir.file('b'))).stdout).toContain('No errors were found on the image.');
   }, 20_000);
 
+  test('ends by a signal also in the middle of a wait that takes no notice of it', async () => {
+    using dir = tempDir();
+    writeFileSync(dir.file('a'), 'a');
+    const child = spawn(process.execPath, [program, 'io', '-f', 'raw', '-c', 'length', '-c', 'sleep 60000', dir.file('a')]);
+    const ended = new Promise((resolve) => child.once('close', (code, by) => { resolve({ code, by }); }));
+    child.stdout.once('data', () => child.kill('SIGTERM'));
+    expect(await ended).toEqual({ code: null, by: 'SIGTERM' });
+  }, 20_000);
+
+  test('a reader that goes away is no success', async () => {
+    using dir = tempDir();
+    writeFileSync(dir.file('a'), Buffer.alloc(8 * 1024 * 1024, 1));
+    const child = spawn(process.execPath, [program, 'convert', '-f', 'raw', dir.file('a'), '-']);
+    child.stdout.once('data', () => child.stdout.destroy());
+    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(141);
+  });
+
   test('SIGUSR1: how far it is', async () => {
     using dir = tempDir();
     const half = Buffer.alloc(2 * 1024 * 1024, 1);
@@ -181,6 +198,9 @@ describe('the program', () => {
       });
       expect(stdout).toContain('nbd+unix:///disk?socket=blk-demo/nbd.sock');
       expect(existsSync(dir.file('blk-demo/qmp.sock'))).toBe(true);
+      const own = stdout.split('\n').filter((line) => line.startsWith('  node '));
+      expect(own).toHaveLength(3);
+      for (const line of own) expect(await run('sh', ['-c', line], { cwd: dir.path, timeout: 30_000 })).toMatchObject({ code: 0, stderr: '' });
       child.kill('SIGTERM');
       expect(await ended).toBe(0);
     }

@@ -93,6 +93,12 @@ test('many at a time, each with its own result', async () => {
   for (const [at, bytes] of packed.entries()) expect(same(await node.inflateZstd(bytes, SIZE), contents[at])).toBe(true);
 });
 
+test('many small ones at once, more than koffi takes', async () => {
+  const clusters = Array.from({ length: 1000 }, (_, at) => sample(at + 1, 512));
+  const packed = await Promise.all(clusters.map((content) => node.deflateZstd(content)));
+  for (const [at, bytes] of packed.entries()) expect(same(await node.inflateZstd(bytes, 512), clusters[at])).toBe(true);
+});
+
 test('threads with WebAssembly serve where nothing else does', async () => {
   const threads = new ZstdThreads();
   const zstd = await loadZstd();

@@ -21,6 +21,17 @@ describe.each(MODES)('space $mode', ({ native, drivers }) => {
   };
 
   if (native) {
+    it('takes more long ranges at once than the native helper takes calls', async () => {
+      using dir = tempDir();
+      const filename = dir.file('disk');
+      writeFileSync(filename, '');
+      const disk = await open(filename);
+      const count = 600;
+      await disk.truncate(count * 2 * MIB);
+      await Promise.all(Array.from({ length: count }, async (_, at) => disk.discard(at * 2 * MIB, 2 * MIB)));
+      await disk.close();
+    });
+
     it.skipIf(tools.skip)(tools.title('is mapped as the reference maps it'), async () => {
       using dir = tempDir();
       const filename = dir.file('disk');

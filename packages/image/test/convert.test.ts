@@ -161,6 +161,23 @@ describe.skipIf(needs.skip)(needs.title('convertImage'), () => {
   });
 });
 
+test('a target of the same odd length takes the source, its last sector made whole', async () => {
+  using dir = tempDir();
+  const [source, target, short] = [dir.file('s'), dir.file('t'), dir.file('short')];
+  const bytes = Buffer.alloc(100_001);
+  prng(20).fill(bytes);
+  writeFileSync(source, bytes);
+  writeFileSync(target, Buffer.alloc(bytes.length, 7));
+  writeFileSync(short, Buffer.alloc(99_840));
+  const request = { sources: [source], sourceFormat: 'raw', format: 'raw', noCreate: true };
+  await convertImage(graph(), { ...request, target });
+  const found = readFileSync(target);
+  expect(found.length).toBe(100_352);
+  expect(Buffer.compare(found.subarray(0, bytes.length), bytes)).toBe(0);
+  expect(found.subarray(bytes.length).every((byte) => byte === 0)).toBe(true);
+  await expect(convertImage(graph(), { ...request, target: short })).rejects.toThrow('output file is smaller than input file');
+});
+
 describe.skipIf(needs.skip)(needs.title('a backing file among the options of the target'), () => {
   test('is hidden where the source has zeroes, and needs a format', async () => {
     using dir = tempDir();

@@ -3,6 +3,11 @@ import { main } from '../main.js';
 import { INTERRUPTED } from '../tool.js';
 import { startLockList } from './lock-list.js';
 
+/** Milliseconds that a command has for ending after a signal. */
+const MOST_TO_END = 3000;
+/** What shells make of an end by SIGPIPE: the work may be half done, and whoever looks must not take it for whole. */
+const BROKEN_PIPE = 141;
+
 const [, calledAs = 'blk', ...argv] = process.argv;
 
 // Before anything is loaded: the kernel takes its time meanwhile.
@@ -17,16 +22,23 @@ process.exitCode = 1;
 const stop = new AbortController();
 let told = false;
 let stoppedBy: NodeJS.Signals | undefined;
+// A server ends when its clients' requests have.
+const serves = argv[0] === 'serve' || argv[0] === 'nbd' || /qemu-(storage-daemon|nbd)[^/]*$/.test(calledAs);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
     stoppedBy = signal;
     stop.abort();
+    if (serves) return;
+    // What does not end, a server that says nothing more for one, is ended.
+    setTimeout(() => {
+      if (!/qemu-[^/]*$/.test(calledAs)) process.stderr.write('blk: interrupted\n');
+      process.kill(process.pid, signal);
+    }, MOST_TO_END).unref();
   });
 }
 // A reader that went away, as `| head` does, ends the program quietly; but a server has other users.
-const serves = argv[0] === 'serve' || argv[0] === 'nbd' || /qemu-(storage-daemon|nbd)[^/]*$/.test(calledAs);
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (!serves) process.exit(error.code === 'EPIPE' ? 0 : 1);
+  if (!serves) process.exit(error.code === 'EPIPE' ? BROKEN_PIPE : 1);
 });
 // Messages that nobody reads any more are no reason to stop.
 process.stderr.on('error', () => undefined);

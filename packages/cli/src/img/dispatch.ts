@@ -8,9 +8,6 @@ import { withinTime } from './deadline.js';
 import { parseCommandLine } from './getopt.js';
 import { imgHelp, supportedFormats } from './help.js';
 
-/** Commands of qemu-img that are not there yet. */
-const NOT_YET = ['amend'];
-
 /** Runs `argv`, one of the commands with its arguments. Resolves with the exit code; everything has been told by then. */
 export async function runCommand(tool: Tool, argv: readonly string[], commands: readonly ImgCommand[]): Promise<number> {
   try {
@@ -27,10 +24,7 @@ async function dispatch(tool: Tool, argv: readonly string[], commands: readonly 
   if (name === '-V' || name === '--version') return show(tool, versionText(tool));
   if (name.startsWith('-')) throw new UsageError(`unrecognized option '${name}'`);
   const command = commands.find((candidate) => candidate.name === name);
-  if (command === undefined) {
-    if (NOT_YET.includes(name)) throw new ExitError(1, `the command '${name}' is not supported yet`);
-    throw new UsageError(`Command not found: ${name}`);
-  }
+  if (command === undefined) throw new UsageError(`Command not found: ${name}`);
   if (wantsHelp(args, command)) return show(tool, commandHelp(tool, command));
   const parsed = parse(command, args);
   const objects = parsed.options.filter(({ name: option }) => option === 'object').map(({ value }) => value ?? '');

@@ -1,6 +1,6 @@
 /** `blk serve --demo`: a small disk in a folder of its own, served over NBD, with a monitor to try. */
 import { existsSync, mkdirSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { errnoOf, strerror } from '@blk/core-graph';
 import { createImage } from '@blk/image';
 import { runDaemon } from '@blk/qmp-server';
@@ -53,24 +53,37 @@ function demoFolder(tool: Tool): string {
   return join(state, 'blk-demo');
 }
 
+/** A path as it is short from here. */
+function short(path: string): string {
+  const near = relative(process.cwd(), path);
+  return near.startsWith('..') ? path : near;
+}
+
+/** How this program was called: by its name, or by the file that it is. */
+function ownName(): string {
+  const path = process.argv[1] ?? 'blk';
+  return basename(path) === 'blk' ? 'blk' : `node ${short(path)}`;
+}
+
 function welcome(paths: { readonly disk: string; readonly monitor: string; readonly nbd: string }): string {
-  const short = (path: string): string => {
-    const near = relative(process.cwd(), path);
-    return near.startsWith('..') ? path : near;
-  };
   const uri = `nbd+unix:///disk?socket=${short(paths.nbd)}`;
+  const blk = ownName();
   return `blk serves a disk of 64 MiB.
 
   disk      ${short(paths.disk)}
   NBD       ${uri}
   monitor   ${short(paths.monitor)} (QMP)
 
-To try in another terminal:
+To try in another terminal, in the same folder:
+
+  ${blk} info '${uri}'
+  ${blk} io -f raw -c 'write -P 7 1M 64k' -c 'read -P 7 1M 64k' '${uri}'
+  ${blk} info -U ${short(paths.disk)}
+
+and with other programs, where they are installed:
 
   nbdinfo '${uri}'
   qemu-img info '${uri}'
-  qemu-io -f raw -c 'write -P 7 1M 64k' -c 'read -P 7 1M 64k' '${uri}'
-  blk info -U ${short(paths.disk)}
   (echo '{"execute":"qmp_capabilities"}'; echo '{"execute":"query-named-block-nodes"}'; sleep 1) | socat - UNIX-CONNECT:${short(paths.monitor)}
 
 Ctrl-C ends it; the disk stays.

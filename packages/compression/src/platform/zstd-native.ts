@@ -1,5 +1,6 @@
 /** zstd of the system, called through koffi: where both are there, the fastest that there is before node:zlib knows zstd. */
 import { StreamError } from '../stream-error.js';
+import { CallLimit } from './call-limit.js';
 
 /** The part of koffi that is used here. */
 interface Koffi {
@@ -21,6 +22,8 @@ export interface NativeZstd {
 
 /** That of the reference, and of zstd itself. */
 const LEVEL = 3;
+/** Enough to keep the thread pool busy. */
+const MOST_CALLS = 32;
 const LIBRARIES = { linux: 'libzstd.so.1', darwin: 'libzstd.1.dylib' } as const satisfies Partial<Record<NodeJS.Platform, string>>;
 
 /** Undefined where koffi is not installed, or the system has no zstd. */
@@ -40,9 +43,10 @@ function bind(koffi: Koffi, name: string): NativeZstd {
   const decompress = library.func('ZSTD_decompress', 'size_t', ['uintptr_t', 'size_t', 'uintptr_t', 'size_t']);
   const bound = library.func('ZSTD_compressBound', 'size_t', ['size_t']);
   const isError = library.func('ZSTD_isError', 'uint', ['size_t']);
+  const limit = new CallLimit(MOST_CALLS);
 
   return {
-    compress: (bytes) =>
+    compress: (bytes) => limit.run(() =>
       new Promise((resolve, reject) => {
         const into = new Uint8Array(bound(bytes.length));
         compress.async(koffi.address(into), into.length, koffi.address(bytes), bytes.length, LEVEL, (error, length) => {
@@ -50,7 +54,7 @@ function bind(koffi: Koffi, name: string): NativeZstd {
           if (error !== null || isError(length) !== 0 || bytes.length > into.length) reject(new StreamError('can not be deflated', { cause: error }));
           else resolve(into.slice(0, length));
         });
-      }),
+      })),
     decompress: (frame, size) => {
       const into = new Uint8Array(size);
       const length = decompress(koffi.address(into), size, koffi.address(frame), frame.length);

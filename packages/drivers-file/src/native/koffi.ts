@@ -1,6 +1,7 @@
 /** `Native` by koffi, an optional, prebuilt package that calls the C library. */
 import { endianness } from 'node:os';
 import { Addresses, Vectors } from './addresses.js';
+import { CallLimit } from './call-limit.js';
 import { openIoUring } from './io-uring.js';
 import { openLinuxAio } from './linux-aio.js';
 import type { LockKind, Native } from './native.js';
@@ -49,6 +50,8 @@ async function load(): Promise<Native | undefined> {
   }
 }
 
+/** More than the thread pool takes; what waits here would wait there. */
+const MOST_CALLS = 64;
 const RWF_NOWAIT = 8;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
@@ -79,13 +82,16 @@ function bind(koffi: Koffi): Native {
   const ioctl = func('ioctl', 'int', 'int', 'ulong', 'uintptr_t');
 
   const result = (value: number): number => (value < 0 ? -koffi.errno() : value);
+  const limit = new CallLimit(MOST_CALLS);
   const later = (call: Func, ...values: number[]): Promise<number> =>
-    new Promise((resolve, reject) => {
-      call.async(...values, (error: Error | null, value: number) => {
-        if (error) reject(error);
-        else resolve(result(value));
-      });
-    });
+    limit.run(() =>
+      new Promise((resolve, reject) => {
+        call.async(...values, (error: Error | null, value: number) => {
+          if (error) reject(error);
+          else resolve(result(value));
+        });
+      }),
+    );
   const whence = (what: 'data' | 'hole'): number => (what === 'data' ? SEEK_DATA : SEEK_HOLE);
   /** `struct flock` of one byte. */
   const flock = (type: number, byte: number): number => {

@@ -3,7 +3,7 @@ import {
   Backend, BlockError, messageOf, Permission, resolveReference, WriteFlag, type BlockGraph, type BlockNode, type Definition,
   type OpenOptions,
 } from '@blk/core-graph';
-import { couldNotOpen, definitionOf, nameOf, openSource, type AnySource } from '../open.js';
+import { couldNotOpen, definitionOf, nameOf, openSource, wholeSectors, type AnySource } from '../open.js';
 import type { Progress } from '../pause.js';
 import { loadSnapshot, type WantedSnapshot } from '../snapshot.js';
 import { checkBitmaps, checkTarget, copyBitmaps, type BitmapCopy } from './bitmaps.js';
@@ -157,12 +157,24 @@ async function write(graph: BlockGraph, sources: Sources, node: BlockNode, reque
     if (request.compress === true && ((unfiltered(node).driver.writeFlags ?? 0) & WriteFlag.Compressed) === 0) {
       throw new BlockError('unsupported', 'Compression not supported for this file format');
     }
-    if (target.size < sources.size) throw new BlockError('out-of-range', 'output file is smaller than input file');
+    await makeRoom(target, sources.size);
     await fill(graph, sources, target, request);
     const flushed = target.flush();
     if (flushed !== undefined) await flushed;
   } finally {
     await target.detach();
+  }
+}
+
+/** A last sector that the target has in part is made whole, since sources count in whole ones. */
+async function makeRoom(target: Backend, size: number): Promise<void> {
+  if (target.size >= size) return;
+  const refusal = (cause?: unknown): BlockError => new BlockError('out-of-range', 'output file is smaller than input file', {}, cause);
+  if (wholeSectors(target.size) < size) throw refusal();
+  try {
+    await target.truncate(size);
+  } catch (error) {
+    throw refusal(error);
   }
 }
 
