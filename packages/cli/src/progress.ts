@@ -7,6 +7,12 @@ export type ProgressStyle = 'none' | 'text' | 'json';
 /** Milliseconds between two lines of JSON, unless a percent or more was done. */
 const JSON_INTERVAL = 200;
 
+/** Progress goes to standard error where standard output has the result. */
+export function errorIo(io: ToolIo): ToolIo {
+  const out: ToolIo['out'] = (text) => { io.err(text); };
+  return Object.create(io, { out: { value: out } }) as ToolIo;
+}
+
 export class ProgressPrinter {
   #last = -1;
   #time = 0;

@@ -158,3 +158,16 @@ async function makeFiles(folder: string): Promise<void> {
   packed.fill(0xee, data + 20, data + 80);
   writeFileSync(join(folder, 'bad-data.qcow2'), packed);
 }
+
+test('--progress=json of what else takes long', async () => {
+  using dir = tempDir();
+  const events = (text: string): { done: number; total: number }[] => text.trim().split('\n').map((line) => JSON.parse(line) as { done: number; total: number });
+  const size = 8 * 1024 * 1024;
+  const made = await oursIn(['create', '-q', '--progress=json', '-f', 'qcow2', '-o', 'preallocation=full', 'disk', String(size)], dir.path);
+  expect(events(made.stdout).slice(-1)).toEqual([{ event: 'progress', done: size, total: size }]);
+  const grown = await oursIn(['resize', '-q', '--progress=json', '--preallocation=full', 'disk', String(2 * size)], dir.path);
+  expect(events(grown.stdout).slice(-1)).toEqual([{ event: 'progress', done: size, total: size }]);
+  const measured = await oursIn(['measure', '--progress=json', '--output=json', '-O', 'qcow2', 'disk'], dir.path);
+  expect(events(measured.stderr).slice(-1)).toEqual([{ event: 'progress', done: 2 * size, total: 2 * size }]);
+  expect(JSON.parse(measured.stdout)).toMatchObject({ required: 17_104_896 });
+});

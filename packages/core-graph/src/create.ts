@@ -19,6 +19,8 @@ export interface CreateRequest {
   /** Do not open the backing file to see whether it is there (`-u`). */
   readonly unsafe?: boolean;
   readonly signal?: AbortSignal;
+  /** How far preallocation is; bytes. */
+  readonly progress?: (done: number, total: number) => void;
 }
 
 /** What was made: the size, and the options in their checked form. */
@@ -42,6 +44,7 @@ export async function createImage(graph: BlockGraph, filename: string, request: 
   }
   if (request.unsafe !== true && request.size !== undefined) await backingSize(graph, filename, options, true);
   const lent: Lent[] = [];
+  const { signal, progress } = request;
   const context: CreateContext = {
     file: async (name) => {
       await (await protocolOfName(graph, name)).createFile?.(name, { size: 0 }, context);
@@ -49,7 +52,8 @@ export async function createImage(graph: BlockGraph, filename: string, request: 
     },
     pool: graph.pool,
     host: graph.host,
-    signal: request.signal,
+    signal,
+    work: { signal, ...(progress === undefined ? {} : { progress }) },
     secret: graph.secret,
   };
   const forProtocol = only(options, protocol.createOptions);

@@ -111,6 +111,15 @@ export interface TruncateOptions {
   readonly preallocation: Preallocation;
   /** Shrinking was asked for knowingly. */
   readonly shrink?: boolean;
+  readonly work?: LongWork | undefined;
+}
+
+/** Who waits for work that may take long, such as writing zeroes for all of a disk. */
+export interface LongWork {
+  /** Calls it off: what it throws is the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told now and then how many bytes are done, and of how many. */
+  progress?(done: number, total: number): void;
 }
 
 export interface RecordedBacking {
@@ -220,6 +229,8 @@ export interface CreateContext {
   readonly pool: BufferPool;
   readonly host: Host;
   readonly signal: AbortSignal | undefined;
+  /** For what takes long: preallocation. */
+  readonly work?: LongWork | undefined;
   /** Finds the bytes of a secret. */
   readonly secret: SecretLookup;
 }

@@ -45,8 +45,8 @@ export async function createRegular(
     // Nobody holds a lock on what was not there a moment ago.
     if (!isNew) await keepOthersOut(fd, filename, engines);
     const native = preallocation === 'falloc' ? await engines.native() : undefined;
-    await changeLength(fd, filename, native, 0, 0, 'off');
-    if (size > 0) await changeLength(fd, filename, native, 0, size, preallocation);
+    await changeLength(fd, filename, native, 0, 0, { preallocation: 'off' });
+    if (size > 0) await changeLength(fd, filename, native, 0, size, { preallocation, work: context.work });
   } catch (error) {
     if (isNew) await unlink(filename).catch(() => undefined);
     throw error;

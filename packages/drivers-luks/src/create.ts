@@ -18,7 +18,7 @@ export async function createContainer(
   const words = await passphrase(context.secret, secret);
   const end = containerBytes(options);
   if (end > MAX_SIZE) throw new BlockError('too-large', 'The requested file size is too large', { driver: 'luks' });
-  await file.node.truncate(end, { preallocation: options.preallocation ?? 'off' });
+  await file.node.truncate(end, { preallocation: options.preallocation ?? 'off', work: context.work });
   const { host } = context;
   await createLuks(headerStore(file), options, words, {
     random: (into) => {

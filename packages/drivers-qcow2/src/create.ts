@@ -79,14 +79,20 @@ export async function createQcow2(file: Edge, options: CreateOptions, context: C
     },
   };
   const image = await openQcow2(file, {}, opened, { encryption: () => encryption, data: () => data });
-  await preallocate(image, 0, image.size, plan.preallocation);
+  try {
+    await preallocate(image, 0, image.size, plan.preallocation, context.work);
+  } catch (error) {
+    await closeImage(image).catch(() => undefined);
+    throw error;
+  }
   await closeImage(image);
 }
 
 /** The data file is as long as the disk, and holds nothing but zeroes. */
 async function makeDataFile({ header, preallocation }: Plan, context: CreateContext): Promise<Edge> {
   const data = await context.file(header.dataFile as string);
-  await data.node.truncate(header.size, { preallocation: preallocation === 'metadata' ? 'off' : preallocation });
+  const { signal } = context;
+  await data.node.truncate(header.size, { preallocation: preallocation === 'metadata' ? 'off' : preallocation, work: { signal } });
   return data;
 }
 

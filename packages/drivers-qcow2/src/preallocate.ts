@@ -1,5 +1,5 @@
 /** Host clusters for a range before anything is written to it. */
-import { isPromise, type Preallocation } from '@blk/core-graph';
+import { isPromise, type LongWork, type Preallocation } from '@blk/core-graph';
 import { writeData } from './data-access.js';
 import { kindOf, EntryKind } from './l2-entry.js';
 import { changeableTable, linkClusters } from './link.js';
@@ -7,14 +7,19 @@ import type { Qcow2Image } from './qcow2-image.js';
 import { Table } from './table-cache.js';
 
 const ZEROES = new Uint8Array(1024 * 1024);
+/** Bytes that are written for one run, so that the work can be called off, and tells how far it is. */
+const FULL_RUN = 32 * 1024 * 1024;
 
 /** Gives every cluster without one, in `[from, to)`, a host cluster that reads as zeroes; none of them has data below. */
-export async function preallocate(image: Qcow2Image, from: number, to: number, mode: Preallocation): Promise<void> {
+export async function preallocate(image: Qcow2Image, from: number, to: number, mode: Preallocation, work: LongWork = {}): Promise<void> {
   if (mode === 'off') return;
   const { geometry } = image;
   const { clusterSize, l2Entries, entryBytes } = geometry;
   const end = Math.ceil(to / clusterSize);
+  const most = mode === 'full' ? Math.max(1, FULL_RUN / clusterSize) : Infinity;
   for (let at = Math.floor(from / clusterSize); at < end; ) {
+    work.signal?.throwIfAborted();
+    work.progress?.(Math.max(0, at * clusterSize - from), to - from);
     const l1Index = Math.floor(at / l2Entries);
     const tableEnd = Math.min(end, (l1Index + 1) * l2Entries);
     const relief = image.flusher.relieve();
@@ -32,7 +37,7 @@ export async function preallocate(image: Qcow2Image, from: number, to: number, m
       const kind = kindOf(view.getUint32(index), view.getUint32(index + 4), geometry);
       return kind === EntryKind.Unallocated || kind === EntryKind.Zero;
     };
-    while (at < tableEnd && isFree(at)) at++;
+    while (at < tableEnd && at - first < most && isFree(at)) at++;
     if (at === first) {
       at++;
       continue;

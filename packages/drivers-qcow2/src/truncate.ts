@@ -1,5 +1,5 @@
 /** Changing the size of the disk. */
-import { BlockError, isPromise, WriteFlag, type Preallocation, type TruncateOptions } from '@blk/core-graph';
+import { BlockError, isPromise, WriteFlag, type TruncateOptions } from '@blk/core-graph';
 import { settle } from './close-image.js';
 import { argumentError } from './errors.js';
 import { l1EntriesFor, MAX_L1_BYTES } from './format.js';
@@ -33,8 +33,14 @@ async function growTo(image: Qcow2Image, size: number, options: TruncateOptions)
   if (oldSize < oldEnd) await zeroPart(image, oldSize, Math.min(oldEnd, size) - oldSize);
   if (!image.readsZero(oldEnd) && oldEnd < size) await hideBacking(image, oldEnd, Math.min(size, image.backing?.size ?? 0));
   const mode = options.preallocation;
-  if (geometry.external) await growData(image, size, mode);
-  await preallocate(image, oldSize, size, image.rawData && mode === 'off' ? 'metadata' : mode);
+  if (geometry.external) await growData(image, size, options);
+  try {
+    await preallocate(image, oldSize, size, image.rawData && mode === 'off' ? 'metadata' : mode, options.work);
+  } catch (error) {
+    // What is behind the end is of no use to anybody.
+    await forgetClusters(image, oldEnd / clusterSize, Math.ceil(size / clusterSize)).catch(() => undefined);
+    throw error;
+  }
   // The size is last: until then nobody can see what is behind the end.
   const pending = image.flusher.flush();
   if (pending !== undefined) await pending;
@@ -43,10 +49,10 @@ async function growTo(image: Qcow2Image, size: number, options: TruncateOptions)
 }
 
 /** The data file is at least as long as the disk, and what the disk gains of it is zero. */
-async function growData({ data, size: oldSize }: Qcow2Image, size: number, mode: Preallocation): Promise<void> {
+async function growData({ data, size: oldSize }: Qcow2Image, size: number, { preallocation: mode, work }: TruncateOptions): Promise<void> {
   const stale = Math.min(data.size, size);
   if (stale > oldSize) await data.writeZeroes(oldSize, stale - oldSize, WriteFlag.MayUnmap);
-  if (data.size < size) await data.node.truncate(size, { preallocation: mode === 'metadata' ? 'off' : mode });
+  if (data.size < size) await data.node.truncate(size, { preallocation: mode === 'metadata' ? 'off' : mode, work: { signal: work?.signal } });
 }
 
 async function hideBacking(image: Qcow2Image, from: number, to: number): Promise<void> {

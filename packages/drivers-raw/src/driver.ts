@@ -60,8 +60,8 @@ export const raw = defineDriver<RawOptions, RawCreateOptions>({
     return Promise.resolve({ required: bytes, fullyAllocated: bytes });
   },
 
-  async create(file, { size, preallocation = 'off' }) {
-    await file.node.truncate(size, { preallocation });
+  async create(file, { size, preallocation = 'off' }, { work }) {
+    await file.node.truncate(size, { preallocation, work });
   },
 });
 

@@ -1,6 +1,7 @@
 /** `measureImage`: how large the file of a new image would be, for a size or for the content of an image. */
 import { BlockError, chainExtents, type BlockDriver, type BlockGraph, type BlockNode, type DataRange } from '@blk/core-graph';
 import { wholeSectors } from './open.js';
+import type { Progress } from './pause.js';
 
 export interface MeasureRequest {
   /** Format of the new image; raw unless given. */
@@ -9,6 +10,8 @@ export interface MeasureRequest {
   readonly options?: Readonly<Record<string, unknown>>;
   /** Bytes, for an empty disk; or the image whose content it gets, which the caller has open. */
   readonly of: number | BlockNode;
+  /** How far the look through the image is; bytes of its disk. */
+  readonly progress?: Progress;
   readonly signal?: AbortSignal;
 }
 
@@ -26,7 +29,7 @@ export async function measureImage(graph: BlockGraph, request: MeasureRequest): 
   const { of } = request;
   const size = typeof of === 'number' ? of : wholeSectors(of.size);
   const options = { ...request.options, size };
-  const found = await driver.measure?.(options, typeof of === 'number' ? undefined : dataOf(of, request.signal));
+  const found = await driver.measure?.(options, typeof of === 'number' ? undefined : dataOf(of, request));
   if (found === undefined) throw unmeasurable(driver);
   const { required, fullyAllocated, bitmapClusterSize } = found;
   const bitmaps = bitmapClusterSize === undefined || typeof of === 'number' ? undefined : await bitmapBytes(of, bitmapClusterSize);
@@ -48,9 +51,10 @@ function unmeasurable(driver: BlockDriver): BlockError {
   return new BlockError('unsupported', `Block driver '${driver.name}' does not support size measurement`, { driver: driver.name });
 }
 
-async function* dataOf(node: BlockNode, signal: AbortSignal | undefined): AsyncGenerator<DataRange, void, undefined> {
+async function* dataOf(node: BlockNode, { signal, progress }: MeasureRequest): AsyncGenerator<DataRange, void, undefined> {
   for await (const { offset, length, data, zero } of chainExtents(node, 0, node.size)) {
     signal?.throwIfAborted();
+    progress?.(offset + length, node.size);
     if (data && !zero) yield { offset, length };
   }
 }

@@ -1,6 +1,7 @@
 /** `resizeImage`: another size for an image, refused where data could be lost by accident. */
 import { Backend, BlockError, MAX_SIZE, Permission, type BlockGraph, type Preallocation } from '@blk/core-graph';
 import { openSource, type AnySource } from './open.js';
+import type { Progress } from './pause.js';
 
 export interface ResizeRequest {
   /** Bytes: the new size, or with `relative` the difference. */
@@ -11,6 +12,8 @@ export interface ResizeRequest {
   readonly preallocation?: Preallocation;
   readonly format?: string;
   readonly signal?: AbortSignal;
+  /** How far preallocation is; bytes. */
+  readonly progress?: Progress;
 }
 
 /** Text that follows a refused shrink. */
@@ -28,7 +31,12 @@ export async function resizeImage(graph: BlockGraph, source: AnySource, request:
     const backend = Backend.over(graph, node, { writable: true, resizable: true, shared: Permission.All & ~Permission.Resize });
     try {
       const size = wantedSize(node.size, request);
-      await backend.truncate(size, { preallocation: request.preallocation ?? 'off', shrink: request.shrink ?? false });
+      const { signal, progress } = request;
+      const work = { signal, ...(progress === undefined ? {} : { progress }) };
+      const added = Math.max(0, size - node.size);
+      progress?.(0, added);
+      await backend.truncate(size, { preallocation: request.preallocation ?? 'off', shrink: request.shrink ?? false, work });
+      progress?.(added, added);
       return size;
     } finally {
       await backend.close();

@@ -1,7 +1,7 @@
 /** `convert … -`: the new image goes to standard output, front to back. */
 import { streamImage, type StreamRequest } from '@blk/image';
 import type { BlockGraph } from '@blk/core-graph';
-import { ProgressPrinter, type ProgressStyle } from '../progress.js';
+import { errorIo, ProgressPrinter, type ProgressStyle } from '../progress.js';
 import { ExitError, type Tool } from '../tool.js';
 import type { Options } from './command.js';
 
@@ -26,7 +26,7 @@ export async function convertToStream(
     throw new ExitError(1, `${refused.length === 1 ? '-' : '--'}${refused} cannot be used when the image is written to standard output`);
   }
   if (tool.io.outBytes === undefined) throw new ExitError(1, 'standard output takes no images here');
-  const printer = new ProgressPrinter({ ...tool.io, stdin: tool.io.stdin, out: (text) => { tool.io.err(text); } }, style);
+  const printer = new ProgressPrinter(errorIo(tool.io), style);
   const progress = printer.callback;
   try {
     const { stream } = await streamImage(graph, { ...request, ...(progress ? { progress } : {}), signal: tool.io.signal });

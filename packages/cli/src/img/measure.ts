@@ -2,15 +2,17 @@
 import { BlockError } from '@blk/core-graph';
 import { loadSnapshot, measurable, measureImage, openSource, optionTable, parseCreateOptions, type Measured } from '@blk/image';
 import { makeGraph } from '../graph.js';
+import { errorIo, ProgressPrinter } from '../progress.js';
 import { sourceOf } from '../settings.js';
 import { ExitError, say, type Tool } from '../tool.js';
+import { progressStyle } from './compare.js';
 import { checkList, COMMON, FORMAT_OF_OPTIONS, formatOption, Options, outputStyle, sizeArgument, wantedSnapshot, type ImgCommand } from './command.js';
 import { specs } from './getopt.js';
 
 export const measure: ImgCommand = {
   name: 'measure',
   synopsis:
-    '[--output=ofmt] [-O output_fmt] [-o options] [-U] [--untrusted] [--size N | [--object objectdef] [--image-opts] [-f fmt] [-l snapshot_param] filename]',
+    '[--output=ofmt] [--progress=json] [-O output_fmt] [-o options] [-U] [--untrusted] [--size N | [--object objectdef] [--image-opts] [-f fmt] [-l snapshot_param] filename]',
   summary: 'tells how large the file of a new image would be',
   details: `  --size=SIZE          for an empty disk of this size; or
   filename             for the content of this image; -f its format
@@ -18,6 +20,7 @@ export const measure: ImgCommand = {
   -o NAME=VALUE,…      its options of creation
   --output=STYLE       human (default) or json
   -l SNAPSHOT          for the content of this internal snapshot: its id or name, or snapshot.id=ID,snapshot.name=NAME
+  --progress=json      prints how far it is to standard error, in lines for programs
   -U, --force-share    looks at the image even while another program writes to it
   --image-opts         filename is a list of options
   --untrusted          follows no reference out of the image and guesses no format
@@ -25,7 +28,7 @@ export const measure: ImgCommand = {
 Bytes: required for the content, fully allocated when all of the disk is written, bitmaps for the persistent bitmaps of the
 image besides.
 `,
-  options: [...COMMON, ...specs('f= l= o= O= U:force-share :output= :size=')],
+  options: [...COMMON, ...specs('f= l= o= O= U:force-share :output= :size= :progress=')],
 
   async run(tool, parsed) {
     const options = new Options(parsed);
@@ -41,6 +44,8 @@ image besides.
     if (filename === undefined && size === undefined) throw new ExitError(1, 'Either --size N or one filename must be specified.');
     if (filename !== undefined && size !== undefined) throw new ExitError(1, '--size N cannot be used together with a filename.');
     if (imageOpts && options.has('f')) throw new ExitError(1, FORMAT_OF_OPTIONS);
+    // Standard output is for the result.
+    const printer = new ProgressPrinter(errorIo(tool.io), progressStyle(options));
     const graph = makeGraph(tool, { untrusted: options.has('untrusted') });
     const node =
       filename === undefined
@@ -60,10 +65,12 @@ image besides.
         parseCreateOptions(texts, optionTable(driver, driver.name === 'raw' ? graph.drivers.get('file') : undefined)),
       );
       const of = node ?? (typeof among === 'number' && size === undefined ? among : (size ?? 0));
-      const found = await measureImage(graph, { format, options: given, of, signal: tool.io.signal });
+      const progress = printer.callback;
+      const found = await measureImage(graph, { format, options: given, of, signal: tool.io.signal, ...(progress === undefined ? {} : { progress }) });
       tool.io.out(style === 'json' ? asJson(found) : asLines(found));
       return 0;
     } finally {
+      printer.end();
       if (node !== undefined) await graph.release(node);
     }
   },

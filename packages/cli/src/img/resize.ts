@@ -3,8 +3,10 @@ import type { Preallocation } from '@blk/core-graph';
 import { parseSizeOption, resizeImage, SHRINK_WARNING } from '@blk/image';
 import { BlockError } from '@blk/core-graph';
 import { makeGraph } from '../graph.js';
+import { ProgressPrinter } from '../progress.js';
 import { sourceOf } from '../settings.js';
 import { ExitError, UsageError, say, type Tool } from '../tool.js';
+import { progressStyle } from './compare.js';
 import { COMMON, Options, refuseFormatOfOptions, type ImgCommand } from './command.js';
 import { specs } from './getopt.js';
 
@@ -12,17 +14,19 @@ const MODES: readonly string[] = ['off', 'metadata', 'falloc', 'full'];
 
 export const resize: ImgCommand = {
   name: 'resize',
-  synopsis: '[-f fmt] [--preallocation=mode] [-q] [--shrink] [--image-opts] filename [+|-]size',
+  synopsis: '[-f fmt] [--preallocation=mode] [-q] [--progress=json] [--shrink] [--image-opts] filename [+|-]size',
   summary: 'changes the size of an image',
   details: `  size                 new size, or with + or - the difference; suffixes k, M, G, T, P and E
   -f FMT               format of the image
   --shrink             what lies beyond the new end may be lost
   --preallocation=MODE off (default), metadata, falloc or full: space for what is added
-  -q                   says nothing
+  --progress=json      prints how far preallocation is, in lines for programs
+  -q                   says nothing else
   --image-opts         filename is a list of options
   --untrusted          follows no reference out of the image and guesses no format
 `,
-  options: [...COMMON, ...specs('f= q :preallocation= :shrink')],
+  options: [...COMMON, ...specs('f= q :preallocation= :shrink :progress=')],
+  long: true,
   lastIsOperand: true,
 
   async run(tool, parsed) {
@@ -37,17 +41,23 @@ export const resize: ImgCommand = {
     refuseFormatOfOptions(options);
     const graph = makeGraph(tool, { untrusted: options.has('untrusted') });
     const format = options.get('f');
+    const printer = new ProgressPrinter(tool.io, progressStyle(options));
+    const progress = printer.callback;
     try {
       await resizeImage(graph, sourceOf(filename, options.has('image-opts')), {
         size: bytes,
         shrink: options.has('shrink'),
         signal: tool.io.signal,
+        ...(progress === undefined ? {} : { progress }),
         ...(sign === undefined ? {} : { relative: sign }),
         ...(preallocation === undefined ? {} : { preallocation: preallocation as Preallocation }),
         ...(format === undefined ? {} : { format }),
       });
+      printer.complete();
     } catch (error) {
       return refused(tool, error);
+    } finally {
+      printer.end();
     }
     if (!options.has('q')) tool.io.out('Image resized.\n');
     return 0;

@@ -39,7 +39,7 @@ export class FileSpace implements Space {
 
   async resize(from: number, to: number, options: TruncateOptions): Promise<void> {
     const { fd, filename, native } = this.options;
-    await changeLength(fd, filename, native, from, to, options.preallocation);
+    await changeLength(fd, filename, native, from, to, options);
   }
 
   #change(mode: number, offset: number, length: number): Completion {

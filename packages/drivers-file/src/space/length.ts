@@ -1,7 +1,7 @@
 /** Length of a regular file, with or without space behind it. */
 import { ftruncate as ftruncateCallback } from 'node:fs';
 import { promisify } from 'node:util';
-import { BlockError, type Preallocation } from '@blk/core-graph';
+import { BlockError, type LongWork, type Preallocation, type TruncateOptions } from '@blk/core-graph';
 import { failed } from '../errors.js';
 import { syncAll } from '../host-file.js';
 import { poolWrite } from '../io/pool.js';
@@ -19,7 +19,7 @@ export async function changeLength(
   native: Pick<Native, 'fallocateLater'> | undefined,
   from: number,
   to: number,
-  preallocation: Preallocation,
+  { preallocation, work }: TruncateOptions,
 ): Promise<void> {
   checkPreallocation(preallocation);
   if (preallocation !== 'off' && to < from) {
@@ -34,11 +34,12 @@ export async function changeLength(
     return;
   }
   try {
-    if (preallocation === 'full' || !(await reserve(fd, filename, native, from, to))) await writeZeroes(fd, from, to);
+    if (preallocation === 'full' || !(await reserve(fd, filename, native, from, to))) await writeZeroes(fd, from, to, work);
     // Only now is it certain that the space is there: file systems allocate late.
     await syncAll(fd);
   } catch (error) {
     await ftruncate(fd, from).catch(() => undefined);
+    work?.signal?.throwIfAborted();
     throw failed('Could not allocate space for', filename, error);
   }
 }
@@ -68,7 +69,11 @@ async function reserve(
   }
 }
 
-async function writeZeroes(fd: number, from: number, to: number): Promise<void> {
+async function writeZeroes(fd: number, from: number, to: number, work: LongWork | undefined): Promise<void> {
   const zeroes = new Uint8Array(Math.min(PIECE, to - from));
-  for (let at = from; at < to; at += PIECE) await poolWrite(fd, at, zeroes, 0, Math.min(PIECE, to - at));
+  for (let at = from; at < to; at += PIECE) {
+    work?.signal?.throwIfAborted();
+    work?.progress?.(at - from, to - from);
+    await poolWrite(fd, at, zeroes, 0, Math.min(PIECE, to - at));
+  }
 }

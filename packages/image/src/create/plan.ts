@@ -2,6 +2,7 @@
 import {
   BlockError, guessFormat, messageOf, protocolDefinition, resolveReference, type BlockDriver, type BlockGraph, type CreateOptionTable,
 } from '@blk/core-graph';
+import type { Progress } from '../pause.js';
 import { optionTable, parseCreateOptions } from './options.js';
 
 export interface CreationRequest {
@@ -15,6 +16,8 @@ export interface CreationRequest {
   /** Do not look at the backing file. */
   readonly unsafe?: boolean;
   readonly signal?: AbortSignal;
+  /** How far preallocation is; bytes. */
+  readonly progress?: Progress;
 }
 
 export interface CreationPlan {
@@ -160,13 +163,17 @@ async function make(
 ): Promise<void> {
   const rest = Object.fromEntries([...options].filter(([name]) => name !== 'size'));
   checkPreallocation(format, rest['preallocation']);
+  const { signal, progress } = request;
+  progress?.(0, size);
   await graph.create(filename, {
     format: format.name,
     size: format.name === 'raw' ? Math.ceil(size / 512) * 512 : size,
     options: rest,
     unsafe: true,
-    ...(request.signal ? { signal: request.signal } : {}),
+    ...(signal ? { signal } : {}),
+    ...(progress ? { progress } : {}),
   });
+  progress?.(size, size);
 }
 
 /** Files take fewer modes than formats, and say so in words of their own. */
