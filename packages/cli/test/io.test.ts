@@ -20,7 +20,7 @@ const SESSIONS: Readonly<Record<string, readonly string[]>> = {
     'write -P 3 0 64k', 'read -v -P 3 0 40', 'write -z 1M 1M', 'write -z -u 1M 1M', 'map', 'write -P 1 0 100', 'write -f -P 2 50 512',
     'read -P 1 0 50', 'read -P 2 50 512', 'write -P 300 0 512', 'write -P -1 0 1', 'write -P 010 4M 1', 'read -v 4M 1', 'write -P +7 4M 1',
     'write -P 09 0 1', 'write -P 0x 0 1', 'write -u 0 1k', 'write -n 0 1k', 'write -z -P 3 0 512', 'write -s /nonexistent 0 1k', 'write 0 4G',
-    'write -b -z 0 512', 'write -b -f 0 512', 'write -c -f 0 512', 'write -b 0 100', 'write -c 1 512', 'write -zn 0 3G', 'write -z 64M 1',
+    'write -b -z 0 512', 'write -b -f 0 512', 'write -c -f 0 512', 'write -b 0 100', 'write -c 1 512', 'write -c -P 8 8M 64k', 'read -P 8 8M 64k', 'write -zn 0 3G', 'write -z 64M 1',
     'write -C 0 1M', 'write -q 0 1k', 'write 1', 'write 1 2 3', 'write -- 1 2', 'write --foo 1 2', 'write 0 0', 'writev -P 7 0 512 1k',
     'readv -P 7 0 512 1k', 'writev 0 zz', 'writev 64M 1', 'writev -P zz 0 1', 'writev 0 0', 'writev 0 3G', 'wv 0 1',
   ],

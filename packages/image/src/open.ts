@@ -1,5 +1,5 @@
 /** Opening images for a tool: the sources that it takes, and errors that begin with the image's name as it was given. */
-import { BlockError, messageOf, type BlockGraph, type BlockNode, type Definition, type MaybePromise, type OpenOptions } from '@blk/core-graph';
+import { BlockError, messageOf, WriteFlag, type BlockGraph, type BlockNode, type Definition, type MaybePromise, type OpenOptions } from '@blk/core-graph';
 
 /** An image by file name or by definition (`{ driver: 'qcow2', file: … }`). */
 export type ImageSource = string | Definition;
@@ -18,6 +18,18 @@ export const SECTOR = 512;
 /** A size rounded up to whole sectors. */
 export function wholeSectors(bytes: number): number {
   return Math.ceil(bytes / SECTOR) * SECTOR;
+}
+
+/** The node whose bytes a row of filters, such as raw, shows. */
+export function unfiltered(node: BlockNode): BlockNode {
+  let at = node;
+  while (at.storage?.role === 'filtered') at = at.storage.node;
+  return at;
+}
+
+/** Whether writes with `WriteFlag.Compressed` are stored so; others take no notice of the flag. */
+export function storesCompressed(node: BlockNode): boolean {
+  return ((unfiltered(node).driver.writeFlags ?? 0) & WriteFlag.Compressed) !== 0;
 }
 
 export function isNamed(source: AnySource): source is NamedSource {

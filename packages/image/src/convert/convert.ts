@@ -1,9 +1,9 @@
 /** `convertImage`: the content of one or more images in a new one, or in one that is there. */
 import {
-  Backend, BlockError, messageOf, Permission, resolveReference, WriteFlag, type BlockGraph, type BlockNode, type Definition,
+  Backend, BlockError, messageOf, Permission, resolveReference, type BlockGraph, type BlockNode, type Definition,
   type OpenOptions,
 } from '@blk/core-graph';
-import { couldNotOpen, definitionOf, nameOf, openSource, wholeSectors, type AnySource } from '../open.js';
+import { couldNotOpen, definitionOf, nameOf, openSource, storesCompressed, unfiltered, wholeSectors, type AnySource } from '../open.js';
 import type { Progress } from '../pause.js';
 import { loadSnapshot, type WantedSnapshot } from '../snapshot.js';
 import { checkBitmaps, checkTarget, copyBitmaps, type BitmapCopy } from './bitmaps.js';
@@ -154,7 +154,7 @@ async function write(graph: BlockGraph, sources: Sources, node: BlockNode, reque
     }),
   );
   try {
-    if (request.compress === true && ((unfiltered(node).driver.writeFlags ?? 0) & WriteFlag.Compressed) === 0) {
+    if (request.compress === true && !storesCompressed(node)) {
       throw new BlockError('unsupported', 'Compression not supported for this file format');
     }
     await makeRoom(target, sources.size);
@@ -277,13 +277,6 @@ function startsZeroed(node: BlockNode): boolean {
   if (node.driver.startsAsNoise === true) return false;
   if (node.storage?.role === 'storage') return true;
   return unfiltered(node).driverName === 'file';
-}
-
-/** The node whose bytes a row of filters, such as raw, shows. */
-function unfiltered(node: BlockNode): BlockNode {
-  let at = node;
-  while (at.storage?.role === 'filtered') at = at.storage.node;
-  return at;
 }
 
 async function bytesToCopy(plan: Plan): Promise<number> {

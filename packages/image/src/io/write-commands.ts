@@ -1,5 +1,6 @@
 /** `write` and `writev`: a pattern, a file's bytes, or zeroes. */
 import { BlockError, errnoOf, strerror, WriteFlag, type Backend, type Completion } from '@blk/core-graph';
+import { storesCompressed } from '../open.js';
 import { checkSectors, bufferFor, failing, MAX_REQUEST, rangeOf, styleOf, timed, vectorOf, type IoCommand, type IoContext, type IoOutput } from './command.js';
 import { reportRequest } from './report.js';
 import { ArgumentError } from './sizes.js';
@@ -130,6 +131,8 @@ async function writeBytes(
 ): Promise<boolean> {
   return failing(output, verb, async () => {
     const state = parsed.flags.has('b');
+    const stored = !parsed.flags.has('c') || offset + length > image.size || storesCompressed(image.root);
+    if (!stored) throw new BlockError('unsupported', 'Compression not supported for this file format');
     const buffer = state ? new Uint8Array(length) : bufferFor(image, offset, length, 0);
     fill(buffer);
     const seconds = await timed(output, () =>
