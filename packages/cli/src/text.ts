@@ -9,9 +9,16 @@ export function shortSize(bytes: number): string {
     value /= 1024;
     unit++;
   }
-  const digits = Number(value.toPrecision(3));
+  const digits = threeDigits(value);
   // What rounds up to a thousand is printed as C prints it.
   return `${digits >= 1000 ? '1e+03' : digits} ${UNITS[unit]}B`;
+}
+
+/** Rounded as the C library does it: a tie goes to the even digit (`toPrecision` takes the larger). */
+function threeDigits(value: number): number {
+  const step = value >= 100 ? 1 : value >= 10 ? 10 : 100;
+  const below = Math.floor(value * step);
+  return value * step - below === 0.5 && below % 2 === 0 ? below / step : Number(value.toPrecision(3));
 }
 
 /** JSON in their style: four blanks a step, empty lists on two lines, everything beyond ASCII escaped. */

@@ -118,7 +118,7 @@ describe.skipIf(needs.skip)(needs.title('blk beside qemu-img'), () => {
   });
 
   test('a number of bytes is shown in three digits', async () => {
-    for (const size of [512, 1024, 1536, 10240, 1000448, 1023488, 1024000, 1048576, 1536000, 123457024, 1000000000, 1073741312, 1099511627776, 5000000000000]) {
+    for (const size of [512, 1024, 1536, 252416, 253440, 1207959552, 10747904, 1152, 10240, 1000448, 1023488, 1024000, 1048576, 1536000, 123457024, 1000000000, 1073741312, 1099511627776, 5000000000000]) {
       const words = ['info', '--image-opts', `driver=null-co,size=${size}`];
       expect(await oursIn(words, files)).toEqual(await reference(words, files));
     }
