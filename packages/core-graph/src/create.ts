@@ -62,20 +62,29 @@ export async function createImage(graph: BlockGraph, filename: string, request: 
     return { size, options };
   }
   await protocol.createFile?.(filename, { ...only(options, protocol.createOptions, format.createOptions), size: 0 }, context);
+  const edge = await lend(graph, filename, lent);
+  let failure: { readonly error: unknown } | undefined;
   try {
-    const edge = await lend(graph, filename, lent);
     await format.create(edge, { ...only(options, format.createOptions), size }, context);
     for (const { node } of lent) {
       const done = node.flush();
       if (done !== undefined) await done;
     }
-  } finally {
-    for (const { backend, node } of lent) {
+  } catch (error) {
+    failure = { error };
+  }
+  for (const { backend, node } of lent) {
+    try {
       await backend.detach();
       await graph.release(node);
+    } catch (error) {
+      failure ??= { error };
     }
   }
-  return { size, options };
+  if (failure === undefined) return { size, options };
+  // Half an image is none. What failed first says more than a file that can't be removed.
+  await protocol.removeFile?.(filename).catch(() => undefined);
+  throw failure.error;
 }
 
 /** A file that is open for the time of a creation. */

@@ -276,6 +276,8 @@ export interface BlockDriver<Options = Record<string, unknown>, CreateOptions = 
 
   /** Protocols: makes the file `filename` of `size` bytes. */
   createFile?(filename: string, options: CreateOptions & { size: number }, context: CreateContext): Promise<void>;
+  /** Protocols: takes a file away in which no image could be made. What is no file of its own, a device, stays. */
+  removeFile?(filename: string): Promise<void>;
 }
 
 /** A range of a disk that holds data; bytes. */

@@ -1,5 +1,5 @@
 /** Making files; checking devices that are to hold a new image. */
-import { constants, unlink as unlinkCallback } from 'node:fs';
+import { constants, lstat as lstatCallback, unlink as unlinkCallback } from 'node:fs';
 import { promisify } from 'node:util';
 import { BlockError, Permission, type CreateContext, type CreateOptionTable, type Preallocation } from '@blk/core-graph';
 import { cannotCreate, isCode } from './errors.js';
@@ -10,6 +10,7 @@ import { deviceSize } from './open.js';
 import { changeLength, checkPreallocation } from './space/length.js';
 import type { Engines } from './engines.js';
 
+const lstat = promisify(lstatCallback);
 const unlink = promisify(unlinkCallback);
 
 /** Options of `create`, checked. */
@@ -53,6 +54,11 @@ export async function createRegular(
   } finally {
     await closeFile(fd);
   }
+}
+
+/** Removes a regular file; a link to one stays, as all else does. */
+export async function removeRegular(filename: string): Promise<void> {
+  if ((await lstat(filename)).isFile()) await unlink(filename);
 }
 
 /** A device is there already; it only has to be large enough. */

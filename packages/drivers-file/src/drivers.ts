@@ -2,7 +2,7 @@
 import { stat as statCallback } from 'node:fs';
 import { promisify } from 'node:util';
 import { defineDriver, type BlockDriver, type OptionTable } from '@blk/core-graph';
-import { createOnDevice, createOptions, createRegular, type FileCreateOptions } from './create.js';
+import { createOnDevice, createOptions, createRegular, removeRegular, type FileCreateOptions } from './create.js';
 import { Engines } from './engines.js';
 import { loadKoffi } from './native/koffi.js';
 import type { NativeLoader } from './native/native.js';
@@ -48,6 +48,7 @@ export function fileDrivers({ native = loadKoffi, lockList }: FileDriversOptions
     open: (given, context) => openRegular(given, context, engines),
     createOptions,
     createFile: (filename, given, context) => createRegular(withoutScheme('file', filename), given, context, engines),
+    removeFile: (filename) => removeRegular(withoutScheme('file', filename)),
   });
   const hostDevice = defineDriver<FileOptions, FileCreateOptions>({
     name: 'host_device',

@@ -1,5 +1,5 @@
 // info, map, compare and resize as functions; what they print is compared with the reference by the program's tests.
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { BlockGraph, UNTRUSTED } from '@blk/core-graph';
 import { file, hostDevice } from '@blk/drivers-file';
@@ -12,6 +12,18 @@ import {
 } from '../src/index.js';
 
 const drivers = [file, hostDevice, nullCo, raw, qcow2];
+
+test('an image that could not be made leaves no file, but a link', async () => {
+  using dir = tempDir();
+  const graph = new BlockGraph({ drivers });
+  const make = (name: string): Promise<unknown> => graph.create(dir.file(name), { format: 'qcow2', size: 1024 * 1024, options: { cluster_size: 3072 } });
+  await expect(make('a')).rejects.toThrow('Cluster size must be a power of two');
+  expect(existsSync(dir.file('a'))).toBe(false);
+  writeFileSync(dir.file('b'), 'there before');
+  symlinkSync(dir.file('b'), dir.file('link'));
+  await expect(make('link')).rejects.toThrow('Cluster size must be a power of two');
+  expect(readFileSync(dir.file('link'))).toHaveLength(0);
+});
 
 describe('what the README shows', () => {
   test('a raw disk is packed, described and compared', async () => {
