@@ -17,7 +17,7 @@ const LOOKS = [
   'info -f qcow2 --backing-chain top.qcow2', 'info --backing-chain nix', 'info --image-opts -f raw driver=raw,file.filename=r.raw', 'info ""',
   'map --start-offset=1M --max-length=1 top.qcow2', 'map --start-offset 1M --output json top.qcow2', 'map -p top.qcow2', 'map --start-offset=-1 r.raw',
   'map --max-length=0 r.raw', 'map --start-offset=1 --max-length=1 --output=json r.raw', 'map --image-opts -f raw driver=raw,file.filename=nix', 'map ""',
-  'measure -O luks --size 1M', 'measure -O luks --object secret,id=s,data=pw -o key-secret=s,iter-time=10 --size 1M', 'measure -O luks --object secret,id=s,data=pw -o key-secret=s r.raw',
+  'measure -O luks --size 1M', 'measure -O luks --object secret,id=s,data=pw -o key-secret=s,iter-time=10 --size 1M', 'measure -O luks --object secret,id=s,data=pw -o key-secret=s,iter-time=10 r.raw',
   'measure -O qcow2 -l s1 top.qcow2', 'measure -l s1 top.qcow2', 'measure -l nix top.qcow2', 'measure -l snapshot.name=s1 top.qcow2', 'measure -l snapshot.id=1 -O qcow2 --output=json top.qcow2',
   'measure -l s1 r.raw', 'measure -l s1 --size 1M', 'measure -l snapshot.bogus=1 top.qcow2', 'measure -O raw --output=json top.qcow2',
   'compare --image-opts -f raw driver=raw,file.filename=nix driver=raw,file.filename=r.raw', 'compare --image-opts -F raw driver=raw,file.filename=r.raw driver=raw,file.filename=r.raw',
