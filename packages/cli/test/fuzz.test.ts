@@ -93,6 +93,19 @@ const KINDS: readonly Kind[] = [
     ],
   },
   {
+    format: 'vhdx',
+    async images(dir) {
+      writeFileSync(dir.file('raw'), Buffer.alloc(3 << 20).fill(7, 1 << 20, 2 << 20));
+      await made('convert', '-f', 'raw', '-O', 'vhdx', '-o', 'block_size=1M', dir.file('raw'), dir.file('image'));
+      return [readFileSync(dir.file('image'))];
+    },
+    rounds: 25,
+    head: 4_300_000,
+    commands: [
+      ['info', '-f', 'vhdx', 'FILE'], ['map', '-f', 'vhdx', 'FILE'], ['check', '-f', 'vhdx', 'FILE'], ['convert', '-f', 'vhdx', '-O', 'qcow2', 'FILE', 'OUT'],
+    ],
+  },
+  {
     format: 'raw',
     images: () => Promise.resolve([Buffer.alloc(70_000, 7), Buffer.alloc(0), Buffer.alloc(1)]),
     rounds: 20,

@@ -12,6 +12,7 @@ export const driverLoaders = {
   raw: async () => (await import('@blk/drivers-raw')).raw,
   qcow2: async () => (await import('@blk/drivers-qcow2')).qcow2,
   luks: async () => (await import('@blk/drivers-luks')).luks,
+  vhdx: async () => (await import('@blk/drivers-vhdx')).vhdx,
   vpc: async () => (await import('@blk/drivers-vpc')).vpc,
 } satisfies Record<string, () => Promise<BlockDriver>>;
 

@@ -36,7 +36,7 @@ const SIZE: CreateOptionSpec = { type: { type: 'size' }, help: 'Virtual disk siz
 export function optionTable(format: BlockDriver, protocol?: BlockDriver): CreateOptionTable {
   // What raw offers by itself is its protocol's to do.
   const own = format.name === 'raw' ? {} : format.createOptions;
-  return { ...protocol?.createOptions, ...own, size: SIZE };
+  return { ...protocol?.createOptions, size: SIZE, ...own };
 }
 
 /** The list that `amend -o help` prints. */

@@ -34,7 +34,7 @@ export interface CreationPlan {
 const SHOWN = [
   'encryption', 'encrypt.format', 'encrypt.key-secret', 'encrypt.cipher-alg', 'encrypt.cipher-mode', 'encrypt.ivgen-alg',
   'encrypt.ivgen-hash-alg', 'encrypt.hash-alg', 'encrypt.iter-time', 'cluster_size', 'extended_l2', 'preallocation',
-  'compression_type', 'size', 'compat', 'backing_file', 'backing_fmt', 'data_file', 'data_file_raw', 'lazy_refcounts', 'refcount_bits',
+  'compression_type', 'size', 'log_size', 'block_size', 'subformat', 'compat', 'backing_file', 'backing_fmt', 'data_file', 'data_file_raw', 'lazy_refcounts', 'refcount_bits',
 ];
 const SHOWN_RAW = ['size', 'nocow', 'preallocation', 'extent_size_hint'];
 

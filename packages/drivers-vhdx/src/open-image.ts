@@ -1,0 +1,50 @@
+/** From a file to an open image: header, log, regions, metadata, table, parent. */
+import type { DriverNode, Edge, OpenContext } from '@blk/core-graph';
+import { readBlockTable } from './block-table.js';
+import { vhdxError } from './errors.js';
+import { FIRST_REGION, hasText, MIB, PAGE, ZERO_ID } from './format.js';
+import { HeaderFile } from './header.js';
+import { readLog, type Replay } from './log.js';
+import { LoggedFile, type ByteReader } from './logged-file.js';
+import { readMetadata } from './metadata.js';
+import { VhdxNode } from './node.js';
+import { parseParent } from './parent.js';
+import { readRegions } from './regions.js';
+import { VhdxImage } from './vhdx-image.js';
+
+/** Opens the image in `file`. A log that holds changes is replayed: in the file where it may be written, else in memory. */
+export async function openVhdx(file: Edge, context: Pick<OpenContext, 'readOnly' | 'policy' | 'checking' | 'host'>): Promise<DriverNode> {
+  const { readOnly, policy } = context;
+  const magic = new Uint8Array(8);
+  await file.read(0, magic, 0, magic.length);
+  if (!hasText(magic, 0, 'vhdxfile') || file.size < FIRST_REGION) throw vhdxError({ what: 'no-magic' });
+  const header = await HeaderFile.read(file);
+  const replay = await readLog(file, header.current, policy.maxMetadataBytes);
+  if (replay !== undefined && context.checking && readOnly) throw vhdxError({ what: 'log-pending', filename: file.node.filename });
+  if (replay !== undefined && !readOnly) {
+    await apply(file, replay);
+    await header.update({ logId: ZERO_ID });
+  }
+  const pending = readOnly ? replay : undefined;
+  const reader: ByteReader = pending === undefined ? file : new LoggedFile(file, pending);
+  const fileSize = pending?.fileSize ?? file.size;
+  const regions = await readRegions(reader, header.current, fileSize);
+  const metadata = await readMetadata(reader, regions.metadata);
+  const parent = metadata.parentLocator === undefined ? undefined : parseParent(metadata.parentLocator);
+  if (parent !== undefined && !readOnly && !context.checking) throw vhdxError({ what: 'differencing' });
+  const { table, end } = await readBlockTable(reader, regions, metadata, fileSize, policy.maxMetadataBytes);
+  // In a file nothing that is there is reused; a device has no end to be moved.
+  const next = file.node.driver.growable === true ? Math.max(end, Math.ceil(file.size / MIB) * MIB) : end;
+  const replayed = replay !== undefined && !readOnly;
+  return new VhdxNode(new VhdxImage({ file, reader, header, metadata, table, end: next, readOnly, host: context.host, replayed }), parent);
+}
+
+/** Puts the changes of the log into their places. It may be done again from the start, should it not come to an end. */
+async function apply(file: Edge, { changes, fileSize }: Replay): Promise<void> {
+  if (file.size < fileSize) await file.node.truncate(fileSize);
+  for (const { offset, length, page } of changes) {
+    const done = page === undefined ? file.writeZeroes(offset, length) : file.write(offset, page, 0, PAGE);
+    if (done !== undefined) await done;
+  }
+  await file.flush();
+}

@@ -1,0 +1,177 @@
+/** Damaged and hostile structures, sector sizes, parents. */
+import { BlockError, UNTRUSTED } from '@blk/core-graph';
+import { expectSameBytes, MemoryDisk, prng } from '@blk/driver-conformance';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { BAT, Bench, differencing, ITEMS, METADATA, patched, readAll, u32, u64, write, type Patches } from './support.js';
+
+const MIB = 1 << 20;
+const image = async (size = 5 * MIB): Promise<Uint8Array> => (await new Bench().create(size, { block_size: MIB })).toBytes();
+const disk = (content: Uint8Array): MemoryDisk => new MemoryDisk({ content });
+
+/** `[name, patches, kind, message]`. */
+const refused: [string, Patches, string, RegExp][] = [
+  ['another magic', { raw: { 0: [0] } }, 'invalid-image', /^Image is not in vhdx format/],
+  ['no whole header', { raw: { 0x10100: [1], 0x20100: [1] } }, 'invalid-image', /^No valid VHDX header found/],
+  ['another version', { header: { 66: [2, 0] } }, 'unsupported', /^Unsupported version 2 of the VHDX header/],
+  ['another log version', { header: { 64: [1, 0] } }, 'unsupported', /^Unsupported version 1 of the VHDX log/],
+  ['a log at an odd place', { header: { 72: u64(MIB + 1) } }, 'invalid-image', /^The log of 1048576 bytes cannot lie at 1048577/],
+  ['a log without length', { header: { 68: u32(0) } }, 'invalid-image', /^The log of 0 bytes/],
+  ['a log over the block table', { header: { 68: u32(2 * MIB) } }, 'invalid-image', /^The block table lies over the log/],
+  ['a log that is empty and should not be', { header: { 48: [1] } }, 'invalid-image', /^The log is corrupt/],
+  ['a log beyond the end', { header: { 48: [1], 72: u64(2 ** 50) } }, 'invalid-image', /^The log of .* cannot lie at/],
+  ['no whole region table', { raw: { 0x30100: [1], 0x40100: [1] } }, 'invalid-image', /^No valid region table/],
+  ['very many regions', { regions: { 8: u32(5000) } }, 'invalid-image', /^No valid region table/],
+  ['an unknown region that is needed', { regions: { 48: [1] } }, 'unsupported', /^The image needs the region 8b7ca201-/],
+  ['no metadata', { regions: { 8: u32(1) } }, 'invalid-image', /^The image has no metadata region/],
+  ['no block table', { regions: { 16: [1], 44: u32(0) } }, 'invalid-image', /^The image has no block table/],
+  ['the same region twice', { regions: { 48: [0x66, 0x77, 0xc2, 0x2d, 0x23, 0xf6, 0, 0x42, 0x9d, 0x64, 0x11, 0x5e, 0x9b, 0xfd, 0x4a, 8] } }, 'invalid-image', /^No valid region/],
+  ['a region at an odd place', { regions: { 32: u64(BAT + 4096) } }, 'invalid-image', /^The block table of .* cannot lie/],
+  ['a region over the headers', { regions: { 32: u64(0) } }, 'invalid-image', /^The (block table|header section)/],
+  ['a region beyond the end', { regions: { 32: u64(2 ** 40) } }, 'invalid-image', /^The block table of .* cannot lie/],
+  ['a region at 2^63', { regions: { 32: u64(2 ** 63) } }, 'invalid-image', /^The block table of .* cannot lie/],
+  ['no metadata table', { raw: { [METADATA]: [0] } }, 'invalid-image', /^Invalid metadata table/],
+  ['an unknown item that is needed', { raw: { [METADATA + 32]: [1] } }, 'unsupported', /^The image needs the metadata item/],
+  ['an item outside', { raw: { [METADATA + 48]: u32(MIB) } }, 'invalid-image', /^The metadata item .* cannot lie at 1048576/],
+  ['a missing item', { raw: { [METADATA + 10]: [1, 0] } }, 'invalid-image', /^The image has no/],
+  ['blocks of 3 MiB', { raw: { [ITEMS]: u32(3 * MIB) } }, 'invalid-image', /^Invalid block size 3145728/],
+  ['blocks of 512 MiB', { raw: { [ITEMS]: u32(512 * MIB) } }, 'invalid-image', /^Invalid block size/],
+  ['no block size', { raw: { [ITEMS]: u32(0) } }, 'invalid-image', /^Invalid block size 0/],
+  ['sectors of 1024 bytes', { raw: { [ITEMS + 32]: u32(1024) } }, 'invalid-image', /^Invalid logical sector size 1024/],
+  ['half a sector', { raw: { [ITEMS + 8]: u64(5 * MIB + 100) } }, 'invalid-image', /no whole sectors/],
+  ['a huge disk', { raw: { [ITEMS + 8]: u64(2 ** 46 + 512) } }, 'too-large', /beyond the limit of 64 TiB/],
+  ['a disk larger than its table', { raw: { [ITEMS + 8]: u64(2 ** 40) } }, 'invalid-image', /has no room/],
+  ['a block in a state of no meaning', { raw: { [BAT]: [5] } }, 'invalid-image', /^Block 0 has the state 5/],
+  ['a block held in part without a parent', { raw: { [BAT]: [7] } }, 'invalid-image', /^Block 0 has the state 7/],
+  ['a block beyond the end', { raw: { [BAT]: u64(100 * MIB + 6) } }, 'invalid-image', /^Block 0 at 104857600 reaches beyond the end/],
+  ['a block over the headers', { raw: { [BAT]: u64(6) } }, 'invalid-image', /lies over the header section/],
+  ['a block over the table', { raw: { [BAT]: u64(BAT + 6) } }, 'invalid-image', /lies over the block table/],
+];
+
+describe('refused', () => {
+  test.each(refused)('%s', async (_name, patches, kind, message) => {
+    const opening = new Bench().open(disk(patched(await image(), patches)));
+    await expect(opening).rejects.toMatchObject({ kind, message: expect.stringMatching(message) as string });
+  });
+
+  test('blocks over each other, and far away', async () => {
+    const bytes = await image();
+    const longer = new Uint8Array(bytes.length + 4 * MIB);
+    longer.set(bytes);
+    const open = (raw: Record<number, number[]>): Promise<unknown> => new Bench().open(disk(patched(longer, { raw })));
+    await expect(open({ [BAT]: u64(bytes.length + 6), [BAT + 16]: u64(bytes.length + 6) })).rejects.toMatchObject({ message: /^The block at .* lies over the block at/ });
+    await expect(open({ [BAT]: [6, 0, 0, 0, 0, 0, 0, 0x80] })).rejects.toMatchObject({ message: /reaches beyond the end/ });
+    await expect(open({ [BAT]: u64(bytes.length + 6), [BAT + 16]: u64(bytes.length + MIB + 6) })).resolves.toBeDefined();
+  });
+
+  test('short files', async () => {
+    const bytes = await image();
+    for (const length of [0, 100, 70_000, MIB, 2 * MIB, 3 * MIB]) await expect(new Bench().open(disk(bytes.slice(0, length)))).rejects.toBeInstanceOf(BlockError);
+  });
+
+  test('more tables than the policy allows', async () => {
+    const large = await new Bench().create(60 * 2 ** 40, { block_size: 8 * MIB });
+    await expect(new Bench(UNTRUSTED).open(large)).rejects.toMatchObject({ kind: 'policy' });
+  });
+});
+
+test('one of two headers, and one of two region tables, is enough', async () => {
+  for (const raw of [{ 0x10100: [1] }, { 0x20100: [1] }, { 0x30100: [1] }, { 0x40100: [1] }]) {
+    const bench = new Bench();
+    const damaged = disk(patched(await image(), { raw }));
+    const node = await bench.open(damaged);
+    await write(node, 4096, new Uint8Array(5000).fill(7));
+    await bench.graph.release(node);
+    expectSameBytes(await readAll(await bench.open(damaged)), new Uint8Array(5 * MIB).fill(7, 4096, 9096));
+  }
+});
+
+test('sectors of 4096 bytes', async () => {
+  const bench = new Bench();
+  const native = disk(patched(await image(), { raw: { [ITEMS + 32]: u32(4096), [ITEMS + 36]: u32(4096) } }));
+  const node = await bench.open(native);
+  expect(node.limits.alignment).toBe(4096);
+  const model = new Uint8Array(5 * MIB);
+  const random = prng(2);
+  for (let step = 0; step < 20; step++) {
+    const piece = random.bytes(1 + random.below(20_000));
+    const offset = random.below(model.length - piece.length);
+    await write(node, offset, piece);
+    model.set(piece, offset);
+  }
+  await bench.graph.release(node);
+  expectSameBytes(await readAll(await bench.open(native)), model);
+});
+
+test('all states of blocks without data read as zeroes', async () => {
+  const bytes = patched(await image(), { raw: { [BAT]: [0], [BAT + 8]: [1], [BAT + 16]: [2], [BAT + 24]: [3] } });
+  expectSameBytes(await readAll(await new Bench().open(disk(bytes))), new Uint8Array(5 * MIB));
+});
+
+describe('differencing disks', () => {
+  const setUp = async (names: Record<string, string>, linkage?: string): Promise<{ bench: Bench; model: Uint8Array; child: MemoryDisk; id: string }> => {
+    const bench = new Bench();
+    const parent = await bench.create(5 * MIB, { block_size: MIB }, 'parent.vhdx');
+    const model = prng(9).bytes(5 * MIB);
+    const node = await bench.open(parent);
+    await write(node, 0, model);
+    const id = (node.driver as unknown as { dataWriteId: string }).dataWriteId;
+    await bench.graph.release(node);
+    const content = prng(10).bytes(MIB);
+    const odd = (sector: number): boolean => sector % 3 === 1 || (sector > 500 && sector < 900);
+    const bytes = differencing(await image(), {
+      names: { parent_linkage: `{${(linkage ?? id).toUpperCase()}}`, ...names },
+      blocks: [
+        { block: 0, state: 6, content },
+        { block: 1, state: 7, content, sectors: odd },
+        { block: 2, state: 2 },
+      ],
+    });
+    model.set(content, 0);
+    for (let sector = 0; sector < 2048; sector++) if (odd(sector)) model.set(content.subarray(sector * 512, (sector + 1) * 512), MIB + sector * 512);
+    model.fill(0, 2 * MIB, 3 * MIB);
+    const child = bench.disks.put('child.vhdx');
+    child.content.write(0, bytes, 0, bytes.length);
+    return { bench, model, child, id };
+  };
+  const openChild = (bench: Bench): ReturnType<Bench['open']> => bench.graph.open('memory:child.vhdx', { format: 'vhdx', readOnly: true });
+
+  test.each([{ relative_path: '.\\parent.vhdx' }, { absolute_win32_path: 'C:\\x\\parent.vhdx' }])('over the parent named by %o', async (names) => {
+    const { bench, model } = await setUp(names);
+    const node = await openChild(bench);
+    expectSameBytes(await readAll(node), model);
+    expect(await node.extent(MIB + 512, 4096)).toMatchObject({ length: 512, allocated: true });
+    expect(await node.extent(MIB, 4096)).toMatchObject({ length: 512, allocated: false });
+  });
+
+  test('refused: to be written, another parent, no name', async () => {
+    const { bench, child } = await setUp({ relative_path: 'parent.vhdx' });
+    await expect(bench.open(child)).rejects.toMatchObject({ message: 'Differencing VHDX images can only be read' });
+    const changed = await setUp({ relative_path: 'parent.vhdx' }, '11111111-2222-3333-4444-555555555555');
+    await expect(openChild(changed.bench)).rejects.toMatchObject({ message: /^The parent has the identifier/ });
+    await expect(openChild((await setUp({})).bench)).rejects.toMatchObject({ message: 'The differencing image does not name its parent' });
+  });
+});
+
+test('any damage gives an image or a BlockError, and reading as well', async () => {
+  const bench = new Bench(UNTRUSTED);
+  const whole = await image();
+  const areas = [0x10000, 0x20000, 0x30000, BAT, METADATA, ITEMS, MIB];
+  await fc.assert(
+    fc.asyncProperty(
+      fc.record({ area: fc.constantFrom(...areas), at: fc.integer({ min: 0, max: 200 }), bytes: fc.array(fc.integer({ min: 0, max: 255 }), { minLength: 1, maxLength: 8 }) }),
+      async ({ area, at, bytes }) => {
+        const where = area === 0x10000 ? { header: { [at]: bytes } } : area === 0x30000 ? { regions: { [at]: bytes } } : { raw: { [area + at]: bytes } };
+        try {
+          const node = await bench.open(disk(patched(whole, where)), { backing: null }, true);
+          const buffer = new Uint8Array(65536);
+          await node.read(Math.max(0, node.size - 65536), buffer, 0, Math.min(node.size, 65536));
+          await bench.graph.release(node);
+        } catch (error) {
+          if (!(error instanceof BlockError)) throw error;
+        }
+      },
+    ),
+    { seed: 7, numRuns: 200 },
+  );
+});
