@@ -10,7 +10,7 @@ export const REGION_TABLE_OFFSETS = [192 * 1024, 256 * 1024] as const;
 /** Bytes of a region table, and of the table in front of the metadata items. */
 export const TABLE_BYTES = 64 * 1024;
 /** Where regions and blocks may begin. */
-export const FIRST_REGION = MIB;
+export const FIRST_REGION = 1 * MIB;
 export const MAX_TABLE_ENTRIES = 2047;
 export const MAX_DISK = 64 * TIB;
 export const MAX_BLOCK = 256 * MIB;
