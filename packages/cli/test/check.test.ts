@@ -19,7 +19,7 @@ const OWN_WORDS = new Set(['bitmaps: directory longer', 'bitmaps: directory at h
 /** Here it counts otherwise, gives up, or loses more; the reasons are in docs/compatibility.md. */
 const OWN_REPAIR = new Set([
   ...FREES_TOO_MUCH, 'table entry unaligned', 'table entry reserved bits', 'table entry beyond', 'second entry beyond', 'snapshots offset at L1',
-  'snapshot L1 size huge', 'table offset 0', 'L1 at header', 'L1 at itself',
+  'snapshot L1 size huge', 'snapshot extra size huge', 'table offset 0', 'L1 at header', 'L1 at itself',
   'L2 at refcount table',
 ]);
 

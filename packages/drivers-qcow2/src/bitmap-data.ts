@@ -15,7 +15,7 @@ export function clustersFor(size: number, granularity: number, clusterSize: numb
 export async function loadBits(image: Qcow2Image, entry: BitmapEntry, bitmap: DirtyBitmap): Promise<void> {
   const { file, geometry } = image;
   const { clusterSize } = geometry;
-  if (entry.tableEntries !== clustersFor(image.size, bitmap.granularity, clusterSize)) throw unreadable(entry);
+  checkLength(entry, image.size, clusterSize);
   const table = await readBitmapTable(image, entry);
   const bytes = new Uint8Array(clusterSize);
   for (const [index, cluster] of table.entries()) {
@@ -29,6 +29,11 @@ export async function loadBits(image: Qcow2Image, entry: BitmapEntry, bitmap: Di
     }
     bitmap.importBits(index * clusterSize * 8, bytes);
   }
+}
+
+/** Throws where the bitmap is not one of a disk of `size` bytes. */
+export function checkLength(entry: BitmapEntry, size: number, clusterSize: number): void {
+  if (entry.tableEntries !== clustersFor(size, 2 ** entry.granularityBits, clusterSize)) throw unreadable(entry);
 }
 
 interface TableEntry {

@@ -110,6 +110,11 @@ function isSound({ flags, granularityBits, tableOffset, tableEntries }: BitmapEn
   return tableEntries > 0 && tableEntries * clusterSize <= MAX_BITMAP_BYTES;
 }
 
+/** Up to date, and with no extra data that forbids the use. */
+export function isUsable({ flags, extra }: BitmapEntry): boolean {
+  return (flags & BitmapFlag.InUse) === 0 && (extra.length === 0 || (flags & BitmapFlag.ExtraCompatible) !== 0);
+}
+
 /** The bytes of a directory. */
 export function encodeDirectory(entries: readonly BitmapEntry[]): Uint8Array {
   const lengths = entries.map(({ extra, rawName }) => Math.ceil((FIXED_BYTES + extra.length + rawName.length) / 8) * 8);

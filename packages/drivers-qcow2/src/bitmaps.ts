@@ -6,7 +6,7 @@
  */
 import { DirtyBitmap, type PersistentBitmaps, type StoredBitmap } from '@blk/core-graph';
 import { loadBits, reachesBeyond, readBitmapTable, storeBits, clustersFor } from './bitmap-data.js';
-import { BitmapFlag, encodeDirectory, MAX_BITMAP_BYTES, MAX_BITMAPS, MAX_DIRECTORY_BYTES, type BitmapEntry } from './bitmap-directory.js';
+import { BitmapFlag, encodeDirectory, isUsable, MAX_BITMAP_BYTES, MAX_BITMAPS, MAX_DIRECTORY_BYTES, type BitmapEntry } from './bitmap-directory.js';
 import { checkRoom, writeBitmapsExtension } from './bitmaps-extension.js';
 import { argumentError, qcow2Error } from './errors.js';
 import { bitmapsOf } from './extensions.js';
@@ -185,9 +185,4 @@ export class StoredBitmaps implements PersistentBitmaps {
     }
     return freed;
   }
-}
-
-/** Up to date, and with no extra data that forbids the use. */
-function isUsable({ flags, extra }: BitmapEntry): boolean {
-  return (flags & BitmapFlag.InUse) === 0 && (extra.length === 0 || (flags & BitmapFlag.ExtraCompatible) !== 0);
 }

@@ -1,6 +1,7 @@
 /** From a file to an open image: header, tables, the map of metadata, and what has to be put right before writing. */
 import { BlockError, MAX_SIZE, strerror, type Edge, type ImagePolicy, type MaybePromise, type OpenContext } from '@blk/core-graph';
-import { hasBitmaps, LOST_WARNING, readBitmapDirectory } from './bitmap-directory.js';
+import { checkLength } from './bitmap-data.js';
+import { hasBitmaps, isUsable, LOST_WARNING, readBitmapDirectory } from './bitmap-directory.js';
 import { encryptionHeaderOf, type Encryption } from './encryption.js';
 import { qcow2Error } from './errors.js';
 import { bitmapsOf } from './extensions.js';
@@ -66,7 +67,9 @@ export async function openQcow2(file: Edge, raw: RawOptions, context: ImageConte
 export async function readHeaderForCheck(file: Edge, { warn }: Pick<OpenContext, 'warn'>): Promise<Header> {
   const header = parseHeader(await readFirstCluster(file), { checking: true });
   // A directory that can't be read says nothing about what is in use.
-  await readBitmapDirectory(file, header);
+  for (const entry of await readBitmapDirectory(file, header)) {
+    if (isUsable(entry)) checkLength(entry, header.size, header.geometry.clusterSize);
+  }
   if (bitmapsOf(header.extensions) !== undefined && !hasBitmaps(header)) warn(LOST_WARNING);
   return header;
 }

@@ -95,7 +95,6 @@ async function renew(run: CheckRun, disk: CountsOnDisk, state: RefcountState): P
 /** Writes the snapshot table anew, behind everything: first it is counted, then written, then named by the header; then the old one is freed. */
 async function moveSnapshots(run: CheckRun, counts: Counts, snapshots: CheckedSnapshots): Promise<Counts> {
   const { clusterSize } = run.geometry;
-  const { snapshotsOffset } = run.header.current;
   const bytes = encodeSnapshots(snapshots.entries);
   const first = Math.max(run.references.length, run.fileClusters);
   const { disk, state } = await countNew(run, counts, first, Math.ceil(bytes.length / clusterSize));
@@ -103,14 +102,24 @@ async function moveSnapshots(run: CheckRun, counts: Counts, snapshots: CheckedSn
   await run.flush();
   await run.header.update({ snapshotsOffset: bytes.length === 0 ? 0 : first * clusterSize, snapshotCount: snapshots.entries.length });
   await run.flush();
-  const end = Math.min(Math.ceil((snapshotsOffset + snapshots.length) / clusterSize), run.fileClusters);
-  for (let at = snapshotsOffset / clusterSize; at < end; at++) {
-    if (run.references.get(at) === 0) continue;
-    run.references.remove(at);
-    await disk.set(at, run.references.get(at));
+  for (const cluster of snapshots.clusters) {
+    run.references.remove(cluster);
+    await disk.set(cluster, run.references.get(cluster));
   }
   await disk.flush();
+  if (snapshots.doubtful.length > 0) await freeDoubtful(run, { disk, state }, snapshots.doubtful);
   return { disk, state };
+}
+
+/** What the old snapshot table took up, as far as that was known, is free now like other leaks. */
+async function freeDoubtful(run: CheckRun, { disk, state }: Counts, clusters: readonly number[]): Promise<void> {
+  const { result } = run;
+  const { leaks, corruptions } = state;
+  for (const cluster of clusters) run.doubtful.delete(cluster);
+  await compareCounts(run, disk, state, { leaks: true, errors: false });
+  await disk.flush();
+  result.leaks += state.leaks - leaks;
+  result.corruptions += state.corruptions - corruptions;
 }
 
 /** Counts clusters behind everything as used, on disk as well. */

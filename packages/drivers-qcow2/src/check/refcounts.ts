@@ -26,7 +26,7 @@ export function checkStructures(run: CheckRun, disk: CountsOnDisk): RefcountStat
   const state: RefcountState = { damaged: false, unsafe: false, clusters: [], inUseAsFree: false, structural: 0, corruptions: 0, leaks: 0 };
   const before = run.result.corruptions;
   const tableBytes = refcountTableClusters * clusterSize;
-  run.metadata(refcountTableOffset, tableBytes, state.clusters);
+  run.metadata(refcountTableOffset, tableBytes, state.clusters, 'counts');
   state.unsafe = tableBytes === 0 || state.clusters.length < refcountTableClusters || state.clusters.some((cluster) => run.references.get(cluster) !== 1);
   for (let index = 0; index < disk.entries; index++) {
     const { offset, reserved } = disk.entry(index);
@@ -46,7 +46,7 @@ export function checkStructures(run: CheckRun, disk: CountsOnDisk): RefcountStat
       if (run.fixErrors) state.damaged = true;
     } else {
       const known = state.clusters.length;
-      run.metadata(offset, clusterSize, state.clusters);
+      run.metadata(offset, clusterSize, state.clusters, 'counts');
       const count = run.references.get(offset / clusterSize);
       // Where one more reference could not be counted something else lies there, which counts must not be written over.
       if (state.clusters.length === known) state.damaged = true;

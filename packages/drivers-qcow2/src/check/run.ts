@@ -86,12 +86,12 @@ export class CheckRun {
     if (done !== undefined) await done;
   }
 
-  /** Counts references to a structure of the image itself, which no repair may write over. `counted`, for refcounts, as in `region`. */
-  metadata(offset: number, length: number, counted?: number[]): void {
+  /** Counts references to a structure of the image itself, which no repair may write over. `counted` as in `region`. */
+  metadata(offset: number, length: number, counted?: number[], kind: 'table' | 'counts' = 'table'): void {
     this.region(offset, length, hex(offset), counted);
     const { clusterSize } = this.geometry;
     const end = Math.min(Math.ceil((offset + length) / clusterSize), this.fileClusters);
-    const marks = counted === undefined ? this.#metadata : this.#counts;
+    const marks = kind === 'table' ? this.#metadata : this.#counts;
     for (let cluster = Math.floor(offset / clusterSize); cluster < end; cluster++) marks[cluster >>> 3] |= 1 << (cluster & 7);
   }
 

@@ -11,11 +11,12 @@ const NEEDED_EXTRA = 16;
 const MAX_EXTRA = 1024;
 const MAX_TABLE_BYTES = 64 * 1024 * 1024;
 
+const WINDOW_BYTES = 65536;
+const MAX_TOLD_NAME = 256;
+
 interface Entry {
   /** All of it, as it is to be kept. */
   readonly bytes: Uint8Array;
-  readonly id: string;
-  readonly name: string;
   readonly l1High: number;
   readonly l1Low: number;
   readonly l1Entries: number;
@@ -27,6 +28,10 @@ export interface CheckedSnapshots {
   readonly length: number;
   /** The table has to be written anew. */
   readonly changed: boolean;
+  /** Clusters that were counted for the table. */
+  readonly clusters: number[];
+  /** Clusters of the file that are the table's, or may be, where it reaches beyond the end. */
+  doubtful: readonly number[];
 }
 
 /** Reads the table and judges it. Throws where that can't be done without leaving something out, unless everything is repaired. */
@@ -35,7 +40,11 @@ export async function readSnapshots(run: CheckRun): Promise<CheckedSnapshots> {
   const { clusterSize, version } = run.geometry;
   let count = snapshotCount;
   let changed = false;
-  if (count > 0 && snapshotsOffset % clusterSize !== 0) throw refuse('invalid-argument', 'ERROR snapshot table offset invalid');
+  if (snapshotsOffset % clusterSize !== 0 || snapshotsOffset >= 2 ** 63) {
+    if (count > 0 || !run.fixErrors) throw refuse('invalid-argument', 'ERROR snapshot table offset invalid');
+    run.repaired('snapshot table offset of an image without snapshots');
+    await run.header.update({ snapshotsOffset: 0 });
+  }
   if (count > MAX_SNAPSHOTS) {
     const excess = count - MAX_SNAPSHOTS;
     if (!run.fixErrors) {
@@ -47,9 +56,10 @@ export async function readSnapshots(run: CheckRun): Promise<CheckedSnapshots> {
     changed = true;
   }
   const entries: Entry[] = [];
+  const window = new Window(run);
   let at = 0;
   for (let index = 0; index < count; index++) {
-    const { bytes, extra, length } = await readEntry(run, snapshotsOffset + at);
+    const { bytes, extra, length } = await readEntry(window, snapshotsOffset + at);
     if (extra > MAX_EXTRA) {
       if (!run.fixErrors) {
         throw refuse(
@@ -61,6 +71,19 @@ export async function readSnapshots(run: CheckRun): Promise<CheckedSnapshots> {
       run.say(`Discarding too much extra metadata in snapshot table entry ${index} (${extra} > ${MAX_EXTRA})`);
       run.result.corruptionsFixed++;
       changed = true;
+    }
+    const inside = snapshotsOffset + at < run.file.size;
+    if (run.fixErrors && snapshotsOffset + at + length > run.file.size && (inside || version === 2)) {
+      // Lengths that can't be right: where the next entry begins nobody knows, so this is the last one.
+      const excess = count - index - Number(inside);
+      if (inside) run.repaired(`snapshot table entry ${index} reaches beyond the end of the file`);
+      if (excess > 0) run.say(`Discarding ${excess} overhanging snapshots`);
+      run.result.corruptionsFixed += excess;
+      const named = shortened(bytes, index);
+      if (inside) entries.push(decode(version === 3 && extra < NEEDED_EXTRA ? withExtra(named, run) : named));
+      at = Math.max(0, Math.min(at + length, run.file.size - snapshotsOffset));
+      changed = true;
+      break;
     }
     if (at + length > MAX_TABLE_BYTES || snapshotsOffset + at + length > Number.MAX_SAFE_INTEGER) {
       const excess = count - index;
@@ -82,24 +105,26 @@ export async function readSnapshots(run: CheckRun): Promise<CheckedSnapshots> {
     // The last one ends without padding.
     if (index === count - 1) at += length - Math.ceil(length / 8) * 8;
   }
-  return { entries, length: at, changed };
+  return { entries, length: at, changed, clusters: [], doubtful: [] };
 }
 
 /** Counts the L1 tables of the snapshots, and all below them. */
-export async function countSnapshots(run: CheckRun, { entries, length }: CheckedSnapshots): Promise<void> {
+export async function countSnapshots(run: CheckRun, snapshots: CheckedSnapshots): Promise<void> {
+  const { entries, length, clusters } = snapshots;
   const { clusterSize } = run.geometry;
-  for (const { id, name, l1High, l1Low, l1Entries } of entries) {
-    const where = `snapshot ${id} (${name})`;
+  for (const { bytes, l1High, l1Low, l1Entries } of entries) {
     const offset = l1High * 0x1_0000_0000 + l1Low;
     if (l1Low % clusterSize !== 0) {
-      run.corrupt(`${where} l1_offset=0x${hexWord(l1High, l1Low)}: L1 table is not cluster aligned; snapshot table entry corrupted`);
+      run.corrupt(`${titleOf(bytes)} l1_offset=0x${hexWord(l1High, l1Low)}: L1 table is not cluster aligned; snapshot table entry corrupted`);
     } else if (l1Entries * 8 > MAX_L1_BYTES) {
-      run.corrupt(`${where} l1_size=0x${l1Entries.toString(16)}: L1 table is too large; snapshot table entry corrupted`);
+      run.corrupt(`${titleOf(bytes)} l1_size=0x${l1Entries.toString(16)}: L1 table is too large; snapshot table entry corrupted`);
     } else {
       await countL1(run, offset, l1Entries, false);
     }
   }
-  run.metadata(run.header.current.snapshotsOffset, length);
+  const before = new Set(run.doubtful);
+  run.metadata(run.header.current.snapshotsOffset, length, clusters);
+  snapshots.doubtful = [...run.doubtful].filter((cluster) => !before.has(cluster));
 }
 
 /** The bytes of the table; entries begin at multiples of eight. */
@@ -115,9 +140,9 @@ export function encodeSnapshots(entries: readonly Entry[]): Uint8Array {
 }
 
 /** An entry without what is too much of its extra data; `length` is what it takes on disk. */
-async function readEntry(run: CheckRun, offset: number): Promise<{ readonly bytes: Uint8Array; readonly extra: number; readonly length: number }> {
+async function readEntry(window: Window, offset: number): Promise<{ readonly bytes: Uint8Array; readonly extra: number; readonly length: number }> {
   const head = new Uint8Array(FIXED_BYTES);
-  await run.read(offset, head);
+  await window.read(offset, head);
   const view = viewOf(head);
   const extra = view.getUint32(36);
   const names = view.getUint16(12) + view.getUint16(14);
@@ -125,23 +150,62 @@ async function readEntry(run: CheckRun, offset: number): Promise<{ readonly byte
   const bytes = new Uint8Array(FIXED_BYTES + kept + names);
   bytes.set(head);
   viewOf(bytes).setUint32(36, kept);
-  await run.read(offset + FIXED_BYTES, bytes.subarray(FIXED_BYTES, FIXED_BYTES + kept));
-  await run.read(offset + FIXED_BYTES + extra, bytes.subarray(FIXED_BYTES + kept));
+  await window.read(offset + FIXED_BYTES, bytes.subarray(FIXED_BYTES, FIXED_BYTES + kept));
+  await window.read(offset + FIXED_BYTES + extra, bytes.subarray(FIXED_BYTES + kept));
   return { bytes, extra, length: FIXED_BYTES + extra + names };
+}
+
+/** A piece of the file in memory: most entries are short, and there may be many of them. */
+class Window {
+  readonly #bytes = new Uint8Array(WINDOW_BYTES);
+  #offset = -1;
+
+  constructor(private readonly run: CheckRun) {}
+
+  async read(offset: number, into: Uint8Array): Promise<void> {
+    if (into.length > WINDOW_BYTES) return this.run.read(offset, into);
+    const from = this.#offset;
+    if (from < 0 || offset < from || offset + into.length > from + WINDOW_BYTES) {
+      await this.run.read(offset, this.#bytes);
+      this.#offset = offset;
+    }
+    into.set(this.#bytes.subarray(offset - this.#offset, offset - this.#offset + into.length));
+  }
 }
 
 function decode(bytes: Uint8Array): Entry {
   const view = viewOf(bytes);
+  return { bytes, l1High: view.getUint32(0), l1Low: view.getUint32(4), l1Entries: view.getUint32(8) };
+}
+
+/** How messages call a snapshot. */
+function titleOf(bytes: Uint8Array): string {
+  const view = viewOf(bytes);
   const names = FIXED_BYTES + view.getUint32(36);
   const idEnd = names + view.getUint16(12);
-  return {
-    bytes,
-    id: text(bytes.subarray(names, idEnd)),
-    name: text(bytes.subarray(idEnd)),
-    l1High: view.getUint32(0),
-    l1Low: view.getUint32(4),
-    l1Entries: view.getUint32(8),
-  };
+  return `snapshot ${text(bytes.subarray(names, idEnd))} (${text(bytes.subarray(idEnd))})`;
+}
+
+/**
+ * The entry with an id and a name that end where they seem to: the one with its digits, the other before the zeroes that follow it, or
+ * that the next entry begins with.
+ */
+function shortened(bytes: Uint8Array, index: number): Uint8Array {
+  const names = FIXED_BYTES + viewOf(bytes).getUint32(36);
+  const idLength = viewOf(bytes).getUint16(12);
+  const told = text(bytes.subarray(names, names + MAX_TOLD_NAME));
+  const digits = /^\d*/.exec(told)?.[0].length ?? 0;
+  const ends = Math.min(idLength, digits);
+  const encoder = new TextEncoder();
+  const id = encoder.encode(ends > 0 ? told.slice(0, ends) : String(index + 1));
+  const name = encoder.encode(told.slice(ends));
+  const entry = new Uint8Array(names + id.length + name.length);
+  entry.set(bytes.subarray(0, names));
+  entry.set(id, names);
+  entry.set(name, names + id.length);
+  viewOf(entry).setUint16(12, id.length);
+  viewOf(entry).setUint16(14, name.length);
+  return entry;
 }
 
 /** The entry with the extra data that it lacks: what it says elsewhere about the state, and the disk's present size. */
