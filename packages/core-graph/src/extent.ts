@@ -30,9 +30,12 @@ export function zeroExtent(length: number, hostOffset = -1): Extent {
   return { length, data: false, zero: true, allocated: true, compressed: false, hostOffset };
 }
 
-/** A range that the image leaves to its backing file (zeroes where there is none). */
-export function unallocatedExtent(length: number): Extent {
-  return { length, data: false, zero: false, allocated: false, compressed: false, hostOffset: -1 };
+/**
+ * A range that the image leaves to its backing file (zeroes where there is none); `hostOffset` where space is reserved for
+ * it, else -1.
+ */
+export function unallocatedExtent(length: number, hostOffset = -1): Extent {
+  return { length, data: false, zero: false, allocated: false, compressed: false, hostOffset };
 }
 
 /** An extent with everything the same as before but its length, for example cut at a request's end. */

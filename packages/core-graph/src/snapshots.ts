@@ -30,6 +30,8 @@ export type NewSnapshot = Pick<SnapshotInfo, 'name' | 'dateSec' | 'dateNsec'> &
 export interface InternalSnapshots {
   /** In the order in which the image lists them. */
   readonly list: readonly SnapshotInfo[];
+  /** Whether none can be taken or applied, because of what the image is otherwise; absent: they can. */
+  readonly refused?: boolean;
   /** Keeps the present content. Throws with the image as it was where it can't. */
   create(request: NewSnapshot): Promise<SnapshotInfo>;
   /** Brings the content of a snapshot back, and the size of the disk with it. */

@@ -51,8 +51,7 @@ function scanTable(extent: Growing, l1Index: number): boolean {
     const unit = Math.floor(extent.at / unitSize);
     const max = Math.ceil(tableEnd / unitSize) - unit;
     scanRun(table, unit - l1Index * (l2Span / unitSize), max, image.geometry, image.corruption, scratch);
-    const hosted = scratch.kind === EntryKind.Data || scratch.kind === EntryKind.ZeroAllocated;
-    const host = hosted ? scratch.host + (extent.at % unitSize) : -1;
+    const host = scratch.hosted ? scratch.host + (extent.at % unitSize) : -1;
     if (!append(extent, scratch.kind, host, (unit + scratch.count) * unitSize)) return false;
   }
   return true;
@@ -62,11 +61,16 @@ function append(extent: Growing, kind: number, host: number, to: number): boolea
   if (extent.kind === -1) {
     extent.kind = kind;
     extent.host = host;
-  } else if (extent.kind !== kind || (host >= 0 && extent.host + (extent.at - extent.offset) !== host)) {
+  } else if (extent.kind !== kind || !continues(extent, host)) {
     return false;
   }
   extent.at = Math.min(to, extent.end);
   return true;
+}
+
+/** Whether what lies at `host`, or nowhere (-1), is the next of what the extent has so far. */
+function continues(extent: Growing, host: number): boolean {
+  return extent.host < 0 ? host < 0 : extent.host + (extent.at - extent.offset) === host;
 }
 
 function finish({ image, kind, host: place, at, offset }: Growing): Extent {
@@ -79,7 +83,7 @@ function finish({ image, kind, host: place, at, offset }: Growing): Extent {
     case EntryKind.Compressed:
       return compressedExtent(length);
     case EntryKind.Unallocated:
-      return unallocatedExtent(length);
+      return unallocatedExtent(length, host);
     default:
       return zeroExtent(length, host);
   }

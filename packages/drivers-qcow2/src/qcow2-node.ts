@@ -53,7 +53,7 @@ export class Qcow2Node implements DriverNode {
     // Encryption is by sectors; what is compressed is not encrypted.
     this.#plain = image.encryption === undefined;
     this.writeFlags = this.#plain ? WriteFlag.Compressed : 0;
-    this.limits = { ...NO_LIMITS, alignment: this.#plain ? 1 : 512, optimalTransfer: clusterSize, zeroAlignment: unitSize, discardAlignment: unitSize };
+    this.limits = { ...NO_LIMITS, alignment: this.#plain ? 1 : 512, optimalTransfer: clusterSize, zeroAlignment: unitSize, discardAlignment: clusterSize };
   }
 
   get size(): number {
@@ -117,7 +117,9 @@ export class Qcow2Node implements DriverNode {
   }
 
   async changeBackingFile(backing: RecordedBacking | undefined): Promise<void> {
-    const { header, file } = this.#image;
+    const { header, file, rawData } = this.#image;
+    // The data file is to hold all that the guest sees.
+    if (backing !== undefined && rawData) throw new BlockError('invalid-argument', 'Images with a raw external data file have no backing file');
     const others = header.current.extensions.filter(({ type }) => type !== ExtensionType.BackingFormat);
     const format = backing?.format;
     if (format !== undefined && format.length >= 16) {

@@ -21,8 +21,9 @@ export function scanSubclusters(table: Table, index: number, max: number, geomet
   let zeroes = view.getUint32(cluster * 16 + 8);
   let allocated = view.getUint32(cluster * 16 + 12);
   const kind = subclusterKind(high, low, zeroes, allocated, unit, geometry);
-  const hosted = kind === EntryKind.Data || kind === EntryKind.ZeroAllocated;
+  const hosted = kindOf(high, low, geometry) === EntryKind.Data;
   run.kind = kind;
+  run.hosted = hosted;
   run.copied = high >>> 31 === 1;
   run.host = hosted ? hostOf(high, low) + unit * unitSize : 0;
   if (kind === EntryKind.Compressed) {
@@ -46,12 +47,13 @@ export function scanSubclusters(table: Table, index: number, max: number, geomet
     allocated = view.getUint32(cluster * 16 + 12);
     // What is damaged ends the run, and is found by the next.
     if (subclusterKind(high, low, zeroes, allocated, 0, geometry) !== kind || (allocated & zeroes) !== 0) return;
+    const nextHosted = kindOf(high, low, geometry) === EntryKind.Data;
     if (!hosted) {
-      if (allocated !== 0 && kindOf(high, low, geometry) !== EntryKind.Data) return;
+      if (nextHosted || allocated !== 0) return;
       continue;
     }
     host += clusterSize;
-    if (kindOf(high, low, geometry) !== EntryKind.Data || hostOf(high, low) !== host || (high >>> 31 === 1) !== run.copied) return;
+    if (!nextHosted || hostOf(high, low) !== host || (high >>> 31 === 1) !== run.copied) return;
   }
 }
 

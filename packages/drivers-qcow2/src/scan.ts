@@ -12,9 +12,11 @@ export class ScannedRun {
   kind = 0;
   /** Units. */
   count = 0;
-  /** Host offset of the first unit, for `Data` and `ZeroAllocated`. */
+  /** There is a host cluster: for `Data`, `ZeroAllocated`, and subclusters that nothing was written to in a cluster that has one. */
+  hosted = false;
+  /** Host offset of the first unit, where there is one. */
   host = 0;
-  /** The clusters have one reference each; for `Data` and `ZeroAllocated`. */
+  /** The host clusters have one reference each. */
   copied = false;
 
   constructor(
@@ -45,12 +47,13 @@ export function scanRun(table: Table, index: number, max: number, geometry: Geom
   run.count = 1;
   run.host = 0;
   run.copied = high >>> 31 === 1;
+  run.hosted = kind === EntryKind.Data || kind === EntryKind.ZeroAllocated;
   if (kind === EntryKind.Compressed) {
     checkCompressed(table, index, geometry, corruption);
     return;
   }
   if (kind === EntryKind.Zero || kind === EntryKind.ZeroAllocated) checkZero(table, index, geometry, corruption);
-  const hosted = kind === EntryKind.Data || kind === EntryKind.ZeroAllocated;
+  const { hosted } = run;
   if (hosted) {
     run.host = hostOf(high, low);
     checkHost(run.host, table, index, geometry, corruption, run.forWriting && run.copied ? HOST_NAMES[kind] : undefined);

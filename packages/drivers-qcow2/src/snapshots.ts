@@ -39,6 +39,11 @@ export class Snapshots implements InternalSnapshots {
     return this.image.snapshots.snapshots.map(({ info }) => info);
   }
 
+  /** Data in an external file has its one place, which nothing counts: two states of the disk can't differ there. */
+  get refused(): boolean {
+    return this.image.geometry.external;
+  }
+
   async create(request: NewSnapshot): Promise<SnapshotInfo> {
     const { image } = this;
     this.#refuseExternal();
@@ -131,9 +136,8 @@ export class Snapshots implements InternalSnapshots {
     return { snapshot: this.image.snapshots.snapshots[index], index };
   }
 
-  /** Data in an external file has its one place, which nothing counts: two states of the disk can't differ there. */
   #refuseExternal(): void {
-    if (this.image.geometry.external) throw argumentError('Internal snapshots are not supported with an external data file', 'unsupported');
+    if (this.refused) throw argumentError('Internal snapshots are not supported with an external data file', 'unsupported');
   }
 
   /** Runs a change during which counts and marks do not agree, between two moments at which everything is written. */

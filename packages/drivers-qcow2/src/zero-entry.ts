@@ -89,8 +89,9 @@ function changeSubclusters(
   }
   const zeroes = table.view.getUint32(index * 16 + 8);
   const allocated = table.view.getUint32(index * 16 + 12);
-  // What nobody wrote to reads as zeroes without a mark, where nothing lies below.
-  const marked = wish === 'discard' && image.readsZero(offset) ? mask & allocated : mask;
+  // Where nothing lies below, what has no host cluster reads as zeroes without a mark.
+  const unmarked = wish === 'discard' && kind === EntryKind.Unallocated && image.readsZero(offset);
+  const marked = unmarked ? 0 : mask;
   const newZeroes = (zeroes | marked) >>> 0;
   const newAllocated = (allocated & ~mask) >>> 0;
   const owned = (high & COPIED) !== 0;

@@ -28,13 +28,16 @@ export async function zeroRange(image: Qcow2Image, offset: number, length: numbe
   if (end > last * unitSize) await zeroPart(image, last * unitSize, end - last * unitSize);
 }
 
-/** Gives back what whole units of the range take; they read as zeroes then, or keep their content. */
+/**
+ * Gives back what whole clusters of the range take; they read as zeroes then, or keep their content. Subclusters by themselves
+ * are no matter of discards, with the reference neither: their space would stay where it is.
+ */
 export function discardRange(image: Qcow2Image, offset: number, length: number): Completion {
-  const { unitSize } = image.geometry;
+  const { clusterSize, units } = image.geometry;
   const end = offset + length;
-  const first = Math.ceil(offset / unitSize);
-  const last = end >= image.size ? Math.ceil(end / unitSize) : Math.floor(end / unitSize);
-  return first >= last ? undefined : changeUnits(image, first, last, 'discard', 'request');
+  const first = Math.ceil(offset / clusterSize);
+  const last = end >= image.size ? Math.ceil(end / clusterSize) : Math.floor(end / clusterSize);
+  return first >= last ? undefined : changeUnits(image, first * units, last * units, 'discard', 'request');
 }
 
 /** Forgets clusters `[first, last)`. */

@@ -44,8 +44,15 @@ class Versions {
   }
 }
 
-/** Random requests; `flushed` hears of every flush that has ended. */
-async function load(node: BlockNode, versions: Versions, random: Prng, cluster: number, flushed: (promised: Promised) => void): Promise<void> {
+/** Random requests, with compressed ones among them unless there can be none; `flushed` hears of every flush that has ended. */
+async function load(
+  node: BlockNode,
+  versions: Versions,
+  random: Prng,
+  cluster: number,
+  flushed: (promised: Promised) => void,
+  compressed: boolean,
+): Promise<void> {
   const sectors = versions.history.length;
   for (let step = 0; step < 60; step++) {
     const kind = random.below(12);
@@ -67,7 +74,7 @@ async function load(node: BlockNode, versions: Versions, random: Prng, cluster: 
       const bytes = new Uint8Array(length);
       await done(node.read(offset, bytes, 0, length));
       for (let at = 0; at < count; at++) versions.set(first + at, 1, bytes[at * SECTOR]);
-    } else if (kind === 8) {
+    } else if (kind === 8 && compressed) {
       const per = cluster / SECTOR;
       const index = Math.floor(first / per);
       versions.set(index * per, per, value);
@@ -109,6 +116,11 @@ const cases = [
   { name: 'clusters of 4096', options: { cluster_size: 4096 }, cluster: 4096, size: 2 << 20 },
   { name: 'version 2', options: { cluster_size: 1024, compat: 'v2' }, cluster: 1024, size: 512 << 10 },
   { name: 'lazy refcounts', options: { cluster_size: 1024, lazy_refcounts: true }, cluster: 1024, size: 512 << 10 },
+  { name: 'extended L2 entries', options: { cluster_size: 16384, extended_l2: true }, cluster: 16384, size: 2 << 20 },
+  { name: 'extended L2 entries, preallocated, lazy refcounts', options: { cluster_size: 16384, extended_l2: true, preallocation: 'metadata', lazy_refcounts: true }, cluster: 16384, size: 1 << 20 },
+  { name: 'extended L2 entries over a backing file', options: { cluster_size: 16384, extended_l2: true, backing_file: 'base', backing_fmt: 'qcow2' }, cluster: 16384, size: 1 << 20 },
+  { name: 'an external data file', options: { cluster_size: 4096, data_file: 'memory:data' }, cluster: 4096, size: 1 << 20 },
+  { name: 'a raw external data file, extended L2 entries', options: { cluster_size: 16384, data_file: 'memory:data', data_file_raw: true, extended_l2: true }, cluster: 16384, size: 1 << 20 },
   { name: 'over a backing file', options: { cluster_size: 4096, backing_file: 'base', backing_fmt: 'qcow2' }, cluster: 4096, size: 1 << 20 },
 ];
 
@@ -126,22 +138,23 @@ describe.skipIf(oracle.skip)(oracle.title('power cuts'), () => {
     // By name for the reference, by object for us.
     const backing = withBase ? { backing: { driver: 'qcow2', file: bench.disks.get('base').definition } } : {};
     const disk = await bench.create(size, options);
+    const data = 'data_file' in options ? bench.disks.get('data') : undefined;
     const random = prng(size + cluster);
     const versions = new Versions(size / SECTOR, (sector) => (withBase ? 1 + (sector % 200) : 0));
-    const cuts = new PowerCuts(bench, disk, versions.kept([]), { open: backing });
+    const cuts = new PowerCuts(bench, disk, versions.kept([]), { open: backing, ...(data === undefined ? {} : { data }) });
     const flushed = (promised: Promised): void => {
       cuts.promise(promised);
     };
     for (let session = 0; session < 3; session++) {
       const node = await bench.open(disk, { ...open, ...backing });
-      await load(node, versions, random, cluster, flushed);
+      await load(node, versions, random, cluster, flushed, data === undefined);
       const newest = versions.newest();
       await bench.graph.release(node);
       flushed(versions.kept(newest));
     }
     await cuts.prove({ seed: size, most: 60, folder: dir, sample: 8 });
     // Every disk can be gone on with.
-    const goOn = (node: BlockNode): Promise<void> => load(node, new Versions(size / SECTOR, () => 0), random, cluster, () => undefined);
+    const goOn = (node: BlockNode): Promise<void> => load(node, new Versions(size / SECTOR, () => 0), random, cluster, () => undefined, data === undefined);
     await cuts.prove({ seed: size + 1, most: 15, folder: dir, sample: 5, goOn });
   });
 });
@@ -151,6 +164,7 @@ describe.skipIf(oracle.skip)(oracle.title('power cuts under several guests on a 
     { name: 'plain', options: { cluster_size: 1024 } },
     { name: '8-bit refcounts and tiny caches', options: { cluster_size: 512, refcount_bits: 8 }, open: { 'cache-size': 1024 } },
     { name: 'large clusters', options: { cluster_size: 16384 } },
+    { name: 'extended L2 entries', options: { cluster_size: 16384, extended_l2: true } },
   ])('$name', async ({ options, open }) => {
     using dir = tempDir();
     const bench = new Bench();

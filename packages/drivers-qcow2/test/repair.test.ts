@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { BlockNode, CheckResult, Repair } from '@blk/core-graph';
 import { expectSameBytes, MemoryDisk, prng, recorder } from '@blk/driver-conformance';
-import { qemuImg, qemuIo, skipUnless, tempDir } from '@blk/oracle';
+import { qemuImg, qemuIo, skipUnless, tempDir, type TempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
 import { playHistory } from './history.js';
 import { holds, PowerCuts } from './power-cuts.js';
@@ -25,7 +25,7 @@ async function amend(node: BlockNode, options: Record<string, unknown>): Promise
 async function filled(bench: Bench, options: Record<string, unknown>, size: number, seed: number): Promise<{ disk: MemoryDisk; model: Uint8Array }> {
   const disk = await bench.create(size, options);
   const model = new Uint8Array(size);
-  await playHistory(bench, disk, model, { seed, steps: 40, clusterSize: Number(options['cluster_size']) });
+  await playHistory(bench, disk, model, { seed, steps: 40, clusterSize: Number(options['cluster_size']), compressed: !('data_file' in options) });
   return { disk, model };
 }
 
@@ -79,10 +79,11 @@ describe.skipIf(oracle.skip)(oracle.title('power cuts during'), () => {
     { name: 'leaks', change: (count: number, cluster: number) => (cluster % 5 === 0 ? count + 1 : count) },
     { name: 'lost counts', change: () => 0 },
     { name: 'counts of every kind', change: (count: number, cluster: number) => [count, 0, 1, 3][cluster % 4] },
-  ])('repair of $name', async ({ change }) => {
+    { name: 'counts below extended L2 entries', change: (count: number, cluster: number) => [count, 0, 3][cluster % 3], options: { cluster_size: 16384, extended_l2: true } },
+  ])('repair of $name', async ({ change, options = { cluster_size: 1024 } }) => {
     using dir = tempDir();
     const bench = new Bench();
-    const { disk, model } = await filled(bench, { cluster_size: 1024 }, 512 << 10, 3);
+    const { disk, model } = await filled(bench, options, 512 << 10, 3);
     const damaged = changeCounts(disk, change);
     const before = await check(bench, damaged, 'none');
     const recording = recorder(damaged);
@@ -110,42 +111,57 @@ describe.skipIf(oracle.skip)(oracle.title('power cuts during'), () => {
     { name: 'to version 3', options: { cluster_size: 1024, compat: 'v2' }, change: { compat: '1.1', lazy_refcounts: true } },
     { name: 'to narrow refcounts', options: { cluster_size: 1024 }, change: { refcount_bits: 8 } },
     { name: 'to wide refcounts', options: { cluster_size: 512, refcount_bits: 8 }, change: { refcount_bits: 64, lazy_refcounts: true } },
+    { name: 'to narrow refcounts, extended L2 entries', options: { cluster_size: 16384, extended_l2: true }, change: { refcount_bits: 8, lazy_refcounts: true } },
+    { name: 'of a data file', options: { cluster_size: 4096, data_file: 'memory:data', data_file_raw: true }, change: { data_file: 'memory:other', data_file_raw: false, refcount_bits: 32 } },
     { name: 'away from lazy refcounts', options: { cluster_size: 1024, lazy_refcounts: true }, change: { lazy_refcounts: false } },
   ])('amendment $name', async ({ options, change }) => {
     using dir = tempDir();
     const bench = new Bench();
     const { disk, model } = await filled(bench, options, 512 << 10, 6);
-    const cuts = new PowerCuts(bench, disk, holds(model));
+    const data = 'data_file' in options ? bench.disks.get('data') : undefined;
+    if (data !== undefined) bench.disks.put('other', data);
+    const cuts = new PowerCuts(bench, disk, holds(model), data === undefined ? {} : { data });
     const node = await bench.open(disk);
     await amend(node, change);
     await bench.graph.release(node);
     await cuts.prove({ seed: 8, most: 60, folder: dir, sample: 8 });
-    await playHistory(bench, disk, model, { seed: 9, steps: 30, clusterSize: options.cluster_size });
-    save(disk, dir.file('image'));
-    await checkImage(dir.file('image'));
-    await compareWith(dir.file('image'), model);
+    await playHistory(bench, disk, model, { seed: 9, steps: 30, clusterSize: options.cluster_size, compressed: data === undefined });
+    await whole(dir, disk, model, data);
   });
 
-  test('shrinking, which gives back tables and the end of the file', async () => {
+  test.each([
+    { name: 'plain', options: { cluster_size: 512 } },
+    { name: 'extended L2 entries', options: { cluster_size: 16384, extended_l2: true } },
+    { name: 'a raw data file', options: { cluster_size: 512, data_file: 'memory:data', data_file_raw: true } },
+  ])('shrinking, which gives back tables and the end of the file: $name', async ({ options }) => {
     using dir = tempDir();
     const bench = new Bench();
-    const disk = await bench.create(1 << 20, { cluster_size: 512 });
+    const disk = await bench.create(1 << 20, options);
+    const data = 'data_file' in options ? bench.disks.get('data') : undefined;
     const node = await bench.open(disk);
     const model = prng(10).bytes(1 << 20);
     await write(node, 0, model);
     await done(node.flush());
     const long = disk.toBytes().length;
-    const cuts = new PowerCuts(bench, disk, holds(model));
+    const cuts = new PowerCuts(bench, disk, holds(model), data === undefined ? {} : { data });
     const kept = model.slice(0, 100 << 10);
     await cuts.during(holds(model), beginsWith(kept), () => node.truncate(kept.length, { preallocation: 'off', shrink: true }));
     await bench.graph.release(node);
     await cuts.prove({ seed: 11, most: 60, folder: dir, sample: 8 });
-    expect(disk.toBytes().length).toBeLessThan(long / 2);
-    save(disk, dir.file('image'));
-    await checkImage(dir.file('image'));
-    await compareWith(dir.file('image'), kept);
+    if (data === undefined) expect(disk.toBytes().length).toBeLessThan(long / 2);
+    else expectSameBytes(data.toBytes(), kept);
+    await whole(dir, disk, kept, data);
   });
 });
+
+/** The reference finds nothing wrong, and reads these bytes. */
+async function whole(dir: TempDir, disk: MemoryDisk, bytes: Uint8Array, data: MemoryDisk | undefined): Promise<void> {
+  const [file, dataFile] = [dir.file('image'), data === undefined ? undefined : dir.file('data')];
+  save(disk, file);
+  if (data !== undefined && dataFile !== undefined) save(data, dataFile);
+  await checkImage(file, false, dataFile);
+  await compareWith(file, bytes, dataFile);
+}
 
 /** The disk begins with these bytes; a crash while it is cut off may leave it longer. */
 function beginsWith(bytes: Uint8Array): (node: BlockNode) => Promise<void> {

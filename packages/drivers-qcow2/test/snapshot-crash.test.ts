@@ -44,6 +44,7 @@ describe.skipIf(oracle.skip)(oracle.title('power cuts around snapshots'), () => 
     { name: 'clusters of 512', options: { cluster_size: 512 } },
     { name: 'clusters of 4096, 8-bit refcounts', options: { cluster_size: 4096, refcount_bits: 8 } },
     { name: 'clusters of 1024, lazy refcounts', options: { cluster_size: 1024, lazy_refcounts: true } },
+    { name: 'extended L2 entries', options: { cluster_size: 16384, extended_l2: true } },
     { name: 'clusters of 1024, version 2', options: { cluster_size: 1024, compat: 'v2' } },
   ])('$name', async ({ options }) => {
     using dir = tempDir();

@@ -64,6 +64,7 @@ const ACTIONS: Readonly<Record<SnapshotAction, (node: BlockNode, name: string) =
     const { snapshots } = node.driver;
     if (snapshots === undefined) throw new BlockError('unsupported', 'Block driver does not support snapshots');
     if (node.bitmaps.size > 0) throw new BlockError('busy', 'Device has active dirty bitmaps');
+    if (snapshots.refused === true) throw new BlockError('unsupported', `Failed to load snapshot: ${strerror('ENOTSUP')}`);
     const found = findByIdOrName(snapshots.list, name);
     if (found === undefined) throw new BlockError('not-found', 'Failed to load snapshot: No such file or directory');
     await applySnapshot(node, found.id);

@@ -114,7 +114,10 @@ export function humanCheck(found: ImageCheck): string {
 }
 
 function percent(part: number, whole: number): string {
-  return ((part * 100) / whole).toFixed(2);
+  const value = (part * 100) / whole;
+  // The reference rounds what lies in the middle to the even digit; only odd multiples of 1/8 lie exactly there.
+  const middle = Math.abs((value * 8) % 2) === 1;
+  return (middle && Math.floor(value * 100) % 2 === 0 ? Math.floor(value * 100) / 100 : value).toFixed(2);
 }
 
 /** The order in which the reference tool prints the members. */
