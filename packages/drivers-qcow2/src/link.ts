@@ -67,15 +67,14 @@ function giveUp(image: Qcow2Image, host: number, cause: FreeCause): void {
 
 /**
  * Lets `count` entries from `index` refer to host clusters from `host` on, which have one reference each. `zero`: they are to
- * read as zeroes whatever they hold. Of extended entries no subcluster counts as allocated thereby.
+ * read as zeroes whatever they hold. Of extended entries no subcluster counts as allocated thereby: what lies below stays in sight.
  */
 export function linkClusters(image: Qcow2Image, table: Table, index: number, count: number, host: number, zero = false): void {
   const { clusterSize, extended } = image.geometry;
   const mark = zero && !extended ? ZERO : 0;
-  const zeroes = zero && extended ? ALL_UNITS : 0;
   for (let at = 0; at < count; at++) {
     const here = host + at * clusterSize;
-    setEntry(image, table, index + at, (COPIED | Math.floor(here / HIGH)) >>> 0, (here | mark) >>> 0, 'other', zeroes);
+    setEntry(image, table, index + at, (COPIED | Math.floor(here / HIGH)) >>> 0, (here | mark) >>> 0);
   }
   image.flusher.linked();
 }

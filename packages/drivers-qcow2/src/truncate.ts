@@ -49,9 +49,12 @@ async function growTo(image: Qcow2Image, size: number, options: TruncateOptions)
 }
 
 /** The data file is at least as long as the disk, and what the disk gains of it is zero. */
-async function growData({ data, size: oldSize }: Qcow2Image, size: number, { preallocation: mode, work }: TruncateOptions): Promise<void> {
+async function growData({ data, size: oldSize, geometry, encryption }: Qcow2Image, size: number, { preallocation: mode, work }: TruncateOptions): Promise<void> {
+  const { clusterSize } = geometry;
+  // The rest of the last cluster is zero already, which is something else where it is encrypted.
+  const from = encryption === undefined ? oldSize : Math.ceil(oldSize / clusterSize) * clusterSize;
   const stale = Math.min(data.size, size);
-  if (stale > oldSize) await data.writeZeroes(oldSize, stale - oldSize, WriteFlag.MayUnmap);
+  if (stale > from) await data.writeZeroes(from, stale - from, WriteFlag.MayUnmap);
   if (data.size < size) await data.node.truncate(size, { preallocation: mode === 'metadata' ? 'off' : mode, work: { signal: work?.signal } });
 }
 
