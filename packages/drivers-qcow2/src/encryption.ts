@@ -39,9 +39,6 @@ export function parseEncryption(method: number, extensions: readonly Extension[]
     return name;
   }
   if (name !== 'luks') throw qcow2Error({ what: 'extension', text: 'CRYPTO header extension only expected with LUKS encryption method' });
-  if (data.length !== 16) {
-    throw qcow2Error({ what: 'extension', text: `CRYPTO header extension size ${data.length}, but expected size 16` });
-  }
   const offset = viewOf(data).getBigUint64(0);
   if (offset % BigInt(clusterSize) !== 0n) {
     throw qcow2Error({ what: 'extension', text: `Encryption header offset '${offset}' is not a multiple of cluster size '${clusterSize}'` });

@@ -38,10 +38,11 @@ export function parseExtensions(bytes: Uint8Array, from: number, to: number): Ex
     at += 8;
     if (length > end - at) throw qcow2Error({ what: 'extension-long' });
     if (type === ExtensionType.End) break;
-    found.push({ type, data: bytes.slice(at, at + length) });
+    const extension = { type, data: bytes.slice(at, at + length) };
+    checkKnown(extension);
+    found.push(extension);
     at += Math.ceil(length / 8) * 8;
   }
-  for (const extension of found) checkKnown(extension);
   return found;
 }
 
@@ -114,5 +115,8 @@ function checkKnown({ type, data }: Extension): void {
   }
   if (type === ExtensionType.Bitmaps && data.length !== 24) {
     throw qcow2Error({ what: 'extension', text: 'bitmaps_ext: Invalid extension length' });
+  }
+  if (type === ExtensionType.Encryption && data.length !== 16) {
+    throw qcow2Error({ what: 'extension', text: `CRYPTO header extension size ${data.length}, but expected size 16` });
   }
 }
