@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { BlockError, BufferPool } from '@blk/core-graph';
 import { describe, expect, it } from 'vitest';
-import { Chunk, Command, encodeOption, NbdServer, nbdUri, Option, OptionReply, type Connection } from '../src/index.js';
+import { Chunk, Command, encodeOption, NbdClient, NbdServer, nbdUri, Option, OptionReply, type Connection } from '../src/index.js';
 import { infoRequest, requestBytes, TestClient } from './client.js';
 import { MemorySource } from './source.js';
 import { gate, pattern, same, serveMemory, type TestServer } from './support.js';
@@ -241,6 +241,14 @@ describe('the end', () => {
 });
 
 describe('listening', () => {
+  it('refuses a path that the system would cut short, as connecting does', async () => {
+    const server = new NbdServer();
+    const path = `/tmp/${'x'.repeat(200)}`;
+    await expect(server.listen({ path })).rejects.toThrow('is too long');
+    await expect(NbdClient.connect({ path })).rejects.toThrow('is too long');
+    await server.close();
+  });
+
   it('listens on TCP, with a URI', async () => {
     const server = new NbdServer();
     const source = new MemorySource(4096);

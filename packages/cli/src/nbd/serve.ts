@@ -85,6 +85,8 @@ async function listen(server: NbdServer, target: ListenTarget): Promise<void> {
     await server.listen(target);
   } catch (error) {
     if (!(error instanceof BlockError)) throw error;
+    // Refused before the system was asked.
+    if (error.kind === 'invalid-argument') throw new CommandLineError(error.message);
     const what = 'path' in target ? ` to ${target.path}` : '';
     // The original tries one address only, but says it like this.
     const verb = error.errno === 'EADDRINUSE' && !('path' in target) ? 'find an available port' : `bind socket${what}`;

@@ -5,6 +5,7 @@
 import { connect, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { BlockError, messageOf, systemError } from '@blk/core-graph';
+import { checkSocketPath } from '../codec/socket-path.js';
 import { NBD_PORT, type NbdAddress } from '../codec/uri.js';
 import { readByEvents, type Receiver } from '../server/adopt.js';
 import { secure, type ClientTls } from './tls.js';
@@ -34,6 +35,7 @@ export class Channel implements Receiver {
 
   /** Connects. Throws `Failed to connect to 'address': …`, also where `signal` aborts. */
   static async open(address: NbdAddress, signal?: AbortSignal): Promise<Channel> {
+    if (address.path !== undefined) checkSocketPath(address.path);
     const channel = new Channel(address);
     const { path, host = 'localhost', port = NBD_PORT } = address;
     const onread = {

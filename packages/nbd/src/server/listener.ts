@@ -4,6 +4,7 @@ import { lstat, unlink } from 'node:fs/promises';
 import { connect, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { systemError } from '@blk/core-graph';
+import { checkSocketPath } from '../codec/socket-path.js';
 import { NBD_PORT } from '../codec/uri.js';
 
 /** Where to listen: a unix socket, a TCP port (10809 unless given; 0: any), or a descriptor that listens already. */
@@ -20,6 +21,7 @@ export class Listener {
 
   /** Throws where the address is taken or not allowed. A unix socket that nobody listens on any more is replaced. */
   static async open(target: ListenTarget, accept: (socket: Socket) => void): Promise<Listener> {
+    if ('path' in target) checkSocketPath(target.path);
     try {
       return await Listener.#open(target, accept);
     } catch (error) {
