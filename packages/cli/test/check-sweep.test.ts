@@ -62,6 +62,10 @@ const KNOWN: readonly { readonly damage: RegExp; readonly verdict: RegExp }[] = 
   // It loses snapshots of images with bitmaps, and so what is wrong with them.
   { damage: /^bitmaps, header: snapshots = /, verdict: /the reference (ends )?with 0/ },
   { damage: /^bitmaps, header: size = one less$/, verdict: /reads '' otherwise/ },
+  // Of the last sector it takes nothing where it is not whole.
+  { damage: /^bitmaps, header: size = 1$/, verdict: /Could not read bitmap/ },
+  // It ends a name at its first zero byte.
+  { damage: /snapshot 0: name length = half$/, verdict: /can't read 'one'/ },
   { damage: /L2 entry of .* = at (bitmap directory|refcount block)$/, verdict: /reads '' otherwise/ },
   { damage: /L1 entry \d+ = at L1$/, verdict: /reads '.*' otherwise than before/ },
   { damage: /snapshot \d: L1 offset = bit 63$/, verdict: /ends with 2, then the reference finds 1/ },
