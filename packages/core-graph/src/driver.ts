@@ -264,9 +264,13 @@ export interface BlockDriver<Options = Record<string, unknown>, CreateOptions = 
   create?(file: Edge, options: CreateOptions & { size: number }, context: CreateContext): Promise<void>;
   /**
    * Formats: how large a new image gets. Throws where the options do not fit, and kind `unsupported` where there is nothing
-   * to tell. `data` gives the ranges that hold data, in order; without it the disk is empty.
+   * to tell. `data` gives the ranges that hold data, in order; without it the disk is empty. `secret` finds the secrets that options name.
    */
-  measure?(options: CreateOptions & { size: number }, data?: AsyncIterable<DataRange>): Promise<MeasuredSize>;
+  measure?(
+    options: CreateOptions & { size: number },
+    data: AsyncIterable<DataRange> | undefined,
+    secret: SecretLookup,
+  ): Promise<MeasuredSize>;
 
   /**
    * Formats: a new image with a content, front to back, and how long it is. Throws kind `unsupported` where the options do not

@@ -32,6 +32,13 @@ export const luks = defineDriver<LuksOptions, LuksCreateOptions>({
     return openContainer(file, options['key-secret'], context);
   },
 
+  amendOptions: {
+    'iter-time': { type: { type: 'uint' }, help: 'Time to spend in PBKDF in milliseconds' },
+    keyslot: { type: { type: 'uint' }, help: 'Select a single keyslot to modify explicitly' },
+    'new-secret': { type: { type: 'string' }, help: 'New secret to set in the matching keyslots. Empty string to erase' },
+    'old-secret': { type: { type: 'string' }, help: 'Select all keyslots that match this password' },
+    state: { type: { type: 'string' }, help: 'Select new state of affected keyslots (active/inactive)' },
+  },
   createOptions: {
     'cipher-alg': { type: { type: 'string' }, help: 'Name of encryption cipher algorithm' },
     'cipher-mode': { type: { type: 'string' }, help: 'Name of encryption cipher mode' },
@@ -42,10 +49,9 @@ export const luks = defineDriver<LuksOptions, LuksCreateOptions>({
     'key-secret': { type: { type: 'string' }, help: 'ID of the secret that provides the keyslot passphrase' },
   },
 
-  async measure(options) {
-    secretOf(options);
-    const { containerBytes } = await import('./create.js');
-    const bytes = containerBytes(options);
+  async measure(options, _data, lookup) {
+    const { measureContainer } = await import('./create.js');
+    const bytes = await measureContainer(secretOf(options), options, lookup);
     return { required: bytes, fullyAllocated: bytes };
   },
 

@@ -1,6 +1,6 @@
 /** One open container: every verb goes to the file behind the header, through the cipher. */
 import {
-  BlockError, MAX_SIZE, NO_LIMITS, WriteFlag, type Completion, type DriverImageInfo, type DriverNode, type Edge, type NodeLimits,
+  BlockError, MAX_SIZE, NO_LIMITS, WriteFlag, type AmendContext, type Completion, type DriverImageInfo, type DriverNode, type Edge, type NodeLimits,
   type OpenContext, type TruncateOptions,
 } from '@blk/core-graph';
 import { amendLuks, CIPHER_SECTOR, luksInfo, readSectors, writeSectors, type LuksAmendOptions, type LuksVolume, type SectorCipher } from '@blk/crypto';
@@ -66,13 +66,11 @@ export class LuksNode implements DriverNode {
     return { encrypted: true, specific: { type: 'luks', data: luksInfo(this.volume.header) } };
   }
 
-  /**
-   * Fills or erases key slots (`amend`). Throws, with nothing changed, where the wish is wrong; `force` allows what can make the
-   * container unreadable for good.
-   */
-  async amendKeys(options: LuksAmendOptions, { force }: { readonly force: boolean }): Promise<void> {
+  /** Fills or erases key slots; `force` allows what can make the container unreadable for good. */
+  async amend(options: Readonly<Record<string, unknown>>, { force, progress }: AmendContext): Promise<void> {
     const { host, secret } = this.context;
-    await amendLuks(this.volume, this.#opened().key, options, {
+    progress?.(0, 1);
+    await amendLuks(this.volume, this.#opened().key, options as LuksAmendOptions, {
       force,
       secret,
       random: (into) => {
@@ -80,6 +78,7 @@ export class LuksNode implements DriverNode {
       },
       now: () => host.now(),
     });
+    progress?.(1, 1);
   }
 
   async close(): Promise<void> {}

@@ -6,11 +6,7 @@ import { qemuImg, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
 import { Bench, load, OBJECTS, readAll, save, theirIo, theirs } from './support.js';
 
-interface WithKeys {
-  amendKeys(options: LuksAmendOptions, how: { readonly force: boolean }): Promise<void>;
-}
-const amend = (node: BlockNode, options: LuksAmendOptions, force = false): Promise<void> =>
-  (node.driver as unknown as WithKeys).amendKeys(options, { force });
+const amend = async (node: BlockNode, options: LuksAmendOptions, force = false): Promise<void> => node.driver.amend?.({ ...options }, { force });
 
 describe('passphrases', () => {
   test('a wrong one, none, one that is not there, one that is no text', async () => {

@@ -1,7 +1,7 @@
 /** Encryption of new images: the options that ask for it, and the room that its header takes. */
-import { WriteFlag, type CreateContext, type Edge } from '@blk/core-graph';
+import { WriteFlag, type CreateContext, type Edge, type SecretLookup } from '@blk/core-graph';
 import type { CipherOptions } from '@blk/crypto';
-import type { Encryption, EncryptionHeader, EncryptionMethod } from './encryption.js';
+import { noSecret, type Encryption, type EncryptionHeader, type EncryptionMethod } from './encryption.js';
 import { argumentError } from './errors.js';
 import { ExtensionType, type Extension } from './extensions.js';
 import { putU64, viewOf } from './format.js';
@@ -35,16 +35,14 @@ const CIPHER_OPTIONS = ['cipher-alg', 'cipher-mode', 'ivgen-alg', 'ivgen-hash-al
 /** Throws where the options do not fit, or the passphrase is not there. */
 export async function planEncryption(options: EncryptionWishes, context: CreateContext): Promise<EncryptionPlan> {
   const { encryption, 'encrypt.format': format, 'encrypt.key-secret': secret } = options;
-  const cipher = Object.fromEntries(
-    CIPHER_OPTIONS.flatMap((name) => (options[`encrypt.${name}`] === undefined ? [] : [[name, options[`encrypt.${name}`]]])),
-  ) as CipherOptions;
+  const cipher = cipherOptions(options);
   if (encryption === true && format !== undefined) {
     throw argumentError("'encrypt.format' and its alias 'encryption' can't be used at the same time");
   }
   const method = format ?? (encryption === true ? 'aes' : 'none');
-  if (method === 'none') {
+  if (format === undefined && method === 'none') {
     if (secret === undefined && Object.keys(cipher).length === 0) return NO_ENCRYPTION;
-    throw argumentError(format === undefined ? "Parameter 'encrypt.format' is missing" : "Parameter 'format' does not accept value 'none'");
+    throw argumentError("Parameter 'encrypt.format' is missing");
   }
   if (method !== 'aes' && method !== 'luks') throw argumentError(`Parameter 'format' does not accept value '${method}'`);
   const { luksPayloadOffset, passphrase } = await import('@blk/crypto');
@@ -52,9 +50,26 @@ export async function planEncryption(options: EncryptionWishes, context: CreateC
     for (const name of Object.keys(cipher)) throw argumentError(`Parameter 'encrypt.${name}' is unexpected`);
   }
   const headerBytes = method === 'luks' ? luksPayloadOffset(cipher) : 0;
-  if (secret === undefined) throw argumentError("Parameter 'encrypt.key-secret' is required for cipher");
+  if (secret === undefined) throw noSecret();
   await passphrase(context.secret, secret);
   return { method, secret, cipher, headerBytes };
+}
+
+/** Bytes of the header that a new image gets. Throws where the options do not fit, or the passphrase is not there. */
+export async function measureEncryption(options: EncryptionWishes, lookup: SecretLookup): Promise<number> {
+  if (options['encrypt.format'] !== 'luks') return 0;
+  const { luksPayloadOffset, passphrase } = await import('@blk/crypto');
+  const secret = options['encrypt.key-secret'];
+  const bytes = luksPayloadOffset(cipherOptions(options));
+  if (secret === undefined) throw noSecret();
+  await passphrase(lookup, secret);
+  return bytes;
+}
+
+function cipherOptions(options: EncryptionWishes): CipherOptions {
+  return Object.fromEntries(
+    CIPHER_OPTIONS.flatMap((name) => (options[`encrypt.${name}`] === undefined ? [] : [[name, options[`encrypt.${name}`]]])),
+  );
 }
 
 /** The header extension that names the place. */

@@ -3,7 +3,7 @@
  * encrypted (the specification's section "Data encryption").
  */
 import { BlockError, type BufferPool, type Completion, type Edge } from '@blk/core-graph';
-import type { KeyTools, LuksAmendOptions } from '@blk/crypto';
+import type { LuksAmendOptions } from '@blk/crypto';
 import { argumentError, qcow2Error } from './errors.js';
 import { dataOf, ExtensionType, type Extension } from './extensions.js';
 import { u64, viewOf } from './format.js';
@@ -25,8 +25,8 @@ export interface Encryption {
   /** Fills `buffer[start, start + length)` with what lies at `host` in `data` and at `guest` on the disk. */
   read(data: Edge, host: number, guest: number, buffer: Uint8Array, start: number, length: number): Completion;
   write(data: Edge, host: number, guest: number, buffer: Uint8Array, start: number, length: number, pool: BufferPool): Completion;
-  /** Fills or erases key slots. */
-  amend(options: LuksAmendOptions, tools: KeyTools & { readonly force: boolean }): Promise<void>;
+  /** Fills or erases key slots. Absent: there are none, or no key was given. */
+  amend?(options: LuksAmendOptions, force: boolean): Promise<void>;
 }
 
 /** The encryption that method and extensions of a header name; checked. */
@@ -82,10 +82,14 @@ export function checkEncryptFormat(method: EncryptionMethod, format: string | un
   );
 }
 
+export function noSecret(): BlockError {
+  return argumentError("Parameter 'encrypt.key-secret' is required for cipher");
+}
+
 /** An encrypted image that was opened for its metadata alone: data is neither read nor written. */
 export function lockedEncryption(info: Record<string, unknown>): Encryption {
   const refuse = (): never => {
     throw new BlockError('permission', 'The image is encrypted and was opened without a key', { driver: 'qcow2', reason: 'qcow2/locked' });
   };
-  return { info: () => info, read: refuse, write: refuse, amend: async () => refuse() };
+  return { info: () => info, read: refuse, write: refuse };
 }

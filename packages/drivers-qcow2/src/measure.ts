@@ -1,5 +1,6 @@
 /** How large a new image gets: its clusters counted, metadata included, without making one. */
-import type { DataRange, MeasuredSize } from '@blk/core-graph';
+import type { DataRange, MeasuredSize, SecretLookup } from '@blk/core-graph';
+import { measureEncryption } from './create-encryption.js';
 import type { CreateOptions } from './create.js';
 import { argumentError } from './errors.js';
 import { MAX_CLUSTER_BITS, MAX_L1_BYTES, MIN_CLUSTER_BITS } from './format.js';
@@ -17,14 +18,19 @@ interface Layout {
 }
 
 /** Bytes of the file with the content that `data` tells, and when full; as the reference tools count them. */
-export async function measureQcow2(options: CreateOptions & { size: number }, data?: AsyncIterable<DataRange>): Promise<MeasuredSize> {
+export async function measureQcow2(
+  options: CreateOptions & { size: number },
+  data: AsyncIterable<DataRange> | undefined,
+  secret: SecretLookup,
+): Promise<MeasuredSize> {
   const layout = layoutOf(options);
   const { clusterSize } = layout;
   const preallocation = options.preallocation ?? 'off';
   if (!['off', 'metadata', 'falloc', 'full'].includes(preallocation)) throw argumentError(`invalid parameter value: ${String(preallocation)}`);
   const size = Math.ceil(options.size / SECTOR) * SECTOR;
   const disk = Math.ceil(size / clusterSize) * clusterSize;
-  const metadata = metadataBytes(layout, disk);
+  const keys = Math.ceil((await measureEncryption(options, secret)) / clusterSize) * clusterSize;
+  const metadata = metadataBytes(layout, disk) + keys;
   const full = preallocation === 'falloc' || preallocation === 'full';
   // What a backing file will hold is not known: all of the disk may differ from it.
   const wholeDisk = full || (data !== undefined && typeof options.backing_file === 'string' && options.backing_file !== '');

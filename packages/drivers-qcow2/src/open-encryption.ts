@@ -2,12 +2,12 @@
 import type { CreateContext, Edge, OpenContext } from '@blk/core-graph';
 import {
   amendLuks, CIPHER_SECTOR, createLuks, headerStore, legacyAes, luksInfo, LuksVolume, passphrase, readSectors, SectorCipher, writeSectors,
-  type CipherOptions,
+  type CipherOptions, type KeyTools,
 } from '@blk/crypto';
-import { lockedEncryption, type EncryptionHeader, type Encryption, type EncryptionMethod } from './encryption.js';
-import { argumentError, qcow2Error } from './errors.js';
+import { lockedEncryption, noSecret, type EncryptionHeader, type Encryption, type EncryptionMethod } from './encryption.js';
+import { qcow2Error } from './errors.js';
 
-export type EncryptionContext = Pick<OpenContext, 'noIo' | 'policy' | 'secret'>;
+export type EncryptionContext = Pick<OpenContext, 'noIo' | 'policy' | 'secret' | 'host'>;
 
 /**
  * Opens the encryption of an image with the passphrase behind `secret`. Where only metadata will be asked for, no passphrase is needed.
@@ -27,8 +27,8 @@ export async function openEncryption(
   const words = await passphrase(context.secret, secret);
   if (volume === undefined) return unlocked(legacyAes(words), method, info);
   const key = await volume.unlock(words, context.policy.maxKeyIterations);
-  return unlocked(new SectorCipher(volume.header.cipher, key), method, info, (options, { force, ...tools }) =>
-    amendLuks(volume, key, options, { ...tools, force, secret: context.secret }),
+  return unlocked(new SectorCipher(volume.header.cipher, key), method, info, (options, force) =>
+    amendLuks(volume, key, options, { ...toolsOf(context), force, secret: context.secret }),
   );
 }
 
@@ -42,13 +42,7 @@ export async function makeLuks(
 ): Promise<Encryption> {
   if (secret === undefined) throw noSecret();
   const words = await passphrase(context.secret, secret);
-  const { host } = context;
-  const { volume, key } = await createLuks(headerStore(file, place.offset, place.length), options, words, {
-    random: (into) => {
-      host.random(into);
-    },
-    now: () => host.now(),
-  });
+  const { volume, key } = await createLuks(headerStore(file, place.offset, place.length), options, words, toolsOf(context));
   return unlocked(new SectorCipher(volume.header.cipher, key), 'luks', () => luksInfo(volume.header, 'luks'));
 }
 
@@ -76,10 +70,15 @@ function unlocked(cipher: SectorCipher, method: EncryptionMethod, info: Encrypti
       readSectors(data, host, cipher, (byHost ? host : guest) / CIPHER_SECTOR, buffer, start, length),
     write: (data, host, guest, buffer, start, length, pool) =>
       writeSectors(data, host, cipher, (byHost ? host : guest) / CIPHER_SECTOR, buffer, start, length, pool),
-    amend: amend ?? (async () => Promise.reject(argumentError('Only LUKS encryption options can be amended for qcow2 with encrypt option', 'unsupported'))),
+    ...(amend === undefined ? {} : { amend }),
   };
 }
 
-function noSecret(): Error {
-  return argumentError("Parameter 'encrypt.key-secret' is required for cipher");
+function toolsOf({ host }: Pick<OpenContext, 'host'>): KeyTools {
+  return {
+    random: (into) => {
+      host.random(into);
+    },
+    now: () => host.now(),
+  };
 }

@@ -8,6 +8,7 @@ import { Bench, done, readAll, save } from './support.js';
 
 const oracle = skipUnless('qemu-img');
 const SECTOR = 512;
+const KEY = { 'encrypt.key-secret': 'sec0' };
 
 /** What each sector was set to, one after the other. */
 class Versions {
@@ -121,11 +122,20 @@ const cases = [
   { name: 'extended L2 entries over a backing file', options: { cluster_size: 16384, extended_l2: true, backing_file: 'base', backing_fmt: 'qcow2' }, cluster: 16384, size: 1 << 20 },
   { name: 'an external data file', options: { cluster_size: 4096, data_file: 'memory:data' }, cluster: 4096, size: 1 << 20 },
   { name: 'a raw external data file, extended L2 entries', options: { cluster_size: 16384, data_file: 'memory:data', data_file_raw: true, extended_l2: true }, cluster: 16384, size: 1 << 20 },
+  { name: 'AES encryption', options: { 'encrypt.format': 'aes', ...KEY, cluster_size: 1024 }, cluster: 1024, size: 256 << 10, open: KEY },
+  {
+    name: 'LUKS encryption, preallocated, version 2',
+    options: { 'encrypt.format': 'luks', 'encrypt.cipher-alg': 'aes-128', 'encrypt.iter-time': 0, ...KEY, cluster_size: 1024, compat: 'v2', preallocation: 'metadata' },
+    cluster: 1024,
+    size: 128 << 10,
+    open: KEY,
+    most: 24,
+  },
   { name: 'over a backing file', options: { cluster_size: 4096, backing_file: 'base', backing_fmt: 'qcow2' }, cluster: 4096, size: 1 << 20 },
 ];
 
 describe.skipIf(oracle.skip)(oracle.title('power cuts'), () => {
-  test.each(cases)('$name', async ({ options, cluster, size, open }) => {
+  test.each(cases)('$name', async ({ options, cluster, size, open = {}, most = 60 }) => {
     using dir = tempDir();
     const bench = new Bench();
     const withBase = 'backing_file' in options;
@@ -141,7 +151,7 @@ describe.skipIf(oracle.skip)(oracle.title('power cuts'), () => {
     const data = 'data_file' in options ? bench.disks.get('data') : undefined;
     const random = prng(size + cluster);
     const versions = new Versions(size / SECTOR, (sector) => (withBase ? 1 + (sector % 200) : 0));
-    const cuts = new PowerCuts(bench, disk, versions.kept([]), { open: backing, ...(data === undefined ? {} : { data }) });
+    const cuts = new PowerCuts(bench, disk, versions.kept([]), { open: { ...('encrypt.key-secret' in open ? KEY : {}), ...backing }, ...(data === undefined ? {} : { data }) });
     const flushed = (promised: Promised): void => {
       cuts.promise(promised);
     };
@@ -152,7 +162,7 @@ describe.skipIf(oracle.skip)(oracle.title('power cuts'), () => {
       await bench.graph.release(node);
       flushed(versions.kept(newest));
     }
-    await cuts.prove({ seed: size, most: 60, folder: dir, sample: 8 });
+    await cuts.prove({ seed: size, most, folder: dir, sample: 8 });
     // Every disk can be gone on with.
     const goOn = (node: BlockNode): Promise<void> => load(node, new Versions(size / SECTOR, () => 0), random, cluster, () => undefined, data === undefined);
     await cuts.prove({ seed: size + 1, most: 15, folder: dir, sample: 5, goOn });

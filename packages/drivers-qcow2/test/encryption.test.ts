@@ -1,16 +1,15 @@
 /** Encrypted images: both ways with the reference, over random histories; wrong keys, no keys, damaged headers. */
 import { writeFileSync } from 'node:fs';
-import { WriteFlag, type BlockNode } from '@blk/core-graph';
+import { takeSnapshot, WriteFlag, type BlockNode } from '@blk/core-graph';
 import { expectSameBytes } from '@blk/driver-conformance';
 import { qemuImg, run, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
 import { playHistory } from './history.js';
-import { Bench, done, load, readAll, save, SECRETS, write } from './support.js';
+import { Bench, done, load, readAll, save, SECRET_OBJECTS as OBJECTS, write } from './support.js';
 
 const KEY = { 'encrypt.key-secret': 'sec0' };
 const LUKS = { 'encrypt.format': 'luks', 'encrypt.iter-time': 0, ...KEY };
 const AES = { 'encrypt.format': 'aes', ...KEY };
-const OBJECTS = Object.entries(SECRETS).flatMap(([id, text]) => ['--object', `secret,id=${id},data=${text.replaceAll(',', ',,')}`]);
 const image = (file: string, secret = 'sec0'): string => `driver=qcow2,encrypt.key-secret=${secret},file.filename=${file}`;
 
 const CASES: { readonly name: string; readonly options: Record<string, unknown>; readonly clusterSize: number }[] = [
@@ -119,6 +118,36 @@ describe.skipIf(oracle.skip)(oracle.title('encrypted images both ways'), () => {
     const top = `${image(dir.file('image'))},backing.encrypt.key-secret=new`;
     await checked(dir.file('image'), top);
     await sameThere(dir.file('image'), model, top);
+  });
+
+  test('made version 2, over a backing file and with a snapshot: marks for zeroes become encrypted zeroes', async () => {
+    using dir = tempDir();
+    const bench = new Bench();
+    const size = 256 << 10;
+    const base = await bench.open(await bench.create(size, { cluster_size: 4096 }, 'base'));
+    await write(base, 0, new Uint8Array(size).fill(9));
+    await bench.graph.release(base);
+    save(bench.disks.get('base'), dir.file('base'));
+    for (const options of [LUKS, AES]) {
+      const disk = await bench.create(size, { ...options, backing_file: 'base', backing_fmt: 'qcow2', cluster_size: 4096 });
+      const node = await bench.open(disk, { ...KEY, backing: { driver: 'qcow2', file: bench.disks.get('base').definition } });
+      const model = new Uint8Array(size).fill(9);
+      await write(node, 8192, model.fill(3, 8192, 12288).subarray(8192, 12288));
+      await done(node.writeZeroes(4096, 4096, WriteFlag.MayUnmap));
+      model.fill(0, 4096, 8192);
+      await takeSnapshot(node, { name: 'one', dateSec: 1, dateNsec: 0 });
+      const kept = model.slice();
+      await done(node.writeZeroes(8192, 8192, 0));
+      model.fill(0, 8192, 16384);
+      await node.driver.amend?.({ compat: '0.10' }, { force: false });
+      expectSameBytes(await readAll(node), model);
+      await bench.graph.release(node);
+      save(disk, dir.file('image'));
+      await checked(dir.file('image'));
+      await sameThere(dir.file('image'), model);
+      await qemuImg('snapshot', ...OBJECTS, '--image-opts', '-a', 'one', image(dir.file('image')));
+      await sameThere(dir.file('image'), kept);
+    }
   });
 
   test('resized: what is added reads as zeroes', async () => {

@@ -119,7 +119,8 @@ export class PowerCuts {
     const file = proof.folder.file('left');
     save(left, file);
     if (data !== undefined) save(data, `${file}.data`);
-    await checkImage(file, true, data === undefined ? undefined : `${file}.data`);
+    const secret = this.options.open?.['encrypt.key-secret'];
+    await checkImage(file, true, data === undefined ? undefined : `${file}.data`, typeof secret === 'string' ? secret : undefined);
   }
 }
 

@@ -52,12 +52,19 @@ export async function write(node: BlockNode, offset: number, bytes: Uint8Array, 
   await done(node.write(offset, bytes, 0, bytes.length, flags));
 }
 
+/** `--object` of the reference tools for these secrets. */
+export const SECRET_OBJECTS = Object.entries(SECRETS).flatMap(([id, text]) => ['--object', `secret,id=${id},data=${text.replaceAll(',', ',,')}`]);
+
 /**
  * Throws what `qemu-img check` says where it finds corruption, or leaks too unless they are allowed. `data`: the external
- * data file, where it is not the recorded one.
+ * data file, where it is not the recorded one; `secret`: id of the secret that opens the image.
  */
-export async function checkImage(file: string, leaksAllowed = false, data?: string): Promise<void> {
-  const image = data === undefined ? ['-f', 'qcow2', file] : ['--image-opts', imageWithData(file, data)];
+export async function checkImage(file: string, leaksAllowed = false, data?: string, secret?: string): Promise<void> {
+  const key = secret === undefined ? '' : `,encrypt.key-secret=${secret}`;
+  const image =
+    data === undefined && secret === undefined
+      ? ['-f', 'qcow2', file]
+      : [...SECRET_OBJECTS, '--image-opts', `${data === undefined ? `driver=qcow2,file.filename=${file}` : imageWithData(file, data)}${key}`];
   const { code, stdout, stderr } = await qemuImg('check', ...image);
   if (code === 0 || (leaksAllowed && code === 3)) return;
   throw new Error(`qemu-img check: exit code ${code}\n${stderr.slice(0, 2000)}${stdout.slice(0, 2000)}`);

@@ -29,7 +29,7 @@ export async function measureImage(graph: BlockGraph, request: MeasureRequest): 
   const { of } = request;
   const size = typeof of === 'number' ? of : wholeSectors(of.size);
   const options = { ...request.options, size };
-  const found = await driver.measure?.(options, typeof of === 'number' ? undefined : dataOf(of, request));
+  const found = await driver.measure?.(options, typeof of === 'number' ? undefined : dataOf(of, request), graph.secret);
   if (found === undefined) throw unmeasurable(driver);
   const { required, fullyAllocated, bitmapClusterSize } = found;
   const bitmaps = bitmapClusterSize === undefined || typeof of === 'number' ? undefined : await bitmapBytes(of, bitmapClusterSize);

@@ -63,7 +63,6 @@ export const amend: ImgCommand = {
         ...(format === undefined ? {} : { format }),
         ...(callback === undefined ? {} : { progress: callback }),
       });
-      printer.complete();
     } finally {
       printer.end();
     }

@@ -87,7 +87,8 @@ async function erase(volume: LuksVolume, options: LuksAmendOptions, environment:
 
 function checkSlot(keyslot: number | undefined): void {
   if (keyslot === undefined || (keyslot >= 0 && keyslot < SLOTS)) return;
-  throw argumentError(`Invalid keyslot ${keyslot} specified, must be between 0 and ${SLOTS - 1}`);
+  // The reference tools have numbers of 32 bits here.
+  throw argumentError(`Invalid keyslot ${keyslot >>> 0} specified, must be between 0 and ${SLOTS - 1}`);
 }
 
 function countActive(volume: LuksVolume): number {

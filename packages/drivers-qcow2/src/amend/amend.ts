@@ -1,5 +1,5 @@
 /**
- * Changing what an image is: version, width of refcounts, lazy refcounts, size. Each step leaves an image that is whole, so that a crash
+ * Changing what an image is: keys, version, width of refcounts, lazy refcounts, size. Each step leaves an image that is whole, so that a crash
  * between two of them costs nothing.
  */
 import type { AmendContext, ImagePolicy } from '@blk/core-graph';
@@ -31,6 +31,8 @@ export async function amendQcow2(target: AmendTarget, options: Readonly<Record<s
   const plan = planAmend(options, image.header.current);
   const { geometry } = image.header.current;
   progress?.(0, 1);
+  // First, as it may be refused.
+  if (plan.keys !== undefined) await image.encryption?.amend?.(plan.keys, context.force);
   await settleClean(image);
   if (plan.version > geometry.version) await step(target, ({ file, header }) => rewriteHeader(file, header, upgraded(header.current)));
   if (plan.refcountOrder !== geometry.refcountOrder) {

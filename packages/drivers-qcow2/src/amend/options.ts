@@ -1,5 +1,7 @@
 /** Options of `amend`: their table, and what they come to for one image; refused here, before anything is changed. */
 import type { CreateOptionTable } from '@blk/core-graph';
+import type { LuksAmendOptions } from '@blk/crypto';
+import type { EncryptionMethod } from '../encryption.js';
 import { argumentError } from '../errors.js';
 import { Autoclear, Compatible, Incompatible } from '../feature-bits.js';
 import type { Header } from '../header.js';
@@ -25,6 +27,8 @@ export interface AmendPlan {
   readonly version: 2 | 3;
   readonly refcountOrder: number;
   readonly lazyRefcounts: boolean;
+  /** What is to become of key slots; undefined: nothing. */
+  readonly keys: LuksAmendOptions | undefined;
   /** Bytes; undefined: as it is. */
   readonly size: number | undefined;
   /** Another name for the external data file; empty: none, so that whoever opens the image has to name it. Undefined: as it is. */
@@ -39,9 +43,7 @@ export function planAmend(options: Readonly<Record<string, unknown>>, header: He
   const version = versionOf(options['compat'], geometry.version);
   const raw = (header.autoclear & Autoclear.RawData) !== 0n;
   if (options['data_file_raw'] === true && !raw) throw argumentError('data-file-raw cannot be set on existing images');
-  if (Object.keys(options).some((name) => name.startsWith('encrypt.'))) {
-    throw argumentError('Cannot amend encryption options of an image that is not encrypted');
-  }
+  const keys = keysOf(options, header.encryption);
   const refcountOrder = orderOf(options['refcount_bits'], geometry.refcountOrder);
   if (options['data_file'] !== undefined && (header.incompatible & Incompatible.DataFile) === 0n) {
     throw argumentError('data-file can only be set for images that use an external data file');
@@ -56,6 +58,7 @@ export function planAmend(options: Readonly<Record<string, unknown>>, header: He
     version,
     refcountOrder,
     lazyRefcounts: version === 3 && (typeof lazy === 'boolean' ? lazy : (header.compatible & Compatible.LazyRefcounts) !== 0n),
+    keys,
     size: typeof options['size'] === 'number' ? options['size'] : undefined,
     dataFile: typeof options['data_file'] === 'string' ? options['data_file'] : undefined,
     endRawData: raw && options['data_file_raw'] === false,
@@ -74,6 +77,14 @@ function checkDowngrade(options: Readonly<Record<string, unknown>>, header: Head
   if (features !== 0n) {
     throw argumentError(`Cannot downgrade an image with incompatible features 0x${features.toString(16)} set`, 'unsupported');
   }
+}
+
+function keysOf(options: Readonly<Record<string, unknown>>, method: EncryptionMethod): LuksAmendOptions | undefined {
+  const wishes = Object.entries(options).filter(([name]) => name.startsWith('encrypt.'));
+  if (wishes.length === 0) return undefined;
+  if (method === 'none') throw argumentError("Can't amend encryption options - encryption not present");
+  if (method !== 'luks') throw argumentError('Only LUKS encryption options can be amended', 'unsupported');
+  return Object.fromEntries(wishes.map(([name, value]) => [name.slice('encrypt.'.length), value]));
 }
 
 function versionOf(compat: unknown, present: 2 | 3): 2 | 3 {

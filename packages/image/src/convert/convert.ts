@@ -155,7 +155,8 @@ async function write(graph: BlockGraph, sources: Sources, node: BlockNode, reque
   );
   try {
     if (request.compress === true && !storesCompressed(node)) {
-      throw new BlockError('unsupported', 'Compression not supported for this file format');
+      const { encrypted = false } = (await node.driver.info?.()) ?? {};
+      throw encrypted ? notEncrypted() : new BlockError('unsupported', 'Compression not supported for this file format');
     }
     await makeRoom(target, sources.size);
     await fill(graph, sources, target, request);
@@ -194,7 +195,8 @@ function checkFormat(graph: BlockGraph, request: ConvertRequest): void {
   if (request.noCreate !== true && !COMPRESSING.has(format)) {
     throw new BlockError('unsupported', 'Compression not supported for this file format');
   }
-  const preallocation = request.options?.['preallocation'];
+  const { preallocation, encryption, 'encrypt.format': encrypted } = request.options ?? {};
+  if (encryption === true || encrypted !== undefined) throw notEncrypted();
   if (preallocation !== undefined && preallocation !== 'off') {
     throw new BlockError('invalid-argument', 'Compression and preallocation not supported at the same time');
   }
@@ -285,4 +287,8 @@ async function bytesToCopy(plan: Plan): Promise<number> {
     if (segment.action === 'data') total += segment.length;
   }
   return total;
+}
+
+function notEncrypted(): BlockError {
+  return new BlockError('invalid-argument', 'Compression and encryption not supported at the same time');
 }
