@@ -70,7 +70,7 @@ export class LuksNode implements DriverNode {
   async amend(options: Readonly<Record<string, unknown>>, { force, progress }: AmendContext): Promise<void> {
     const { host, secret } = this.context;
     progress?.(0, 1);
-    await amendLuks(this.volume, this.#opened().key, options as LuksAmendOptions, {
+    await amendLuks(this.volume, this.#opened().key, options, {
       force,
       secret,
       random: (into) => {

@@ -27,12 +27,6 @@ export const qcow2: BlockDriver = defineDriver<RawOptions, CreateOptions>({
   async open(options, context) {
     const file = await context.child('file', options.file, 'storage');
     const encrypt = parseEncryptOptions(options.encrypt);
-    if (context.checking) {
-      const header = await readHeaderForCheck(file, context);
-      // Nothing is decrypted; but who gives a key is told when it is the wrong one.
-      if (encrypt['key-secret'] !== undefined) await openEncryptionOf(header, file, encrypt, context);
-      return new Qcow2CheckNode(file, header, context.policy, context.readOnly);
-    }
     let encryption: Encryption | undefined;
     let data: Edge | undefined;
     // An image that is opened again keeps its key and its data file.
@@ -43,6 +37,8 @@ export const qcow2: BlockDriver = defineDriver<RawOptions, CreateOptions>({
     if (context.checking) {
       const header = await readHeaderForCheck(file, context);
       await parts.data(header);
+      // Nothing is decrypted; but who gives a key is told when it is the wrong one.
+      if (encrypt['key-secret'] !== undefined) await parts.encryption(header);
       return new Qcow2CheckNode(file, header, context.policy, context.readOnly);
     }
     const open = (): Promise<Qcow2Image> => openQcow2(file, options, context, parts);
