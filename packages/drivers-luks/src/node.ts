@@ -3,7 +3,7 @@ import {
   BlockError, MAX_SIZE, NO_LIMITS, WriteFlag, type AmendContext, type Completion, type DriverImageInfo, type DriverNode, type Edge, type NodeLimits,
   type OpenContext, type TruncateOptions,
 } from '@blk/core-graph';
-import { amendLuks, CIPHER_SECTOR, luksInfo, readSectors, writeSectors, type LuksAmendOptions, type LuksVolume, type SectorCipher } from '@blk/crypto';
+import { amendLuks, CIPHER_SECTOR, luksInfo, readSectors, writeSectors, type LuksVolume, type SectorCipher } from '@blk/crypto';
 
 /** What opening with a passphrase gives. */
 export interface Unlocked {

@@ -253,7 +253,7 @@ describe('encrypted images', () => {
 
   test.each([
     ['no extension', 112, [0x12, 0x34, 0x56, 0x78], 'Missing CRYPTO header for crypt method 2'],
-    ['an extension of another length', 116, [0, 0, 0, 8], 'CRYPTO header extension size 8, but expected size 16'],
+    ['an extension of another length', 116, [0, 0, 0, 8, ...new Uint8Array(16)], 'CRYPTO header extension size 8, but expected size 16'],
     ['another method', 32, [0, 0, 0, 1], 'CRYPTO header extension only expected with LUKS encryption method'],
     ['no method', 32, [0, 0, 0, 0], 'CRYPTO header extension only expected with LUKS encryption method'],
     ['an unknown method', 32, [0, 0, 0, 3], 'Unsupported encryption method 3'],
