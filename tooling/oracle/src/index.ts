@@ -3,8 +3,8 @@
  *
  * @packageDocumentation
  */
-export { findTool, skipUnless, type Requirement, type ToolName } from './tools.js';
-export { run, type RunOptions, type RunResult } from './run.js';
+export { findTool, needTool, skipUnless, type Requirement, type ToolName } from './tools.js';
+export { environment, run, type RunOptions, type RunResult } from './run.js';
 export { start, waitForSocket, type Running, type StartOptions, type WaitOptions } from './start.js';
 export { tempDir, type TempDir } from './temp.js';
 export { prng, type Prng } from './prng.js';
