@@ -32,4 +32,4 @@ export { runTransaction, replaceChild, replaceBacking, reaches, type GraphAction
 export { platformHost } from './host.js';
 export { unflatten, type Definition } from './open/definition.js';
 export { guessFormat, protocolDefinition, PROBE_BYTES } from './open/open-filename.js';
-export { isAbsolute, normalisePath, protocolOf, resolveReference } from './open/filename.js';
+export { isAbsolute, normalisePath, parseJsonName, protocolOf, resolveReference } from './open/filename.js';

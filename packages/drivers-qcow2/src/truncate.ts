@@ -12,6 +12,7 @@ import { writeAll } from './write.js';
 export async function truncateImage(image: Qcow2Image, size: number, options: TruncateOptions): Promise<void> {
   image.corruption.check();
   const { geometry, header } = image;
+  if (size % 512 !== 0) throw argumentError('The new size must be a multiple of 512');
   if (header.current.snapshotCount > 0 && geometry.version === 2) {
     throw argumentError("Can't resize a v2 image which has snapshots", 'unsupported');
   }

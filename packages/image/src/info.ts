@@ -1,9 +1,10 @@
 /** `imageInfo`: what an image is, in the members of the schema's `ImageInfo`. */
 import {
-  BlockError, normalisePath, resolveReference, type BlockGraph, type BlockNode, type Definition, type ImagePolicy,
+  BlockError, normalisePath, resolveReference, type BlockGraph, type BlockNode, type ImagePolicy,
   type SnapshotInfo,
 } from '@blk/core-graph';
-import { definitionOf, nameOf, openSource, wholeSectors, type AnySource } from './open.js';
+import { nameOf, openSource, wholeSectors, type AnySource } from './open.js';
+import { shownName } from './shown-name.js';
 
 /** The schema's `ImageInfo`, for images of any format. Sizes in bytes. */
 export interface ImageInfo {
@@ -50,7 +51,7 @@ export interface InfoOptions {
 export async function imageInfo(graph: BlockGraph, source: AnySource, options: InfoOptions = {}): Promise<ImageInfo> {
   const node = await openSource(graph, source, { ...options, readOnly: true, noBacking: true, noIo: true });
   try {
-    return await describeImage(node, shownName(source));
+    return await describeImage(node, shownName(source, node));
   } finally {
     await graph.release(node);
   }
@@ -90,7 +91,8 @@ export async function describeImage(node: BlockNode, name: string = node.filenam
     format: node.driverName,
     'virtual-size': wholeSectors(node.size),
     ...(await spaceTaken(node)),
-    'dirty-flag': about?.dirty ?? false,
+    // Of these the reference knows nothing besides the size.
+    ...(node.driverName.startsWith('null-') ? {} : { 'dirty-flag': about?.dirty ?? false }),
     ...(about?.clusterSize === undefined ? {} : { 'cluster-size': about.clusterSize }),
     ...(about?.encrypted === true ? { encrypted: true } : {}),
     ...(about?.compressed === true ? { compressed: true } : {}),
@@ -129,50 +131,4 @@ function fullName(name: string, node: BlockNode, backing: string): string {
   } catch {
     return resolveReference(node.filename, backing);
   }
-}
-
-/** A plain file name where the source comes to no more than that, else `json:{…}`. */
-function shownName(source: AnySource): string {
-  const definition = definitionOf(source);
-  if (typeof definition === 'string') {
-    if (definition.startsWith('file:')) return definition.slice('file:'.length);
-    if (!definition.startsWith('json:')) return definition;
-    return fromDefinition(parsed(definition)) ?? definition;
-  }
-  return fromDefinition(definition) ?? `json:${spaced(nest(definition))}`;
-}
-
-function parsed(name: string): Definition {
-  try {
-    return JSON.parse(name.slice('json:'.length)) as Definition;
-  } catch {
-    return {};
-  }
-}
-
-/** The file name behind a definition that says nothing else. */
-function fromDefinition(definition: Definition): string | undefined {
-  const nested = nest(definition);
-  const names = Object.keys(nested).filter((name) => name !== 'driver' && name !== 'read-only' && name !== 'force-share');
-  if (names.length === 1 && names[0] === 'filename') return typeof nested['filename'] === 'string' ? nested['filename'] : undefined;
-  if (names.length !== 1 || names[0] !== 'file') return undefined;
-  const file = nested['file'];
-  return typeof file === 'object' && file !== null ? fromDefinition(file as Definition) : undefined;
-}
-
-function nest(definition: Definition): Record<string, unknown> {
-  const nested: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(definition)) {
-    const dot = key.indexOf('.');
-    if (dot < 0) nested[key] = value;
-    else nested[key.slice(0, dot)] = { ...(nested[key.slice(0, dot)] as object | undefined), [key.slice(dot + 1)]: value };
-  }
-  return nested;
-}
-
-/** JSON on one line with blanks behind colons and commas. */
-function spaced(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map(spaced).join(', ')}]`;
-  return `{${Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${spaced(item)}`).join(', ')}}`;
 }

@@ -4,9 +4,8 @@ import { BlockError } from '../errors.js';
 
 /** The protocol prefix of a name (`nbd` of `nbd:…`), if it has one: a colon before any slash. */
 export function protocolOf(filename: string): string | undefined {
-  const match = /^([^/:\\]+):/.exec(filename);
-  // A single letter is a drive on Windows.
-  return match?.[1] !== undefined && match[1].length > 1 ? match[1] : undefined;
+  // A single letter before a slash is a drive on Windows.
+  return /^[A-Za-z]:[\\/]/.test(filename) ? undefined : /^([^/:\\]+):/.exec(filename)?.[1];
 }
 
 export function isAbsolute(filename: string): boolean {

@@ -86,7 +86,7 @@ export async function convertImage(graph: BlockGraph, asked: ConvertRequest): Pr
       if (nodes.length > 1) throw new BlockError('invalid-argument', 'Copying bitmaps only possible with single source');
       checkBitmaps(source, request.bitmaps);
     }
-    // Nobody writes to a source meanwhile, unless that was asked for.
+    // Nobody writes to a source meanwhile: least of all this program, where the target is the same file by another name.
     const shared = request.forceShare === true ? Permission.All : Permission.All & ~(Permission.Write | Permission.Resize);
     const users: Backend[] = [];
     try {

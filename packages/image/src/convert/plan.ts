@@ -48,16 +48,37 @@ export class Plan {
   #from(first: Segment | undefined): MaybePromise<Segment | undefined> {
     if (first === undefined) return undefined;
     this.#peeked = undefined;
-    const { unit } = this.options;
     const end = first.offset + first.length;
-    if (first.action !== 'data') {
-      const whole = end === this.sources.size ? end : end - (end % unit);
-      if (whole > first.offset) {
-        this.#at = whole;
-        return { ...first, length: whole - first.offset };
+    if (first.action === 'data') return this.#copyFrom(first.offset, this.#rounded(end));
+    return this.#leaveOut(first, end);
+  }
+
+  /** A range that is not copied, up to the last whole unit. A file's own holes may cut it in the middle of one: then it goes on. */
+  #leaveOut(first: Segment, from: number): MaybePromise<Segment> {
+    const { unit } = this.options;
+    let end = from;
+    while (end % unit !== 0 && end < this.sources.size) {
+      this.#at = end;
+      this.#peeked = undefined;
+      const next = this.#peek();
+      if (isPromise(next)) {
+        const at = end;
+        return next.then((segment) =>
+          segment?.action === first.action ? this.#leaveOut(first, at + segment.length) : this.#upToWhole(first, at),
+        );
       }
+      if (next?.action !== first.action) break;
+      end += next.length;
     }
-    return this.#copyFrom(first.offset, this.#rounded(end));
+    return this.#upToWhole(first, end);
+  }
+
+  #upToWhole(first: Segment, end: number): MaybePromise<Segment> {
+    const whole = end === this.sources.size ? end : end - (end % this.options.unit);
+    this.#peeked = undefined;
+    if (whole <= first.offset) return this.#copyFrom(first.offset, this.#rounded(end));
+    this.#at = whole;
+    return { ...first, length: whole - first.offset };
   }
 
   /** A range to copy, grown over short gaps and up to a whole unit. */

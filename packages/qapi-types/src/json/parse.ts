@@ -1,7 +1,6 @@
 /** One JSON text at once, as an option value or a `json:` file name holds it. */
 import { QmpError } from '../errors.js';
 import { JsonStream } from './stream.js';
-import { parseError } from './parse-value.js';
 import type { JsonLimits, JsonValue } from './value.js';
 
 /**
@@ -15,7 +14,7 @@ export function parseJson(text: string, limits?: JsonLimits): JsonValue {
   stream.push(new TextEncoder().encode(text));
   stream.end();
   const [first] = found;
-  if (first === undefined) throw parseError('premature EOI');
+  if (first === undefined) throw new QmpError('GenericError', 'Expecting a JSON value');
   if (first instanceof QmpError) throw first;
   if (found.length > 1) throw new QmpError('GenericError', 'Expecting at most one JSON value');
   return first;

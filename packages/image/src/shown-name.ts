@@ -1,0 +1,84 @@
+/** The name that an image is shown by: a plain file name where that says it all, else `json:{…}` with what matters. */
+import { parseJsonName, protocolOf, type BlockNode, type Definition } from '@blk/core-graph';
+import { definitionOf, type AnySource } from './open.js';
+
+/** Options that change what the image holds, by driver. All others are left out of the name. */
+const MATTERS: Readonly<Record<string, readonly string[]>> = {
+  raw: ['offset', 'size'],
+  'null-co': ['read-zeroes', 'size'],
+  'null-aio': ['read-zeroes', 'size'],
+  qcow2: ['backing', 'data-file', 'encrypt'],
+  luks: ['key-secret'],
+};
+
+type Options = Readonly<Record<string, unknown>>;
+
+/** How the open image is called in what is said about it. */
+export function shownName(source: AnySource, node: BlockNode): string {
+  const definition = definitionOf(source);
+  if (typeof definition === 'string') {
+    if (definition.startsWith('file:')) return plain(definition.slice('file:'.length));
+    if (!definition.startsWith('json:')) return definition;
+    return nameFrom(parseJsonName(definition), node.driverName);
+  }
+  return nameFrom(definition, node.driverName);
+}
+
+function nameFrom(definition: Definition, driver: string): string {
+  const { name, json } = describe(nest(definition), driver);
+  return name ?? `json:${inOneLine(json)}`;
+}
+
+interface Described {
+  readonly name?: string;
+  readonly json: Options;
+}
+
+function describe(options: Options, assumed: string): Described {
+  const driver = typeof options['driver'] === 'string' ? options['driver'] : assumed;
+  const kept = Object.fromEntries((MATTERS[driver] ?? []).filter((name) => options[name] !== undefined).map((name) => [name, options[name]]));
+  const bare = Object.keys(kept).length === 0;
+  const { filename, file } = options;
+  if (typeof file === 'object' && file !== null) {
+    const child = describe(file as Options, 'file');
+    const json = { driver, ...kept, file: child.json };
+    return bare && child.name !== undefined ? { name: child.name, json } : { json };
+  }
+  if (typeof filename === 'string') return { name: plain(filename), json: { driver, filename } };
+  if (driver.startsWith('null-')) return bare ? { name: `${driver}://`, json: { driver } } : { json: { driver, ...kept } };
+  return { json: { driver, ...kept, ...(file === undefined ? {} : { file }) } };
+}
+
+/** A path that looks like a protocol's name is told from one by where it begins. */
+function plain(filename: string): string {
+  return protocolOf(filename) === undefined ? filename : `./${filename}`;
+}
+
+/** Options with dots in their names as objects in objects. */
+function nest(definition: Definition): Options {
+  const nested: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(definition)) {
+    const dot = key.indexOf('.');
+    if (dot < 0) nested[key] = typeof value === 'object' && value !== null && !Array.isArray(value) ? nest(value as Definition) : value;
+    else nested[key.slice(0, dot)] = nest({ ...(nested[key.slice(0, dot)] as object | undefined), [key.slice(dot + 1)]: value });
+  }
+  return nested;
+}
+
+/** JSON on one line with blanks behind colons and commas, members in the order of the reference tools. */
+function inOneLine(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return typeof value === 'bigint' ? String(value) : JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(inOneLine).join(', ')}]`;
+  const members = Object.entries(value).sort(([a], [b]) => place(a) - place(b));
+  return `{${members.map(([key, item]) => `${JSON.stringify(key)}: ${inOneLine(item)}`).join(', ')}}`;
+}
+
+/** They keep members in a table of 512 places by a hash of the name, which is that of gdbm; so that is the order they come out in. */
+function place(name: string): number {
+  const bytes = new TextEncoder().encode(name);
+  let value = Math.imul(0x238f13af, bytes.length);
+  bytes.forEach((byte, i) => {
+    value = (value + (byte << ((i * 5) % 24))) | 0;
+  });
+  return (Math.imul(1103515243, value) + 12345) & 511;
+}
