@@ -57,11 +57,13 @@ export const tools = [
   { name: 'driver-conformance', imports: ['core-graph', 'qapi-types'] },
   // Whole ways through, from the outside: everything may be used.
   { name: 'e2e', imports: ['qapi-types', 'core-graph', 'crypto', 'drivers-*', 'drivers-all', 'nbd', 'jobs', 'image', 'qmp-server', 'qmp-client', 'cli'] },
+  // Both programs side by side: ours as a whole.
+  { name: 'differential', imports: ['cli'] },
   { name: 'bench', imports: ['qapi-types', 'core-graph', 'crypto', 'drivers-*', 'drivers-all', 'nbd', 'image'] },
 ];
 
 /** Tools that stand on everything: nothing stands on them. */
-const top = ['bench', 'e2e'];
+const top = ['bench', 'differential', 'e2e'];
 
 /** Tools that a package below them must not use, not even in tests: they stand on it. */
 const standsOn = { 'driver-conformance': ['core-graph', 'qapi-types', 'throttle'] };

@@ -1,7 +1,7 @@
 /** Opening a regular file or a device as a node. */
 import { BlockError, NO_LIMITS, type DriverNode, type NodeLimits, type OpenContext } from '@blk/core-graph';
 import { blockSizeOf, deviceAttribute, directAlignment } from './alignment.js';
-import { isCode, wrongKind } from './errors.js';
+import { cannotOpen, isCode, wrongKind } from './errors.js';
 import { checkedSize, closeFile, openHostFile, statusOf, type HostFile } from './host-file.js';
 import { HostNode, WritableHostNode, type HostNodeParts } from './host-node.js';
 import { HoleFinder } from './extents.js';
@@ -22,7 +22,10 @@ export interface FileOptions {
 export async function openRegular(options: FileOptions, context: OpenContext, engines: Engines): Promise<DriverNode> {
   const filename = options.filename ?? '';
   checkAio(options, context);
-  if (!(await statusOf('file', filename)).isFile()) throw wrongKind('file', filename, 'a regular file');
+  const status = await statusOf('file', filename);
+  // The system's own words, which it would use for an attempt to write there.
+  if (status.isDirectory() && !context.readOnly) throw cannotOpen(filename, { code: 'EISDIR' });
+  if (!status.isFile()) throw wrongKind('file', filename, 'a regular file');
   const file = await openHostFile(filename, { write: !context.readOnly, direct: context.cache.direct });
   return closingOnError(file, async () => {
     // Between the look and the opening it may have become something else.

@@ -1,4 +1,5 @@
-// What legitimately differs between two runs of the same command: folders, clocks, and how the host stores files.
+// What legitimately differs between two runs of the same command: folders, clocks, how the host stores files, and in how many steps
+// work is done.
 
 /** A text with the folder's name, times, dates and sizes on the host replaced. */
 export function mask(text: string, folder: string): string {
@@ -11,6 +12,7 @@ export function mask(text: string, folder: string): string {
     .replaceAll(/"date-(n?sec)": \d+/g, '"date-$1": DATE')
     .replaceAll(/^disk size: .*$/gm, 'disk size: SIZE')
     .replaceAll(/"actual-size": \d+/g, '"actual-size": SIZE')
+    .replaceAll(/(?: {4}\(\d+\.\d\d\/100%\)\r)+/g, '(PROGRESS)')
     .replaceAll(/#block\d+/g, '#blockN')
     .replaceAll(/"uuid": "[0-9a-f-]{36}"|^( *uuid:) [0-9a-f-]{36}$/gm, '$1 UUID');
 }

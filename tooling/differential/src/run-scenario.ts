@@ -19,6 +19,8 @@ export interface Difference {
   readonly part: string;
   readonly ours: string;
   readonly theirs: string;
+  /** All that the command said on both sides, cleaned; absent for what was left at the end. */
+  readonly outcomes?: { readonly ours: Outcome; readonly theirs: Outcome };
 }
 
 export interface Rig {
@@ -42,6 +44,7 @@ export async function runScenario(scenario: Scenario, rig: Rig): Promise<Differe
   try {
     await rig.heads.copyTo(scenario.head, ours);
     await rig.heads.copyTo(scenario.head, theirs);
+    if (scenario.spoil !== undefined) await setUp(ours, scenario.spoil);
     const [mine, other] = await Promise.all([
       runSide(scenario, ours, 'ours', rig),
       runSide(scenario, theirs, 'theirs', rig),
@@ -51,7 +54,7 @@ export async function runScenario(scenario: Scenario, rig: Rig): Promise<Differe
     mine.forEach(({ line, outcome }, i) => {
       const [a, b] = [clean(outcome, ours), clean(other[i].outcome, theirs)];
       for (const part of ['code', 'stdout', 'stderr'] as const) {
-        if (a[part] !== b[part]) found.push({ ...title, line, part, ours: String(a[part]), theirs: String(b[part]) });
+        if (a[part] !== b[part]) found.push({ ...title, line, part, ours: String(a[part]), theirs: String(b[part]), outcomes: { ours: a, theirs: b } });
       }
     });
     const left = await compareFolders(ours, theirs, scenario.damaged);

@@ -14,6 +14,8 @@ export interface Scenario {
   readonly head: readonly string[];
   readonly lines: readonly string[];
   readonly damaged: boolean;
+  /** Set-up that only our side gets: tests of the runner make a difference by it. */
+  readonly spoil?: string;
 }
 
 export const TOOLS = ['qemu-img', 'qemu-io', 'qemu-nbd'] as const;
