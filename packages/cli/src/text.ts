@@ -37,17 +37,19 @@ export function hex(value: number): string {
   return value === 0 ? '0' : `0x${value.toString(16)}`;
 }
 
-const INT64_MAX = 2 ** 63;
+const INT64_MAX = 2n ** 63n - 1n;
 
-export type Size = { readonly size: number } | { readonly fault: 'syntax' | 'range' };
+export type Size = { readonly size: number } | { readonly fault: 'syntax' | 'range' | 'limit' };
 
-/** A size with an optional suffix k to E: no sign, a fraction only before a suffix. */
+/** A size with an optional suffix k to E: no minus sign, a fraction only before a suffix. `limit`: more than this program can count. */
 export function readSize(text: string): Size {
-  const match = /^\s*(?:(0x[0-9a-f]+)|(\d+)(\.\d*)?([bkmgtpe]?))$/i.exec(text);
+  const match = /^\s*\+?(?:(0x[0-9a-f]+)|(\d+)(\.\d*)?([bkmgtpe]?))$/i.exec(text);
   if (match === null) return { fault: 'syntax' };
-  const [, hexadecimal, whole, fraction, suffix = ''] = match;
-  if (fraction !== undefined && (suffix === '' || suffix.toLowerCase() === 'b')) return { fault: 'syntax' };
-  const unit = 1024 ** Math.max(0, 'bkmgtpe'.indexOf(suffix.toLowerCase() || 'b'));
-  const size = Math.floor(Number(hexadecimal ?? `${whole}${fraction ?? ''}`) * unit);
-  return size >= INT64_MAX ? { fault: 'range' } : { size };
+  const [, hexadecimal, whole, fraction = '', suffix = ''] = match;
+  const scale = 'bkmgtpe'.indexOf(suffix.toLowerCase() || 'b');
+  if (Number(`0${fraction}`) !== 0 && scale === 0) return { fault: 'syntax' };
+  const exact = BigInt(hexadecimal ?? whole) * 1024n ** BigInt(scale);
+  if (exact > INT64_MAX) return { fault: 'range' };
+  const size = Number(exact) + Math.floor(Number(`0${fraction}`) * 1024 ** scale);
+  return Number.isSafeInteger(size) ? { size } : { fault: 'limit' };
 }

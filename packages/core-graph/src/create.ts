@@ -61,11 +61,13 @@ export async function createImage(graph: BlockGraph, filename: string, request: 
     await protocol.createFile?.(filename, { ...forProtocol, size }, context);
     return { size, options };
   }
+  const own = { ...only(options, format.createOptions), size };
+  format.checkCreate?.(own);
   await protocol.createFile?.(filename, { ...only(options, protocol.createOptions, format.createOptions), size: 0 }, context);
   const edge = await lend(graph, filename, lent);
   let failure: { readonly error: unknown } | undefined;
   try {
-    await format.create(edge, { ...only(options, format.createOptions), size }, context);
+    await format.create(edge, own, context);
     for (const { node } of lent) {
       const done = node.flush();
       if (done !== undefined) await done;

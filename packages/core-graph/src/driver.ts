@@ -260,6 +260,8 @@ export interface BlockDriver<Options = Record<string, unknown>, CreateOptions = 
   readonly createOptions?: CreateOptionTable;
   /** Options of `DriverNode.amend`. */
   readonly amendOptions?: CreateOptionTable;
+  /** Formats: throws where `create` could not take these options; called before there is a file. */
+  checkCreate?(options: CreateOptions & { size: number }): void;
   /** Formats: writes an empty image into `file`, which is empty, writable and growable. */
   create?(file: Edge, options: CreateOptions & { size: number }, context: CreateContext): Promise<void>;
   /**

@@ -96,6 +96,11 @@ async function makeDataFile({ header, preallocation }: Plan, context: CreateCont
   return data;
 }
 
+/** Throws where `createQcow2` would, before there is a file. */
+export function checkCreation(options: CreateOptions): void {
+  planImage(options);
+}
+
 interface Plan {
   readonly header: Header;
   readonly preallocation: Preallocation;
@@ -108,7 +113,6 @@ interface Plan {
 /** Checks the options and lays the image out: header, refcount table, refcount blocks, L1 table. */
 export function planImage(options: CreateOptions, keys = NO_ENCRYPTION): Plan {
   const geometry = chooseGeometry(options);
-  refuseNewer(options, geometry);
   const preallocation = options.preallocation ?? 'off';
   if (!['off', 'metadata', 'falloc', 'full'].includes(preallocation)) throw wrongValue('preallocation', preallocation);
   const backingFile = options.backing_file === '' ? undefined : options.backing_file;
@@ -124,6 +128,12 @@ export function planImage(options: CreateOptions, keys = NO_ENCRYPTION): Plan {
   if (options.lazy_refcounts === true && geometry.version === 2) {
     throw argumentError('Lazy refcounts only supported with compatibility level 1.1 and above (use version=v3 or greater)');
   }
+  if (geometry.version === 2 && geometry.refcountOrder !== 4) {
+    throw argumentError(
+      'Different refcount widths than 16 bits require compatibility level 1.1 or above (use version=v3 or greater)',
+    );
+  }
+  refuseNewer(options, geometry);
   const zstd = options.compression_type === 'zstd';
   const size = Math.ceil(options.size / 512) * 512;
   const l1Size = l1EntriesFor(geometry, size);
@@ -175,11 +185,6 @@ function chooseGeometry(options: CreateOptions): Geometry {
   const order = Math.log2(refcountBits);
   if (!Number.isInteger(order) || order < 0 || order > 6) {
     throw argumentError('Refcount width must be a power of two and may not exceed 64 bits');
-  }
-  if (version === 2 && refcountBits !== 16) {
-    throw argumentError(
-      'Different refcount widths than 16 bits require compatibility level 1.1 or above (use version=v3 or greater)',
-    );
   }
   if (options.data_file_raw === true && options.data_file === undefined) throw argumentError('data-file-raw requires data-file');
   if (options.data_file !== undefined && version === 2) {

@@ -2,7 +2,7 @@
 import { defineDriver, type BlockDriver, type Edge, type OpenContext } from '@blk/core-graph';
 import { AMEND_OPTIONS } from './amend/options.js';
 import { openDataFile } from './data-file.js';
-import { CREATE_OPTIONS, createQcow2, type CreateOptions } from './create.js';
+import { checkCreation, CREATE_OPTIONS, createQcow2, type CreateOptions } from './create.js';
 import { MAGIC, viewOf } from './format.js';
 import { measureQcow2 } from './measure.js';
 import { OPTION_TABLE, type RawOptions } from './options.js';
@@ -47,6 +47,7 @@ export const qcow2: BlockDriver = defineDriver<RawOptions, CreateOptions>({
 
   amendOptions: AMEND_OPTIONS,
   createOptions: CREATE_OPTIONS,
+  checkCreate: checkCreation,
   create: createQcow2,
   measure: measureQcow2,
   stream: streamQcow2,

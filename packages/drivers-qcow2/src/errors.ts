@@ -78,7 +78,7 @@ function describe(defect: Qcow2Defect): string {
     case 'not-supported':
       return `qcow2 images with ${defect.feature} are not supported`;
     case 'encryption-method':
-      return `Unsupported encryption method ${defect.found}`;
+      return `Unsupported encryption method ${defect.found | 0}`;
     case 'refcount-width':
       return 'Reference count entry width too large; may not exceed 64 bits';
     case 'table-offset':

@@ -32,7 +32,9 @@ export function parseExtensions(bytes: Uint8Array, from: number, to: number): Ex
   const view = viewOf(bytes);
   const end = Math.min(to, bytes.length);
   const found: Extension[] = [];
-  for (let at = from; at + 8 <= end; ) {
+  for (let at = from; at < end; ) {
+    if (at + 8 > to) throw qcow2Error({ what: 'extension-long' });
+    if (at + 8 > end) break;
     const type = view.getUint32(at);
     const length = view.getUint32(at + 4);
     at += 8;

@@ -31,15 +31,15 @@ const HANDLED =
 export function checkFeatures(incompatible: bigint, names: readonly FeatureName[], compressionType: number): void {
   const known = Object.values(Incompatible).reduce((all, bit) => all | bit, 0n);
   const unknown = incompatible & ~known;
-  if (unknown !== 0n) throw qcow2Error({ what: 'features', names: namesOf(unknown, names) });
   const typeBit = (incompatible & Incompatible.CompressionType) !== 0n;
+  if (compressionType > 1) {
+    throw qcow2Error({ what: 'compression-type', text: `qcow2: unknown compression type: ${compressionType}` });
+  }
   if (typeBit !== (compressionType !== 0)) {
     const must = typeBit ? 'must not' : 'must';
     throw qcow2Error({ what: 'compression-type', text: `qcow2: Compression type incompatible feature bit ${must} be set` });
   }
-  if (compressionType > 1) {
-    throw qcow2Error({ what: 'compression-type', text: `qcow2: unknown compression type: ${compressionType}` });
-  }
+  if (unknown !== 0n) throw qcow2Error({ what: 'features', names: namesOf(unknown, names) });
   const missing = incompatible & ~HANDLED;
   if (missing === 0n) return;
   const name = FEATURE_NAMES.find((entry) => entry.type === 0 && (missing & (1n << BigInt(entry.bit))) !== 0n);

@@ -16,3 +16,25 @@ export function mask(text: string, folder: string): string {
     .replaceAll(/#block\d+/g, '#blockN')
     .replaceAll(/"uuid": "[0-9a-f-]{36}"|^( *uuid:) [0-9a-f-]{36}$/gm, '$1 UUID');
 }
+
+interface MapEntry {
+  readonly start: number;
+  readonly length: number;
+  readonly [field: string]: unknown;
+}
+
+/** A map in JSON without offsets in files, with zeroes that a cluster holds as data among the data, and all other zeroes
+ * alike. Other texts as they are. */
+export function maskPlaces(text: string): string {
+  if (!text.startsWith('[{ "start"')) return text;
+  const merged: MapEntry[] = [];
+  for (const entry of JSON.parse(text) as MapEntry[]) {
+    const plain: MapEntry = { ...entry, offset: undefined, ...(entry['data'] === true ? { zero: false } : { depth: 0, present: entry['zero'] }) };
+    const last = merged.at(-1);
+    if (last !== undefined && kind(last) === kind(plain)) merged[merged.length - 1] = { ...last, length: last.length + plain.length };
+    else merged.push(plain);
+  }
+  return merged.map((entry) => `${JSON.stringify(entry)}\n`).join('');
+}
+
+const kind = (entry: MapEntry): string => JSON.stringify({ ...entry, start: 0, length: 0 });

@@ -5,7 +5,7 @@ import { needTool } from '@blk/oracle';
 import { Background } from './background.js';
 import { compareFolders } from './content.js';
 import type { Heads } from './heads.js';
-import { mask } from './mask.js';
+import { mask, maskPlaces } from './mask.js';
 import { isToolLine, type CompareTool, type Scenario } from './scenario.js';
 import { setUp } from './setup.js';
 import { runInside, runLinked, runTheirs, type Command, type Outcome } from './sides.js';
@@ -52,7 +52,7 @@ export async function runScenario(scenario: Scenario, rig: Rig): Promise<Differe
     const found: Difference[] = [];
     const title = { scenario: scenario.title };
     mine.forEach(({ line, outcome }, i) => {
-      const [a, b] = [clean(outcome, ours), clean(other[i].outcome, theirs)];
+      const [a, b] = [clean(outcome, ours, scenario), clean(other[i].outcome, theirs, scenario)];
       for (const part of ['code', 'stdout', 'stderr'] as const) {
         if (a[part] !== b[part]) found.push({ ...title, line, part, ours: String(a[part]), theirs: String(b[part]), outcomes: { ours: a, theirs: b } });
       }
@@ -113,6 +113,7 @@ function serve(text: string, folder: string, side: Side, rig: Rig): Promise<Back
   return Background.server(program, args, folder, socket);
 }
 
-function clean({ code, stdout, stderr }: Outcome, folder: string): Outcome {
-  return { code, stdout: mask(stdout, folder), stderr: mask(stderr, folder) };
+function clean({ code, stdout, stderr }: Outcome, folder: string, { written }: Scenario): Outcome {
+  const text = mask(stdout, folder);
+  return { code, stdout: written ? maskPlaces(text) : text, stderr: mask(stderr, folder) };
 }

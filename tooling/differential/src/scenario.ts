@@ -1,12 +1,13 @@
 // What a scenario is, and how scripts write them down.
 //
-//   == title [each] [reads] [damaged]
+//   == title [each] [reads] [damaged] [written]
 //   use basic                          lines of a fixture (a section of fixtures.txt), or set-up (setup.ts)
 //   ref qemu-img create …              the reference makes it, for both sides
 //   qemu-img info a.qcow2              both tools do it, and are compared
 //
 // `each`: every tool's line is a scenario of its own behind the same set-up. `reads`: the lines change nothing, and are spread
-// over scenarios of a few lines. `damaged`: images are not asked to be in order at the end.
+// over scenarios of a few lines. `damaged`: images are not asked to be in order at the end. `written`: the tools wrote the images, so
+// where clusters lie in them, and which zeroes are stored, may differ in maps.
 
 export interface Scenario {
   readonly title: string;
@@ -14,6 +15,7 @@ export interface Scenario {
   readonly head: readonly string[];
   readonly lines: readonly string[];
   readonly damaged: boolean;
+  readonly written: boolean;
   /** Set-up that only our side gets: tests of the runner make a difference by it. */
   readonly spoil?: string;
 }
@@ -53,7 +55,7 @@ export function parseSections(text: string): Section[] {
 export function parseScript(text: string, fixtures: ReadonlyMap<string, readonly string[]>): Scenario[] {
   return parseSections(text).flatMap(({ title, flags, lines }) => {
     const expanded = lines.flatMap((line) => expand(line, fixtures));
-    const flag = { damaged: flags.includes('damaged') };
+    const flag = { damaged: flags.includes('damaged'), written: flags.includes('written') };
     const first = expanded.findIndex((line) => isToolLine(line) || line === 'live' || line.startsWith('serve ') || line.startsWith('hold '));
     if (first < 0) throw new Error(`nothing is compared in "${title}"`);
     const head = expanded.slice(0, first);

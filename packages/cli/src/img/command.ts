@@ -86,6 +86,9 @@ export function sizeArgument(tool: Tool, what: string, text: string, least = 0, 
   const read = readSize(text);
   const fits = 'size' in read && read.size >= least && read.size <= (most ?? read.size);
   if (fits) return read.size;
+  if (!('size' in read) && read.fault === 'limit') {
+    throw new ExitError(1, `Invalid ${what} specified: ${text} is beyond the limit of ${Number.MAX_SAFE_INTEGER} bytes`);
+  }
   if ('size' in read || read.fault === 'range') {
     throw new ExitError(1, `Invalid ${what} specified. Must be between ${least} and ${most ?? '9223372036854775807'}.`);
   }

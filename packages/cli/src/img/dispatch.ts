@@ -88,6 +88,10 @@ export function ended(tool: Tool, error: unknown, code = 1): number {
     tool.io.err(`${tool.name}: ${error.message}`);
     return code;
   }
+  if (error instanceof BlockError && error.message.endsWith('expects a non-negative number below 2^64')) {
+    say(tool, `${messageOf(error)}\nOptional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-, peta-\nand exabytes, respectively.`);
+    return code;
+  }
   say(tool, error instanceof BlockError ? messageOf(error) : `unexpected failure: ${messageOf(error).split('\n', 1)[0]}`);
   if (tool.io.env['BLK_DEBUG'] === '1' && error instanceof Error) tool.io.err(`${error.stack}\n`);
   return code;

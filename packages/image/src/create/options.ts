@@ -132,6 +132,8 @@ function parseValue(name: string, text: string, spec: CreateOptionSpec): string 
 export function parseSizeOption(name: string, text: string): number {
   const match = /^\s*\+?(?:(0x[0-9a-f]+)|(\d+(?:\.\d*)?)([bkmgtpe]?))$/i.exec(text);
   if (match === null) throw sizeExpected(name);
+  // A part of a byte.
+  if (!Number.isInteger(Number(match[1] ?? match[2])) && ['', 'b'].includes((match[3] ?? '').toLowerCase())) throw sizeExpected(name);
   const unit = 1024 ** Math.max(0, 'bkmgtpe'.indexOf((match[3] ?? '').toLowerCase() || 'b'));
   const size = Math.floor(Number(match[1] ?? match[2]) * unit);
   if (size >= 2 ** 64) throw new BlockError('invalid-argument', `Value '${text}' is out of range for parameter '${name}'`);

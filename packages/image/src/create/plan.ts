@@ -165,14 +165,20 @@ async function make(
   checkPreallocation(format, rest['preallocation']);
   const { signal, progress } = request;
   progress?.(0, size);
-  await graph.create(filename, {
-    format: format.name,
-    size: format.name === 'raw' ? Math.ceil(size / 512) * 512 : size,
-    options: rest,
-    unsafe: true,
-    ...(signal ? { signal } : {}),
-    ...(progress ? { progress } : {}),
-  });
+  try {
+    await graph.create(filename, {
+      format: format.name,
+      size: format.name === 'raw' ? Math.ceil(size / 512) * 512 : size,
+      options: rest,
+      unsafe: true,
+      ...(signal ? { signal } : {}),
+      ...(progress ? { progress } : {}),
+    });
+  } catch (error) {
+    if (!(error instanceof BlockError) || error.kind !== 'too-large') throw error;
+    const hint = format.createOptions?.['cluster_size'] === undefined ? '' : ' (try using a larger cluster size)';
+    throw new BlockError(error.kind, `The image size is too large for file format '${format.name}'${hint}`, error.context, error);
+  }
   progress?.(size, size);
 }
 

@@ -31,14 +31,14 @@ export function options(): string {
     const backed = random.below(4) === 0 && !text.includes('data_file');
     const from = random.pick(['r.raw', 'top.qcow2']);
     const lines = [
-      `== options ${i}: ${text} ${size}`,
+      `== options ${i}: ${text} ${size} [written]`,
       'use basic',
       `qemu-img create -f qcow2 -o ${text} ${backed ? '-b a.qcow2 -F qcow2 ' : ''}n ${size}`,
       'qemu-img info n',
       'qemu-img info --output=json n',
       'qemu-img map --output=json n',
       `qemu-io -f qcow2 -c "write -P 1 0 1k" -c "write -P 2 ${random.below(60_000)} ${1 + random.below(300_000)}" -c "write -z 64k 32k" n`,
-      'qemu-img map n',
+      'qemu-img map --output=json n',
       `qemu-img convert ${random.below(3) === 0 ? '-c ' : ''}-O qcow2 -o ${quote(randomOptions(random).join(',').replace(/,?data_file=d,data_file_raw=o\w+/, ''))} ${from} o`,
       `qemu-img compare ${from} o`,
     ];
