@@ -24,8 +24,8 @@ export const ACCEPTED: readonly Accepted[] = [
     reason: 'Help is in our words: the same options, explained for each command by itself.',
     line: /./,
     part: /^stdout$/,
-    ours: /^usage: |^Usage: |^qemu-\w+ version 7\.2\.0 \(blk/,
-    theirs: /^qemu-\w+ version 7\.2|^Usage: /,
+    ours: /^usage: |^Usage: |^qemu-\w+ version 7\.2\.0 \(blk|^\w+ .* -- /,
+    theirs: /^qemu-\w+ version 7\.2|^Usage: |\n\n Example:\n|^Changes the|^\w+ .* -- /,
   },
   {
     id: 'other-formats',
@@ -92,6 +92,12 @@ export const ACCEPTED: readonly Accepted[] = [
     part: /^files$/,
     ours: /^(?!.* [no]( |$))/,
     theirs: / [no]( |$)/,
+  },
+  {
+    id: 'repair-in-place',
+    reason: 'Repair sets wrong reference counts in the tables that are there; the reference builds new ones. See below.',
+    line: /^qemu-img check -r all (--output=json )?d$/,
+    theirErrors: /Rebuilding refcount structure/,
   },
   {
     id: 'stored-zeroes',

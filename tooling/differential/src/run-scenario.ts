@@ -1,7 +1,7 @@
 // Runs one scenario on both sides and says what differs.
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { needTool } from '@blk/oracle';
+import { needTool, type ToolName } from '@blk/oracle';
 import { Background } from './background.js';
 import { compareFolders } from './content.js';
 import type { Heads } from './heads.js';
@@ -89,6 +89,7 @@ async function runSide({ lines }: Scenario, folder: string, side: Side, rig: Rig
       else if (line.startsWith('serve ')) running.push({ line, program: await serve(text, folder, side, rig) });
       else if (line === 'stop' || line === 'wait') await stopAll(line);
       else if (line.startsWith('kill ')) process.kill(Number(readFileSync(join(folder, line.slice(5)), 'utf8')));
+      else if (line.startsWith('ref ')) steps.push({ line, outcome: await askReference(text, folder) });
       else await setUp(folder, line);
     }
   } finally {
@@ -104,6 +105,13 @@ function runTool(text: string, folder: string, side: Side, rig: Rig): Promise<Ou
   const command: Command = { tool: tool as CompareTool, words: args, input, folder };
   if (side === 'theirs') return runTheirs(command);
   return own || rig.processes ? runLinked(command, rig.links) : runInside(command);
+}
+
+/** What the reference sees of an image or a server: the same on both sides. */
+function askReference(text: string, folder: string): Promise<Outcome> {
+  const { words, input = '' } = splitWords(text);
+  const [, tool, ...args] = words;
+  return runTheirs({ tool: tool as ToolName, words: args, input, folder });
 }
 
 /** serve SOCKET TOOL WORDS… */

@@ -3,7 +3,7 @@ import { mkdirSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { main, TOOL_NAMES, type ToolIo } from '@blk/cli';
-import { needTool, run } from '@blk/oracle';
+import { needTool, run, type ToolName } from '@blk/oracle';
 import type { CompareTool } from './scenario.js';
 
 export interface Outcome {
@@ -12,19 +12,26 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-export interface Command {
-  readonly tool: CompareTool;
+/** A command that the reference can run: tools that are only asked what they see are among them. */
+interface Reference {
+  readonly tool: ToolName;
   readonly words: readonly string[];
   readonly input: string;
   /** The folder it runs in. */
   readonly folder: string;
 }
 
+export interface Command extends Reference {
+  readonly tool: CompareTool;
+}
+
 /** Milliseconds that one command may take. */
 const TIMEOUT = 40_000;
 
-export async function runTheirs({ tool, words, input, folder }: Command): Promise<Outcome> {
-  return runProcess(needTool(tool), words, input, folder);
+export async function runTheirs({ tool, words, input, folder }: Reference): Promise<Outcome> {
+  // By its name, which its messages begin with.
+  needTool(tool);
+  return runProcess(tool, words, input, folder);
 }
 
 /** Ours as it is installed: by a link that has the tool's name, in a process of its own. */

@@ -113,6 +113,7 @@ export function humanCheck(found: ImageCheck): string {
   return end > 0 ? `${text}Image end offset: ${end}\n` : text;
 }
 
+/** Two decimals as the C library rounds them: a tie goes to the even digit (`toFixed` takes the larger). */
 function percent(part: number, whole: number): string {
   const value = (part * 100) / whole;
   // The reference rounds what lies in the middle to the even digit; only odd multiples of 1/8 lie exactly there.

@@ -18,6 +18,10 @@ export function slowWrite(
 ): Completion {
   checkWritable(node, offset, length);
   if (length === 0) return;
+  // Other flags are hints; whoever asks for this one wants it.
+  if (hasFlag(flags, WriteFlag.Compressed) && !hasFlag(node.driver.writeFlags ?? 0, WriteFlag.Compressed)) {
+    throw new BlockError('unsupported', 'Compression is not supported by this format');
+  }
   if (node.detectZeroes !== 'off' && !hasFlag(flags, WriteFlag.Compressed) && isZero(buffer, start, length)) {
     const unmap = node.detectZeroes === 'unmap' && node.discardEnabled ? WriteFlag.MayUnmap : 0;
     return slowWriteZeroes(node, offset, length, flags | unmap);
