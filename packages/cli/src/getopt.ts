@@ -18,8 +18,15 @@ export interface CommandLine {
   readonly operands: readonly string[];
 }
 
-/** A command line that does not fit. `message` has no program name in front. */
-export class CommandLineError extends Error {}
+/** A command line that does not fit. `message` has no program name in front; `second` is another one that follows it. */
+export class CommandLineError extends Error {
+  constructor(
+    message: string,
+    readonly second?: string,
+  ) {
+    super(message);
+  }
+}
 
 /** Takes `words` apart. Options may stand behind operands; `--` ends them. */
 export function getopt(words: readonly string[], specs: readonly OptionSpec[]): CommandLine {

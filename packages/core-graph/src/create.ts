@@ -47,7 +47,7 @@ export async function createImage(graph: BlockGraph, filename: string, request: 
   const { signal, progress } = request;
   const context: CreateContext = {
     file: async (name) => {
-      await (await protocolOfName(graph, name)).createFile?.(name, { size: 0 }, context);
+      await makeFile(graph, await protocolOfName(graph, name), name, { size: 0 }, context);
       return lend(graph, name, lent);
     },
     pool: graph.pool,
@@ -58,12 +58,12 @@ export async function createImage(graph: BlockGraph, filename: string, request: 
   };
   const forProtocol = only(options, protocol.createOptions);
   if (format.create === undefined) {
-    await protocol.createFile?.(filename, { ...forProtocol, size }, context);
+    await makeFile(graph, protocol, filename, { ...forProtocol, size }, context);
     return { size, options };
   }
   const own = { ...only(options, format.createOptions), size };
   format.checkCreate?.(own);
-  await protocol.createFile?.(filename, { ...only(options, protocol.createOptions, format.createOptions), size: 0 }, context);
+  await makeFile(graph, protocol, filename, { ...only(options, protocol.createOptions, format.createOptions), size: 0 }, context);
   const edge = await lend(graph, filename, lent);
   let failure: { readonly error: unknown } | undefined;
   try {
@@ -89,6 +89,8 @@ export async function createImage(graph: BlockGraph, filename: string, request: 
   throw failure.error;
 }
 
+const SECTOR = 512;
+
 /** A file that is open for the time of a creation. */
 interface Lent {
   readonly node: BlockNode;
@@ -104,11 +106,43 @@ async function lend(graph: BlockGraph, filename: string, lent: Lent[]): Promise<
 
 async function protocolOfName(graph: BlockGraph, filename: string): Promise<BlockDriver> {
   const { driver } = await protocolDefinition(graph, filename);
-  const protocol = graph.driver(String(driver));
-  if (protocol.createFile === undefined) {
-    throw new BlockError('unsupported', `Protocol driver '${protocol.name}' does not support image creation`);
+  return graph.driver(String(driver));
+}
+
+async function makeFile(
+  graph: BlockGraph,
+  protocol: BlockDriver,
+  filename: string,
+  options: Record<string, unknown> & { readonly size: number },
+  context: CreateContext,
+): Promise<void> {
+  if (protocol.createFile === undefined) await takeFile(graph, protocol, filename, options.size);
+  else await protocol.createFile(filename, options, context);
+}
+
+/** Where a protocol makes no files, what is there already serves, if it has or gets room for `size` bytes. No header of old stays in it. */
+async function takeFile(graph: BlockGraph, protocol: BlockDriver, filename: string, size: number): Promise<void> {
+  const lent: Lent[] = [];
+  let edge: Edge;
+  try {
+    edge = await lend(graph, filename, lent);
+  } catch (error) {
+    if (!(error instanceof BlockError)) throw error;
+    const why = `Protocol driver '${protocol.name}' does not support image creation, and opening the image failed: ${messageOf(error)}`;
+    throw new BlockError(error.kind, why, error.context, error);
   }
-  return protocol;
+  try {
+    const { node } = edge;
+    if (size > node.size) await node.truncate(size);
+    const head = Math.min(node.size, SECTOR);
+    const written = head === 0 ? undefined : edge.write(0, new Uint8Array(head), 0, head);
+    if (written !== undefined) await written;
+  } finally {
+    for (const { backend, node } of lent) {
+      await backend.detach();
+      await graph.release(node);
+    }
+  }
 }
 
 /** Size of the backing file that the options name; its absence is an error where the size is needed. */

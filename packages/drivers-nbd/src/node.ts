@@ -56,6 +56,12 @@ export class NbdNode implements DriverNode {
     throw new BlockError('unsupported', 'An NBD server does not tell how much space an export takes', { driver: 'nbd' });
   }
 
+  /** An export is as large as its server says. */
+  truncate(size: number): Promise<void> {
+    if (size === this.size) return Promise.resolve();
+    return Promise.reject(new BlockError('unsupported', `Cannot ${size > this.size ? 'grow' : 'resize'} NBD nodes`, { driver: 'nbd' }));
+  }
+
   async close(): Promise<void> {
     this.session.close();
   }

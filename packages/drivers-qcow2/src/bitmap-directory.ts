@@ -36,7 +36,7 @@ export const MAX_BITMAPS = 65535;
 export const MAX_DIRECTORY_BYTES = MAX_BITMAPS * 1024;
 /** Clusters of one bitmap, in bytes. */
 export const MAX_BITMAP_BYTES = 512 * 1024 * 1024;
-const MAX_NAME_BYTES = 1023;
+export const MAX_NAME_BYTES = 1023;
 const MIN_GRANULARITY_BITS = 9;
 const MAX_GRANULARITY_BITS = 31;
 

@@ -6,7 +6,7 @@
  */
 import { DirtyBitmap, type PersistentBitmaps, type StoredBitmap } from '@blk/core-graph';
 import { loadBits, reachesBeyond, readBitmapTable, storeBits, clustersFor } from './bitmap-data.js';
-import { BitmapFlag, encodeDirectory, isUsable, MAX_BITMAP_BYTES, MAX_BITMAPS, MAX_DIRECTORY_BYTES, type BitmapEntry } from './bitmap-directory.js';
+import { BitmapFlag, encodeDirectory, isUsable, MAX_BITMAP_BYTES, MAX_BITMAPS, MAX_DIRECTORY_BYTES, MAX_NAME_BYTES, type BitmapEntry } from './bitmap-directory.js';
 import { checkRoom, writeBitmapsExtension } from './bitmaps-extension.js';
 import { argumentError, qcow2Error } from './errors.js';
 import { bitmapsOf } from './extensions.js';
@@ -62,6 +62,7 @@ export class StoredBitmaps implements PersistentBitmaps {
   check(name: string, granularity: number): void {
     const { geometry, size, bitmaps } = this.image;
     if (geometry.version === 2) throw argumentError('Cannot store dirty bitmaps in qcow2 v2 files', 'unsupported');
+    if (new TextEncoder().encode(name).length > MAX_NAME_BYTES) throw argumentError(`Name length exceeds maximum (${MAX_NAME_BYTES} characters)`);
     if (bitmaps.length >= MAX_BITMAPS) throw argumentError('Maximum number of persistent bitmaps is already reached', 'too-large');
     if (clustersFor(size, granularity, geometry.clusterSize) * geometry.clusterSize > MAX_BITMAP_BYTES) {
       throw argumentError('Too much space will be occupied by the bitmap. Use larger granularity', 'too-large');

@@ -161,7 +161,7 @@ function checkTables(view: DataView, geometry: Geometry, checking: boolean): Tab
   const snapshotCount = view.getUint32(60);
   const snapshotsOffset = u64(view, 64);
   if (snapshotCount > MAX_SNAPSHOTS && !checking) throw qcow2Error({ what: 'snapshot-table', text: 'Snapshot table too large' });
-  if (snapshotCount > 0 && !checking) aligned('Snapshot table', snapshotsOffset, snapshotCount * 40, clusterSize);
+  if (!checking) aligned('Snapshot table', snapshotsOffset, snapshotCount * 40, clusterSize);
 
   const l1Size = view.getUint32(36);
   checkSize('Active L1 table', l1Size * 8, MAX_L1_BYTES);

@@ -30,6 +30,7 @@ const EXTRA_BYTES = 24;
 /** QEMU's limits: 64 MiB of table, 1024 bytes of extra data to an entry. */
 export const MAX_TABLE_BYTES = 64 * 1024 * 1024;
 const MAX_EXTRA_BYTES = 1024;
+const FORCE_REMOVE = 'You can force-remove this extra metadata with qemu-img check -r all';
 const NO_ICOUNT = 0xffff_ffff_ffff_ffffn;
 
 export const EMPTY_TABLE: SnapshotTable = { length: 0, snapshots: [], l1Tables: [] };
@@ -43,7 +44,7 @@ export async function readSnapshotTable(file: Edge, offset: number, count: numbe
   for (let index = 0; index < count; index++) {
     const head = viewOf(await window.bytes(at, FIXED_BYTES, index));
     const extra = head.getUint32(36);
-    if (extra > MAX_EXTRA_BYTES) throw bad(`Too much extra metadata in snapshot table entry ${index}`);
+    if (extra > MAX_EXTRA_BYTES) throw bad(`Too much extra metadata in snapshot table entry ${index}\n${FORCE_REMOVE}`);
     const length = FIXED_BYTES + extra + head.getUint16(12) + head.getUint16(14);
     at += Math.ceil(length / 8) * 8;
     if (at > MAX_TABLE_BYTES) throw bad('Snapshot table is too big');
@@ -109,13 +110,12 @@ function decodeEntry(bytes: Uint8Array): StoredSnapshot {
   const idFrom = FIXED_BYTES + extra;
   const nameFrom = idFrom + view.getUint16(12);
   const icount = extra >= 24 ? view.getBigUint64(56) : NO_ICOUNT;
-  const decoder = new TextDecoder();
   return {
     l1: { offset: u64(view, 0), entries: view.getUint32(8) },
     bytes,
     info: {
-      id: decoder.decode(bytes.subarray(idFrom, nameFrom)),
-      name: decoder.decode(bytes.subarray(nameFrom, nameFrom + view.getUint16(14))),
+      id: textOf(bytes.subarray(idFrom, nameFrom)),
+      name: textOf(bytes.subarray(nameFrom, nameFrom + view.getUint16(14))),
       dateSec: view.getUint32(16),
       dateNsec: view.getUint32(20),
       vmClockNsec: view.getBigUint64(24),
@@ -124,6 +124,12 @@ function decodeEntry(bytes: Uint8Array): StoredSnapshot {
       icount: icount === NO_ICOUNT ? undefined : icount,
     },
   };
+}
+
+/** Up to the first zero, where there is one: others read it as a string of C. */
+function textOf(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
 /** Reads ahead, so that many small entries do not become many small reads. */

@@ -61,7 +61,8 @@ export const raw = defineDriver<RawOptions, RawCreateOptions>({
   },
 
   async create(file, { size, preallocation = 'off' }, { work }) {
-    await file.node.truncate(size, { preallocation, work });
+    // What was there already, because its protocol makes no files, may be larger.
+    if (size > file.node.size) await file.node.truncate(size, { preallocation, work });
   },
 });
 

@@ -36,7 +36,8 @@ interface Described {
 
 function describe(options: Options, assumed: string): Described {
   const driver = typeof options['driver'] === 'string' ? options['driver'] : assumed;
-  const kept = Object.fromEntries((MATTERS[driver] ?? []).filter((name) => options[name] !== undefined).map((name) => [name, options[name]]));
+  const given = (MATTERS[driver] ?? []).filter((name) => options[name] !== undefined);
+  const kept = Object.fromEntries(given.flatMap((name) => (name === 'encrypt' ? flat(name, options[name]) : [[name, options[name]]])));
   const bare = Object.keys(kept).length === 0;
   const { filename, file } = options;
   if (typeof file === 'object' && file !== null) {
@@ -47,6 +48,11 @@ function describe(options: Options, assumed: string): Described {
   if (typeof filename === 'string') return { name: plain(filename), json: { driver, filename } };
   if (driver.startsWith('null-')) return bare ? { name: `${driver}://`, json: { driver } } : { json: { driver, ...kept } };
   return { json: { driver, ...kept, ...(file === undefined ? {} : { file }) } };
+}
+
+/** Members of an object as options with dots in their names, which is how the reference keeps all but nodes. */
+function flat(name: string, value: unknown): [string, unknown][] {
+  return typeof value !== 'object' || value === null ? [[name, value]] : Object.entries(value).flatMap(([key, item]) => flat(`${name}.${key}`, item));
 }
 
 /** A path that looks like a protocol's name is told from one by where it begins. */

@@ -1,12 +1,30 @@
 // Programs that go on beside the commands of a scenario: servers under test, and holders of locks.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { environment } from '@blk/oracle';
 import type { Outcome } from './sides.js';
 
 const TIMEOUT = 20_000;
 const STEP = 5;
+
+/** Ends a program in the background by its pid file, and waits until it is gone. */
+export async function endByPidFile(path: string): Promise<void> {
+  const pid = Number(readFileSync(path, 'utf8'));
+  process.kill(pid);
+  for (const begin = performance.now(); isAlive(pid) && performance.now() - begin < TIMEOUT; ) {
+    await new Promise((resolve) => setTimeout(resolve, STEP));
+  }
+}
+
+/** A process that nobody has waited for yet is gone as well. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
 
 export class Background {
   #child: ChildProcess;

@@ -1,7 +1,7 @@
 // What commands left in the folders: the same files, with the same content for a guest, and in order.
 import { closeSync, lstatSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { needTool, run } from '@blk/oracle';
+import { needTool, run, type RunResult } from '@blk/oracle';
 import { mask } from './mask.js';
 
 export interface ContentDifference {
@@ -53,10 +53,17 @@ async function compareImages(ours: string, theirs: string, name: string, damaged
     if (!damaged) await ask('check', ['check', '-q', '-U', '-f', format], (text) => text);
   }
   if (isEncrypted(join(ours, name))) return found;
-  const words = ['compare', '-U', '-f', format, '-F', format, join(ours, name), join(theirs, name)];
-  const { code, stdout, stderr } = await run(needTool('qemu-img'), words, { cwd: ours });
+  const { code, stdout, stderr } = await compare([join(ours, name), join(theirs, name)], format, ours);
   if (code !== 0 && !damaged) found.push({ what: `${name}: content`, ours: mask(`${stdout}${stderr}`, ours), theirs: 'Images are identical.\n' });
   return found;
+}
+
+/** What both hold for a guest. Where their backing file is not there, or cannot be: what they hold by themselves. */
+async function compare(paths: readonly string[], format: string, cwd: string): Promise<RunResult> {
+  const result = await run(needTool('qemu-img'), ['compare', '-U', '-f', format, '-F', format, ...paths], { cwd });
+  if (result.code < 2 || format === 'raw') return result;
+  const alone = paths.map((filename) => `json:${JSON.stringify({ driver: format, backing: null, file: { driver: 'file', filename } })}`);
+  return run(needTool('qemu-img'), ['compare', '-U', ...alone], { cwd });
 }
 
 /** Files, folders and links below a folder, with what links point to. Sockets come and go with their servers. */

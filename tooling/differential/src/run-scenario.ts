@@ -1,8 +1,8 @@
 // Runs one scenario on both sides and says what differs.
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { needTool, type ToolName } from '@blk/oracle';
-import { Background } from './background.js';
+import { Background, endByPidFile } from './background.js';
 import { compareFolders } from './content.js';
 import type { Heads } from './heads.js';
 import { mask, maskPlaces } from './mask.js';
@@ -88,7 +88,7 @@ async function runSide({ lines }: Scenario, folder: string, side: Side, rig: Rig
       else if (line.startsWith('hold ')) running.push({ line, program: await Background.holder(needTool('qemu-io'), splitWords(text).words.slice(1), folder) });
       else if (line.startsWith('serve ')) running.push({ line, program: await serve(text, folder, side, rig) });
       else if (line === 'stop' || line === 'wait') await stopAll(line);
-      else if (line.startsWith('kill ')) process.kill(Number(readFileSync(join(folder, line.slice(5)), 'utf8')));
+      else if (line.startsWith('kill ')) await endByPidFile(join(folder, line.slice(5)));
       else if (line.startsWith('ref ')) steps.push({ line, outcome: await askReference(text, folder) });
       else await setUp(folder, line);
     }

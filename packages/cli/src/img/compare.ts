@@ -33,7 +33,7 @@ Exit code: 0 the same, 1 different, 2 and above: it could not be found out.
     refuseFormatOfOptions(options, 2);
     const graph = makeGraph(tool, { untrusted: options.has('untrusted') });
     const [left, right] = options.operands;
-    const open = (name: string, format: string | undefined): ReturnType<typeof openSource> =>
+    const open = async (name: string, format: string | undefined): ReturnType<typeof openSource> =>
       openSource(graph, sourceOf(name, options.has('image-opts')), {
         readOnly: true,
         cache: { direct: cache.direct, noFlush: cache.noFlush },

@@ -18,7 +18,7 @@ export async function runCommand(tool: Tool, argv: readonly string[], commands: 
 }
 
 async function dispatch(tool: Tool, argv: readonly string[], commands: readonly ImgCommand[]): Promise<number> {
-  const [name, ...args] = afterTracing(tool, argv);
+  const [name, ...args] = afterTracing(tool, argv[0] === '--' ? argv.slice(1) : argv);
   if (name === undefined) throw new UsageError('Not enough arguments');
   if (name === '-h' || name === '--help') return show(tool, imgHelp(tool, commands));
   if (name === '-V' || name === '--version') return show(tool, versionText(tool));

@@ -88,6 +88,7 @@ async function openPart(
 ): Promise<Backend> {
   const { root, size } = whole;
   try {
+    if (args.offset < 0) throw new CommandLineError(NO_OFFSET);
     if (args.offset >= size) {
       throw new CommandLineError(`Offset (${args.offset}) cannot be greater than size of the containing file (${size})`);
     }
@@ -96,6 +97,10 @@ async function openPart(
     await whole.close();
   }
 }
+
+const NO_OFFSET =
+  "Parameter 'offset' expects a non-negative number below 2^64\n" +
+  'Optional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-, peta-\nand exabytes, respectively.';
 
 /** `snapshot.id=…,snapshot.name=…`, or one word that is either. */
 type SnapshotWish = { readonly id?: string; readonly name?: string } | { readonly either: string };
@@ -106,14 +111,18 @@ function parseSnapshot(text: string): SnapshotWish {
   for (const [option, value = ''] of splitOptions(text)) {
     if (option === 'snapshot.id') wish.id = value;
     else if (option === 'snapshot.name') wish.name = value;
-    else throw new CommandLineError(`Invalid parameter '${option}'\nFailed in parsing snapshot param \`${text}'`);
+    else throw new CommandLineError(`Invalid parameter '${option}'`, `Failed in parsing snapshot param \`${text}'`);
   }
   return wish;
 }
 
 async function load(node: BlockNode, wish: SnapshotWish): Promise<void> {
   try {
-    const list = node.driver.snapshots?.list ?? [];
+    const list = node.driver.snapshots?.list;
+    if (list === undefined) {
+      const what = 'does not support temporarily loading internal snapshots';
+      throw new BlockError('unsupported', `Block format '${node.driverName}' used by device '' ${what}`);
+    }
     const found = 'either' in wish ? findByIdOrName(list, wish.either) : findSnapshot(list, wish);
     if (found === undefined) throw new BlockError('not-found', "Can't find snapshot");
     await showSnapshot(node, found.id);

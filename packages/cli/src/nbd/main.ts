@@ -42,6 +42,7 @@ export async function nbdMain(words: readonly string[], terminal: Terminal): Pro
   } catch (error) {
     if (!(error instanceof BlockError) && !(error instanceof CommandLineError)) throw error;
     terminal.err(`${terminal.name}: ${error.message}\n`);
+    if (error instanceof CommandLineError && error.second !== undefined) terminal.err(`${terminal.name}: ${error.second}\n`);
     return 1;
   }
 }

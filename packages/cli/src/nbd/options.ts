@@ -91,6 +91,8 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   'selinux-label': 'labels of sockets are not supported',
 };
 
+const ONCE: readonly string[] = ['aio', 'discard'];
+
 /** Options about one image, which a list has no use for. */
 const PER_DEVICE: readonly string[] = [
   'export-name', 'description', 'offset', 'allocation-depth', 'bitmap', 'format', 'load-snapshot', 'cache', 'nocache', 'aio', 'discard',
@@ -103,8 +105,7 @@ export function parseNbdArguments(words: readonly string[]): NbdArguments {
   const objects: string[] = [];
   const bitmaps: string[] = [];
   for (const { name, value } of options) {
-    const refusal = UNSUPPORTED[name];
-    if (refusal !== undefined) throw new CommandLineError(`--${name}: ${refusal}`);
+    if (ONCE.includes(name) && values.has(name)) throw new CommandLineError(`--${name} can only be specified once`);
     if (name === 'object') objects.push(value ?? '');
     else if (name === 'bitmap') bitmaps.push(value ?? '');
     else if ((name === 'cache' || name === 'nocache') && (values.has('cache') || values.has('nocache'))) {
@@ -116,6 +117,10 @@ export function parseNbdArguments(words: readonly string[]): NbdArguments {
   const given = new Set(options.map(({ name }) => name));
   if (list) checkList(given, operands);
   else if (!asked && operands.length !== 1) throw new CommandLineError(INVALID_COUNT);
+  for (const name of given) {
+    const refusal = UNSUPPORTED[name];
+    if (refusal !== undefined) throw new CommandLineError(`--${name}: ${refusal}`);
+  }
   checkTls(given, list);
   const socket = values.get('socket');
   if (socket !== undefined && !socket.startsWith('/')) throw new CommandLineError('socket path must be absolute');
@@ -210,7 +215,8 @@ function shared(value: string | undefined): number {
 
 function offset(value: string | undefined): number {
   if (value === undefined) return 0;
-  const number = /^(\d+|0x[0-9a-f]+)$/i.test(value) ? Number(value) : NaN;
+  // Less than nothing is left for the image to refuse, as the original does.
+  const number = /^(-?\d+|0x[0-9a-f]+)$/i.test(value) ? Number(value) : NaN;
   if (!Number.isSafeInteger(number)) throw new CommandLineError(`Invalid offset '${value}'`);
   return number;
 }

@@ -71,7 +71,7 @@ function checkDowngrade(options: Readonly<Record<string, unknown>>, header: Head
       'Refcount widths other than 16 bits require compatibility level 1.1 or above (use compat=1.1 or greater)',
     );
   }
-  if (refcountOrder !== 4) throw argumentError('compat=0.10 requires refcount_bits=16', 'unsupported');
+  if (refcountOrder !== 4) throw argumentError('Refcount widths other than 16 bits require compatibility level 1.1 or above (use compat=1.1 or greater)', 'unsupported');
   if ((header.incompatible & Incompatible.DataFile) !== 0n) throw argumentError('Cannot downgrade an image with a data file', 'unsupported');
   const features = header.incompatible & ~(Incompatible.Dirty | Incompatible.Corrupt);
   if (features !== 0n) {

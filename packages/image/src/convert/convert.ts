@@ -1,6 +1,6 @@
 /** `convertImage`: the content of one or more images in a new one, or in one that is there. */
 import {
-  Backend, BlockError, messageOf, Permission, resolveReference, type BlockGraph, type BlockNode, type Definition,
+  Backend, BlockError, messageOf, Permission, protocolDefinition, resolveReference, type BlockGraph, type BlockNode, type Definition,
   type OpenOptions,
 } from '@blk/core-graph';
 import { couldNotOpen, definitionOf, nameOf, openSource, storesCompressed, unfiltered, wholeSectors, type AnySource } from '../open.js';
@@ -188,7 +188,7 @@ function checkFormat(graph: BlockGraph, request: ConvertRequest): void {
   if (request.noCreate !== true && driver?.create === undefined && driver?.createFile === undefined) {
     throw new BlockError('unsupported', `Format driver '${format}' does not support image creation`);
   }
-  if (backing !== undefined && driver?.createOptions?.backing_file === undefined) {
+  if (backing !== undefined && request.noCreate !== true && driver?.createOptions?.backing_file === undefined) {
     throw new BlockError('unsupported', `Backing file not supported for file format '${format}'`);
   }
   if (!compress) return;
@@ -214,6 +214,8 @@ async function create(graph: BlockGraph, size: number, request: ConvertRequest):
     ...(backing === undefined ? {} : { backing_file: backing }),
     ...(backingFormat === undefined ? {} : { backing_fmt: backingFormat }),
   };
+  // A name that leads nowhere is told of as such.
+  await protocolDefinition(graph, target);
   try {
     await graph.create(target, { format, size, options, unsafe: true, ...(signal ? { signal } : {}) });
   } catch (error) {

@@ -122,7 +122,8 @@ function parseValue(name: string, text: string, spec: CreateOptionSpec): string 
     case 'int':
     case 'uint':
       if (!/^[+-]?(0x[0-9a-f]+|\d+)$/i.test(text)) throw new BlockError('invalid-argument', `Parameter '${name}' expects a number`);
-      return Number(text);
+      // A number below zero is one of 64 bits, as in the reference: far too large.
+      return spec.type.type === 'uint' && text.startsWith('-') ? Number(BigInt.asUintN(64, -BigInt(text.slice(1)))) : Number(text);
     default:
       return text;
   }

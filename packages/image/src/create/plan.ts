@@ -47,9 +47,6 @@ export async function planCreation(graph: BlockGraph, filename: string, request:
     if (format.create === undefined && format.createFile === undefined) {
       throw new BlockError('unsupported', `Format driver '${format.name}' does not support image creation`);
     }
-    if (protocol.createFile === undefined) {
-      throw new BlockError('unsupported', `Protocol driver '${protocol.name}' does not support image creation`);
-    }
     const table = optionTable(format, protocol);
     const given = parseCreateOptions(request.options ?? [], table);
     if (given['size'] !== undefined && request.size !== undefined) {
