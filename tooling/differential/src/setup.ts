@@ -2,6 +2,7 @@
 import { chmodSync, copyFileSync, mkdirSync, openSync, closeSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { needTool, prng, run, type ToolName } from '@blk/oracle';
+import { untilMeasured } from './coarse-clock.js';
 import { splitWords } from './words.js';
 
 type Verb = (folder: string, words: readonly string[]) => void;
@@ -53,7 +54,7 @@ export async function setUp(folder: string, line: string): Promise<void> {
   const [verb, ...rest] = words;
   if (verb === 'ref') {
     const [tool, ...args] = rest;
-    const result = await run(needTool(tool as ToolName), args, { cwd: folder, input: input ?? '' });
+    const result = await untilMeasured(() => run(needTool(tool as ToolName), args, { cwd: folder, input: input ?? '' }));
     if (result.code !== 0) throw new Error(`${line}: ${result.stderr}${result.stdout}`);
     return;
   }

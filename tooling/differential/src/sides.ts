@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { main, TOOL_NAMES, type ToolIo } from '@blk/cli';
 import { needTool, run, type ToolName } from '@blk/oracle';
+import { untilMeasured } from './coarse-clock.js';
 import type { CompareTool } from './scenario.js';
 
 export interface Outcome {
@@ -28,16 +29,10 @@ export interface Command extends Reference {
 /** Milliseconds that one command may take. */
 const TIMEOUT = 40_000;
 
-/** The reference can't tell how long a key derivation takes where the clock is coarse; it is asked again, this often. */
-const ATTEMPTS = 8;
-
 export async function runTheirs({ tool, words, input, folder }: Reference): Promise<Outcome> {
   // By its name, which its messages begin with.
   needTool(tool);
-  for (let attempt = 1; ; attempt++) {
-    const outcome = await runProcess(tool, words, input, folder);
-    if (attempt === ATTEMPTS || !outcome.stderr.includes('Unable to get accurate CPU usage')) return outcome;
-  }
+  return untilMeasured(() => runProcess(tool, words, input, folder));
 }
 
 /** Ours as it is installed: by a link that has the tool's name, in a process of its own. */
