@@ -3,7 +3,7 @@ import { BlockError, MAX_SIZE, strerror, type Edge, type ImagePolicy, type Maybe
 import { checkLength } from './bitmap-data.js';
 import { hasBitmaps, isUsable, LOST_WARNING, readBitmapDirectory } from './bitmap-directory.js';
 import { encryptionHeaderOf, type Encryption } from './encryption.js';
-import { argumentError, qcow2Error } from './errors.js';
+import { qcow2Error } from './errors.js';
 import { bitmapsOf } from './extensions.js';
 import { Autoclear, Incompatible } from './feature-bits.js';
 import { u64, viewOf } from './format.js';
@@ -34,8 +34,6 @@ export interface OpenParts {
 export async function openQcow2(file: Edge, raw: RawOptions, context: ImageContext, parts: OpenParts): Promise<Qcow2Image> {
   const { readOnly } = context;
   const found = parseHeader(await readFirstCluster(file));
-  const rawData = (found.autoclear & Autoclear.RawData) !== 0n;
-  if (rawData && !found.geometry.external) throw argumentError('data-file-raw requires a data file');
   const encryption = await parts.encryption(found);
   const data = await parts.data(found);
   const header = await repairIfDirty(file, found, context);

@@ -180,6 +180,18 @@ export const ACCEPTED: readonly Accepted[] = [
     theirs: /^WARNING: Image format was not specified/,
   },
   {
+    id: 'raw-mark-without-data-file',
+    reason: 'The mark for a raw data file is one of those that a program may ignore: without a data file it means nothing. The reference refuses the image.',
+    line: /./,
+    theirErrors: /data-file-raw requires a data file/,
+  },
+  {
+    id: 'sizes-of-no-file',
+    reason: 'A size that no file can have is refused before the image is looked at, or in the words of the host.',
+    line: /resize .*(8E|7\.9999999999E)$/,
+    part: /^stderr$/,
+  },
+  {
     id: 'machine-state',
     reason: 'qemu-io -b: the state of a machine is kept with the snapshots of an image, but there is no machine here to write it.',
     line: /^qemu-io .*-c "(read|write) (-c )?-b /,
