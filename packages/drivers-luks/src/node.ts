@@ -78,7 +78,6 @@ export class LuksNode implements DriverNode {
       },
       now: () => host.now(),
     });
-    progress?.(1, 1);
   }
 
   async close(): Promise<void> {}

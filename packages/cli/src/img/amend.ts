@@ -63,6 +63,7 @@ export const amend: ImgCommand = {
         ...(format === undefined ? {} : { format }),
         ...(callback === undefined ? {} : { progress: callback }),
       });
+      printer.complete();
     } finally {
       printer.end();
     }
