@@ -214,13 +214,6 @@ export const ACCEPTED: readonly Accepted[] = [
     theirs: /^(?![^]*Snapshot list:)/,
   },
   {
-    id: 'discard-of-subclusters',
-    reason: 'With extended L2 entries, what is discarded in whole subclusters reads as zeroes at once; the reference discards whole clusters only.',
-    scenario: /subclusters/,
-    line: /-c "discard /,
-    part: /^(stdout|x\.qcow2: content)$/,
-  },
-  {
     id: 'damage-ends-reading',
     reason: 'A read that meets a damaged table ends with an error; the reference may show the bytes of another table.',
     scenario: /header/,

@@ -4,6 +4,7 @@
 //   --not TEXT       leaves out those with this in them (may be repeated)
 //   --processes      ours in processes of its own, by links to the built program
 //   --list           names what would be run
+//   --show           shows the lines of what would be run
 //   --most N         differences that are shown (40)
 import { parseArgs } from 'node:util';
 import { ACCEPTED } from './accepted.js';
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     not: { type: 'string', multiple: true, default: [] },
     processes: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
+    show: { type: 'boolean', default: false },
     most: { type: 'string', default: '40' },
   },
 });
@@ -26,8 +28,8 @@ const wanted = (name: string): boolean =>
   (values.only.length === 0 || values.only.some((text) => name.startsWith(text))) && !values.not.some((text) => name.includes(text));
 const scenarios = allGroups().flatMap(({ name, scenarios: all }) => all.filter(({ title }) => wanted(`${name}: ${title}`)));
 
-if (values.list) {
-  for (const { title } of scenarios) say(`${title}\n`);
+if (values.list || values.show) {
+  for (const { title, head, lines } of scenarios) say(values.show ? `== ${title}\n${[...head, ...lines].join('\n')}\n` : `${title}\n`);
 } else {
   const result = await runAll(scenarios, {
     processes: values.processes,
