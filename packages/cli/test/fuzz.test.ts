@@ -106,6 +106,20 @@ const KINDS: readonly Kind[] = [
     ],
   },
   {
+    format: 'vdi',
+    async images(dir) {
+      writeFileSync(dir.file('raw'), Buffer.alloc(3 << 20).fill(7, 1 << 20, 2 << 20));
+      await made('convert', '-f', 'raw', '-O', 'vdi', dir.file('raw'), dir.file('image'));
+      return [readFileSync(dir.file('image'))];
+    },
+    rounds: 40,
+    head: 600,
+    commands: [
+      ['info', '-f', 'vdi', 'FILE'], ['map', '-f', 'vdi', 'FILE'], ['check', '-f', 'vdi', 'FILE'], ['convert', '-f', 'vdi', '-O', 'qcow2', 'FILE', 'OUT'],
+      ['check', '-f', 'vdi', '-r', 'all', 'FILE'],
+    ],
+  },
+  {
     format: 'raw',
     images: () => Promise.resolve([Buffer.alloc(70_000, 7), Buffer.alloc(0), Buffer.alloc(1)]),
     rounds: 20,

@@ -325,6 +325,8 @@ export interface CreateOptionSpec {
   readonly help: string;
   /** Shown as ` (default: …)`. */
   readonly default?: string | number | boolean;
+  /** As `default`, without being shown there: what is said about a creation names it all the same. */
+  readonly implied?: string | number | boolean;
 }
 
 /** Gives a driver its types; the value itself is handed through. */

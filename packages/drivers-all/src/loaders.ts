@@ -14,6 +14,7 @@ export const driverLoaders = {
   luks: async () => (await import('@blk/drivers-luks')).luks,
   vhdx: async () => (await import('@blk/drivers-vhdx')).vhdx,
   vpc: async () => (await import('@blk/drivers-vpc')).vpc,
+  vdi: async () => (await import('@blk/drivers-vdi')).vdi,
 } satisfies Record<string, () => Promise<BlockDriver>>;
 
 /** Names of all drivers. */

@@ -135,7 +135,10 @@ class NoFormat extends Error {
 
 function defaults(table: CreateOptionTable): Record<string, string | number | boolean> {
   const values: Record<string, string | number | boolean> = {};
-  for (const [name, spec] of Object.entries(table)) if (spec.default !== undefined) values[name] = spec.default;
+  for (const [name, spec] of Object.entries(table)) {
+    const value = spec.default ?? spec.implied;
+    if (value !== undefined) values[name] = value;
+  }
   return values;
 }
 

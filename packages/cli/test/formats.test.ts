@@ -1,0 +1,57 @@
+// Formats that need no words of their own on the command line: the same commands by both programs, and the same answers.
+import { writeFileSync } from 'node:fs';
+import { prng, skipUnless, tempDir } from '@blk/oracle';
+import { describe, expect, test } from 'vitest';
+import { oursIn, reference } from './img-support.js';
+
+const oracle = skipUnless('qemu-img');
+
+interface Format {
+  readonly format: string;
+  /** Lists of creation options. */
+  readonly options: readonly string[];
+  /** Creations that are refused. */
+  readonly refused: readonly (readonly string[])[];
+}
+
+const FORMATS: readonly Format[] = [
+  { format: 'vdi', options: ['static=off', 'static=on'], refused: [['-o', 'static=maybe', 'x', '1M'], ['-o', 'foo=1', 'x', '1M'], ['x', '1000T'], ['-b', 'y', '-F', 'raw', 'x', '1M']] },
+];
+
+describe.skipIf(oracle.skip).each(FORMATS)(oracle.title('$format on the command line'), ({ format, options, refused }) => {
+  test.each(options)('created, described, mapped, converted both ways, checked: %s', async (list) => {
+    using mine = tempDir();
+    using theirs = tempDir();
+    const both = async (words: readonly string[]): Promise<void> => {
+      expect(await oursIn(words, mine.path), words.join(' ')).toEqual(await reference(words, theirs.path));
+    };
+    await both(['create', '-f', format, '-o', list, 'a', '10M']);
+    const content = Buffer.alloc(10 << 20);
+    content.set(prng(1).bytes(300_000), 3 << 20);
+    for (const dir of [mine, theirs]) writeFileSync(dir.file('plain'), content);
+    await both(['convert', '-f', 'raw', '-O', format, '-o', list, 'plain', 'b']);
+    for (const style of ['human', 'json']) for (const file of ['a', 'b']) {
+      const shown = async (run: typeof oursIn, dir: string): Promise<string> =>
+        (await run(['info', `--output=${style}`, '--image-opts', `driver=${format},file.filename=${file}`], dir)).stdout.replace(/(disk size|"actual-size").*/, '');
+      expect(await shown(oursIn, mine.path)).toBe(await shown(reference, theirs.path));
+      // Probed as well.
+      expect((await oursIn(['info', file], mine.path)).stdout).toContain(`file format: ${format}\n`);
+    }
+    await both(['map', '--output=json', '-f', format, 'a']);
+    await both(['compare', '-f', 'raw', '-F', format, 'plain', 'b']);
+    for (const run of [oursIn, reference]) {
+      expect(await run(['compare', '-f', format, '-F', format, `${mine.path}/b`, `${theirs.path}/b`], mine.path)).toMatchObject({ code: 0 });
+    }
+    for (const style of ['human', 'json']) for (const file of ['a', 'b']) await both(['check', '-f', format, `--output=${style}`, file]);
+  });
+
+  test.each([
+    ['create', '-f', format, '-o', 'help'], ['convert', '-c', '-O', format, 'y', 'x'], ['info', '-f', format, 'y'],
+    ['measure', '-O', format, '--size', '1M'], ...refused.map((words) => ['create', '-f', format, ...words]),
+  ].map((words) => [words]))('%j', async (words) => {
+    using mine = tempDir();
+    using theirs = tempDir();
+    for (const dir of [mine, theirs]) writeFileSync(dir.file('y'), Buffer.alloc(1 << 20));
+    expect(await oursIn(words, mine.path)).toEqual(await reference(words, theirs.path));
+  });
+});

@@ -1,0 +1,6 @@
+/**
+ * Block driver for VDI images of VirtualBox.
+ *
+ * @packageDocumentation
+ */
+export { vdi } from './driver.js';

@@ -1,0 +1,54 @@
+/** A disk that fails now and then: a request fails as a whole or is done, and what is tried again succeeds. */
+import { expectSameBytes, prng, slow } from '@blk/driver-conformance';
+import { BlockError } from '@blk/core-graph';
+import { expect, test } from 'vitest';
+import { checkVdiBytes } from './judge.js';
+import { Bench, handMade, readAll } from './support.js';
+
+test.each([1, 2, 3, 4, 5, 6])('requests are tried again until they succeed, seed %d', async (seed) => {
+  const random = prng(seed);
+  const size = 60 * 4096;
+  const bench = new Bench();
+  const disk = handMade(size, 4096, new Array<number>(60).fill(0xffff_ffff));
+  const model = new Uint8Array(size);
+  if (seed % 2 === 0) disk.use(slow(seed));
+  let failures = 0;
+  const tap = disk.use({
+    before: ({ verb }) => {
+      if (verb === 'read' || random.below(6) > 0) return;
+      failures++;
+      throw new BlockError('io', 'the disk failed');
+    },
+  });
+  const again = async (work: () => void | Promise<void>): Promise<void> => {
+    for (;;) {
+      try {
+        await work();
+        return;
+      } catch (error) {
+        expect(error).toMatchObject({ message: 'the disk failed' });
+      }
+    }
+  };
+  const node = await bench.open(disk);
+  const requests: Promise<void>[] = [];
+  for (let step = 0; step < 120; step++) {
+    // One part of each block for each turn: nothing overlaps what is under way.
+    const offset = random.below(60) * 4096 + (step % 8) * 512;
+    const bytes = random.bytes(512);
+    model.set(bytes, offset);
+    requests.push(again(() => node.write(offset, bytes, 0, 512)));
+    if (step % 8 === 7) {
+      await Promise.all(requests.splice(0));
+      await again(() => node.flush());
+    }
+  }
+  expectSameBytes(await readAll(node), model);
+  await again(() => node.flush());
+  disk.remove(tap);
+  checkVdiBytes(disk);
+  await bench.graph.release(node);
+  const reader = await bench.open(disk, { readOnly: true });
+  expectSameBytes(await readAll(reader), model);
+  expect(failures).toBeGreaterThan(10);
+});
