@@ -39,7 +39,7 @@ export function hex(value: number): string {
 
 const INT64_MAX = 2n ** 63n - 1n;
 
-export type Size = { readonly size: number } | { readonly fault: 'syntax' | 'range' | 'limit' };
+export type Size = { readonly size: number } | { readonly fault: 'syntax' | 'range' } | { readonly fault: 'limit'; readonly about: number };
 
 /** A size with an optional suffix k to E: no minus sign, a fraction only before a suffix. `limit`: more than this program can count. */
 export function readSize(text: string): Size {
@@ -51,5 +51,5 @@ export function readSize(text: string): Size {
   const exact = BigInt(hexadecimal ?? whole) * 1024n ** BigInt(scale);
   if (exact > INT64_MAX) return { fault: 'range' };
   const size = Number(exact) + Math.floor(Number(`0${fraction}`) * 1024 ** scale);
-  return Number.isSafeInteger(size) ? { size } : { fault: 'limit' };
+  return Number.isSafeInteger(size) ? { size } : { fault: 'limit', about: size };
 }

@@ -34,7 +34,7 @@ export const luks = defineDriver<LuksOptions, LuksCreateOptions>({
 
   amendOptions: {
     'iter-time': { type: { type: 'uint' }, help: 'Time to spend in PBKDF in milliseconds' },
-    keyslot: { type: { type: 'uint' }, help: 'Select a single keyslot to modify explicitly' },
+    keyslot: { type: { type: 'int' }, help: 'Select a single keyslot to modify explicitly' },
     'new-secret': { type: { type: 'string' }, help: 'New secret to set in the matching keyslots. Empty string to erase' },
     'old-secret': { type: { type: 'string' }, help: 'Select all keyslots that match this password' },
     state: { type: { type: 'string' }, help: 'Select new state of affected keyslots (active/inactive)' },

@@ -55,7 +55,9 @@ const compressedStep: Step = async (node, model, random, clusterSize) => {
   // Some compress well, some a little, some not at all.
   bytes.fill(7, Math.floor((length * random.below(5)) / 4));
   model.set(bytes, offset);
-  await done(node.write(offset, bytes, 0, length, WriteFlag.Compressed));
+  // An encrypted disk stores nothing compressed.
+  const compressed = ((node.driver.writeFlags ?? 0) & WriteFlag.Compressed) !== 0;
+  await done(node.write(offset, bytes, 0, length, compressed ? WriteFlag.Compressed : 0));
 };
 
 const readStep: Step = async (node, model, random, clusterSize) => {

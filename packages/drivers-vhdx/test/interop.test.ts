@@ -7,7 +7,8 @@ import { Bench, compareWith, load, readAll, save, write } from './support.js';
 
 const oracle = skipUnless('qemu-img', 'qemu-io');
 const seven = skipUnless('7zz');
-const SIZE = 9_000_448;
+/** 7-Zip opens no disk of an odd number of sectors, neither ours nor the reference's. */
+const SIZE = 9_001_984;
 const VARIANTS = [
   {}, { subformat: 'fixed' }, { block_size: 1 << 20 }, { subformat: 'fixed', block_size: 2 << 20 }, { block_state_zero: false, log_size: 2 << 20, block_size: 4 << 20 },
 ] as const;

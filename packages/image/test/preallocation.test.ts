@@ -47,9 +47,7 @@ describe.each(['raw', 'qcow2'])('%s', (format) => {
     using dir = tempDir();
     const { progress, signal } = follow(30 * M);
     await expect(create(dir.file('disk'), 'full', { progress, signal })).rejects.toThrow(/abort/);
-    // The format's file is an image by then.
-    expect(existsSync(dir.file('disk'))).toBe(true);
-    if (format === 'qcow2') expect(await checkImage(newGraph(), dir.file('disk'))).toMatchObject({ 'check-errors': 0 });
+    expect(existsSync(dir.file('disk'))).toBe(false);
   });
 
   test('called off while it grows: it has its old size, and nothing more', async () => {

@@ -35,7 +35,7 @@ image besides.
     const texts = options.all('o');
     for (const text of texts) checkList(text);
     const style = outputStyle(options);
-    const size = options.has('size') ? sizeArgument(tool, 'image size', options.get('size') ?? '') : undefined;
+    const size = options.has('size') ? sizeArgument(tool, 'image size', options.get('size') ?? '', 0, 2 ** 63) : undefined;
     const snapshot = wantedSnapshot(tool, options.get('l'));
     const [filename, ...more] = options.operands;
     if (more.length > 0) throw new ExitError(1, 'At most one filename argument is allowed.');

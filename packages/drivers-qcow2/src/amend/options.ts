@@ -13,7 +13,7 @@ export const AMEND_OPTIONS: CreateOptionTable = {
   data_file: { type: { type: 'string' }, help: 'File name of an external data file' },
   data_file_raw: { type: { type: 'bool' }, help: 'The external data file must stay valid as a raw image' },
   'encrypt.iter-time': { type: { type: 'uint' }, help: 'Time to spend in PBKDF in milliseconds' },
-  'encrypt.keyslot': { type: { type: 'uint' }, help: 'Select a single keyslot to modify explicitly' },
+  'encrypt.keyslot': { type: { type: 'int' }, help: 'Select a single keyslot to modify explicitly' },
   'encrypt.new-secret': { type: { type: 'string' }, help: 'New secret to set in the matching keyslots. Empty string to erase' },
   'encrypt.old-secret': { type: { type: 'string' }, help: 'Select all keyslots that match this password' },
   'encrypt.state': { type: { type: 'string' }, help: 'Select new state of affected keyslots (active/inactive)' },
@@ -53,7 +53,7 @@ export function planAmend(options: Readonly<Record<string, unknown>>, header: He
   if (lazy === true && version === 2) {
     throw argumentError('Lazy refcounts only supported with compatibility level 1.1 and above (use compat=1.1 or greater)');
   }
-  if (version === 2) checkDowngrade(options, header, refcountOrder);
+  if (version === 2) checkDowngrade(header, refcountOrder);
   return {
     version,
     refcountOrder,
@@ -65,13 +65,13 @@ export function planAmend(options: Readonly<Record<string, unknown>>, header: He
   };
 }
 
-function checkDowngrade(options: Readonly<Record<string, unknown>>, header: Header, refcountOrder: number): void {
-  if (refcountOrder !== 4 && (header.geometry.version === 2 || (options['compat'] === undefined && options['refcount_bits'] !== undefined))) {
+function checkDowngrade(header: Header, refcountOrder: number): void {
+  if (refcountOrder !== 4 && (header.geometry.version === 2 || refcountOrder !== header.geometry.refcountOrder)) {
     throw argumentError(
       'Refcount widths other than 16 bits require compatibility level 1.1 or above (use compat=1.1 or greater)',
     );
   }
-  if (refcountOrder !== 4) throw argumentError('Refcount widths other than 16 bits require compatibility level 1.1 or above (use compat=1.1 or greater)', 'unsupported');
+  if (refcountOrder !== 4) throw argumentError('compat=0.10 requires refcount_bits=16', 'unsupported');
   if ((header.incompatible & Incompatible.DataFile) !== 0n) throw argumentError('Cannot downgrade an image with a data file', 'unsupported');
   const features = header.incompatible & ~(Incompatible.Dirty | Incompatible.Corrupt);
   if (features !== 0n) {
