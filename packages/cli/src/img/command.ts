@@ -92,7 +92,7 @@ export function sizeArgument(tool: Tool, what: string, text: string, least = 0, 
     throw new ExitError(1, `Invalid ${what} specified: ${text} is beyond the limit of ${Number.MAX_SAFE_INTEGER} bytes`);
   }
   if ('size' in read || read.fault === 'range') {
-    throw new ExitError(1, `Invalid ${what} specified. Must be between ${least} and ${most ?? '9223372036854775807'}.`);
+    throw new ExitError(1, `Invalid ${what} specified. Must be between ${least} and ${most === undefined || most > Number.MAX_SAFE_INTEGER ? '9223372036854775807' : most}.`);
   }
   throw new ExitError(
     1,
