@@ -135,7 +135,7 @@ class Copier {
       }
       at += length;
     }
-    return pending.length === 0 ? undefined : this.#waiting(settled(pending));
+    return pending.length === 0 ? undefined : settled(pending);
   }
 
   #read(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
@@ -224,10 +224,13 @@ class Copier {
   #waiting(done: Promise<void>): Promise<void> {
     if (this.#lanes.size >= this.options.lanes || this.#requests.ended) return done;
     let waits = true;
+    const short = this.#lanes.size < CACHED_LANES;
+    // The several waits of one request are told one by one, and must not start more lanes than one wait would.
+    const most = Math.min(this.options.lanes, short ? CACHED_LANES : Infinity);
     const goOn = (): void => {
-      if (waits && this.#lanes.size < this.options.lanes && !this.#requests.ended && this.#failure === undefined) this.#start();
+      if (waits && this.#lanes.size < most && !this.#requests.ended && this.#failure === undefined) this.#start();
     };
-    const timer = this.#lanes.size < CACHED_LANES ? undefined : setTimeout(goOn, LONG_WAIT);
+    const timer = short ? undefined : setTimeout(goOn, LONG_WAIT);
     if (timer === undefined) nextTurn(() => { nextTurn(goOn); });
     const over = (): void => {
       waits = false;
