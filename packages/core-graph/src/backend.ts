@@ -156,7 +156,7 @@ export class Backend implements EdgeParent {
     if (this.#held > 0) return this.#whenOpen(() => this.read(offset, buffer, start, length));
     const { root } = this;
     if (!isRange(offset, length, root.size)) throw this.#outOfRange(offset, length);
-    const began = this.graph.host.now();
+    const began = this.graph.host.clock.now();
     let done: Completion;
     try {
       done = root.read(offset, buffer, start, length);
@@ -166,14 +166,14 @@ export class Backend implements EdgeParent {
     if (done !== undefined) {
       return this.#finish(done, 'read', length, began, () => this.read(offset, buffer, start, length));
     }
-    this.statistics.succeeded('read', length, this.graph.host.now() - began);
+    this.statistics.succeeded('read', length, this.graph.host.clock.now() - began);
   }
 
   write(offset: number, buffer: Uint8Array, start: number, length: number, flags = 0): Completion {
     if (this.#held > 0) return this.#whenOpen(() => this.write(offset, buffer, start, length, flags));
     const { root } = this;
     this.#checkWrite(root, offset, length);
-    const began = this.graph.host.now();
+    const began = this.graph.host.clock.now();
     let done: Completion;
     try {
       done = root.write(offset, buffer, start, length, this.writeThrough ? flags | WriteFlag.Fua : flags);
@@ -183,7 +183,7 @@ export class Backend implements EdgeParent {
     if (done !== undefined) {
       return this.#finish(done, 'write', length, began, () => this.write(offset, buffer, start, length, flags));
     }
-    this.statistics.succeeded('write', length, this.graph.host.now() - began);
+    this.statistics.succeeded('write', length, this.graph.host.clock.now() - began);
   }
 
   writeZeroes(offset: number, length: number, flags = 0): Completion {
@@ -199,7 +199,7 @@ export class Backend implements EdgeParent {
   /** All writes that completed before are on stable storage when this completes. */
   flush(): Completion {
     if (this.#held > 0) return this.#whenOpen(() => this.flush());
-    const began = this.graph.host.now();
+    const began = this.graph.host.clock.now();
     let done: Completion;
     try {
       done = this.root.flush();
@@ -207,7 +207,7 @@ export class Backend implements EdgeParent {
       return this.#failed('flush', error, () => this.flush());
     }
     if (done !== undefined) return this.#finish(done, 'flush', 0, began, () => this.flush());
-    this.statistics.succeeded('flush', 0, this.graph.host.now() - began);
+    this.statistics.succeeded('flush', 0, this.graph.host.clock.now() - began);
   }
 
   /** The extents of a range through the backing chain. */
@@ -257,7 +257,7 @@ export class Backend implements EdgeParent {
     if (this.#held > 0) return this.#whenOpen(() => this.#change(offset, length, counted, request));
     const { root } = this;
     this.#checkWrite(root, offset, length);
-    const began = this.graph.host.now();
+    const began = this.graph.host.clock.now();
     const again = (): Completion => this.#change(offset, length, counted, request);
     let done: Completion;
     try {
@@ -266,7 +266,7 @@ export class Backend implements EdgeParent {
       return this.#failed('write', error, again);
     }
     if (done !== undefined) return this.#finish(done, 'write', counted, began, again);
-    if (counted !== undefined) this.statistics.succeeded('write', counted, this.graph.host.now() - began);
+    if (counted !== undefined) this.statistics.succeeded('write', counted, this.graph.host.clock.now() - began);
   }
 
   /** Throws kind `out-of-range` unless both are whole numbers of bytes inside the image. */
@@ -305,7 +305,7 @@ export class Backend implements EdgeParent {
       if (handled !== undefined) await handled;
       return;
     }
-    if (counted !== undefined) this.statistics.succeeded(operation, counted, this.graph.host.now() - began);
+    if (counted !== undefined) this.statistics.succeeded(operation, counted, this.graph.host.clock.now() - began);
     this.#left();
   }
 

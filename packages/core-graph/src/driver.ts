@@ -6,6 +6,7 @@
  * alignment, permissions, splitting and serialising of overlapping requests where that is needed, so a driver may trust
  * its arguments, and only them: the bytes of the image itself are hostile.
  */
+import type { Clock } from './clock.js';
 import type { Breakpoints } from './breakpoints.js';
 import type { BufferPool } from './buffer-pool.js';
 import type { AmendContext, CheckOptions, CheckResult } from './check.js';
@@ -206,14 +207,12 @@ export interface CorruptionReport {
 }
 
 /** What the embedder hands in, so that tests can own it. */
-export interface Host {
-  /** Nanoseconds on a clock that never goes back. */
-  now(): number;
+export interface Host extends Clock {
+  /** By which rates are limited and requests timed: throttling, jobs, statistics. The host's own, unless another is handed in. */
+  readonly clock: Clock;
   /** Fills with random bytes. */
   random(into: Uint8Array<ArrayBuffer>): void;
   warn(message: string): void;
-  /** Calls back after `ms` milliseconds; the returned function takes the request back. */
-  timer(ms: number, callback: () => void): () => void;
 }
 
 /**

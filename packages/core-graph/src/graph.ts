@@ -4,7 +4,7 @@ import type { BlockDriver, CorruptionReport, Host, SecretLookup } from './driver
 import { createImage, type CreateRequest } from './create.js';
 import { drained } from './drain.js';
 import { BlockError } from './errors.js';
-import { platformHost } from './host.js';
+import { hostOf } from './host.js';
 import type { BlockNode } from './node.js';
 import { openDefinition, type OpenState } from './open/open-node.js';
 import { openFilename } from './open/open-filename.js';
@@ -75,7 +75,7 @@ export class BlockGraph {
     this.drivers = new Map(options.drivers.map((driver) => [driver.name, driver]));
     this.policy = options.policy ?? TRUSTED;
     this.pool = options.pool ?? new BufferPool();
-    this.host = { ...platformHost, ...options.host };
+    this.host = hostOf(options.host);
     this.secret = options.secrets ?? noSecret;
   }
 

@@ -1,0 +1,60 @@
+/** Clocks by which rates are limited: the platform's, and one that stands still until somebody advances it. */
+
+/** Tells the time and calls back. */
+export interface Clock {
+  /** Nanoseconds; never goes back. */
+  now(): number;
+  /** Calls back after `ms` milliseconds, which may have a fraction; the returned function takes the request back. */
+  timer(ms: number, callback: () => void): () => void;
+}
+
+interface Timer {
+  readonly deadline: number;
+  readonly callback: () => void;
+}
+
+/** A clock that stands still, for tests and for whoever drives a server as QEMU's `-qtest` does. */
+export class ManualClock implements Clock {
+  #now = 0;
+  /** By deadline; those of one deadline in the order in which they were asked for. */
+  readonly #timers: Timer[] = [];
+
+  now(): number {
+    return this.#now;
+  }
+
+  /** Timers that have been asked for and have neither run nor been taken back. */
+  get pending(): number {
+    return this.#timers.length;
+  }
+
+  /** When the next timer runs, in nanoseconds; undefined where there is none. */
+  get deadline(): number | undefined {
+    return this.#timers[0]?.deadline;
+  }
+
+  timer(ms: number, callback: () => void): () => void {
+    const timer: Timer = { deadline: this.#now + Math.max(0, Math.ceil(ms * 1e6)), callback };
+    const after = this.#timers.findIndex(({ deadline }) => deadline > timer.deadline);
+    this.#timers.splice(after < 0 ? this.#timers.length : after, 0, timer);
+    return () => {
+      const at = this.#timers.indexOf(timer);
+      if (at >= 0) this.#timers.splice(at, 1);
+    };
+  }
+
+  /** Goes forward to `time` nanoseconds; on the way each timer runs at its own time. An earlier time changes nothing. */
+  advanceTo(time: number): void {
+    for (let next = this.#timers[0] as Timer | undefined; next !== undefined && next.deadline <= time; next = this.#timers[0]) {
+      this.#timers.shift();
+      this.#now = Math.max(this.#now, next.deadline);
+      next.callback();
+    }
+    this.#now = Math.max(this.#now, time);
+  }
+
+  /** Goes forward by `nanoseconds`; see `advanceTo`. */
+  advance(nanoseconds: number): void {
+    this.advanceTo(this.#now + nanoseconds);
+  }
+}
