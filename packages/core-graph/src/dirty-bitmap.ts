@@ -1,7 +1,14 @@
 /** Dirty bitmaps: which parts of a node were written since the bitmap was made or cleared. */
 import { BlockError } from './errors.js';
 
+/** `frozen`: something works with it; `disabled`: writes are not recorded. A frozen bitmap may record them all the same: see `recording`. */
 export type BitmapStatus = 'active' | 'disabled' | 'frozen';
+
+/**
+ * What becomes of a bitmap when its work is over. `done`: what was dirty before is clean, what was written meanwhile stays dirty.
+ * `kept`: both are dirty.
+ */
+export type ThawOutcome = 'done' | 'kept';
 
 /** Smallest and largest granularity, in bytes, that the schema allows. */
 export const MIN_GRANULARITY = 512;
@@ -25,7 +32,10 @@ export class DirtyBitmap {
   #words: Uint32Array;
   #size: number;
   #count = 0;
-  #status: BitmapStatus = 'active';
+  #recording = true;
+  #busy = false;
+  /** Takes the writes while the bitmap is frozen for its content. */
+  #successor: DirtyBitmap | undefined;
 
   /** `granularity`: bytes per bit, a power of two. `size`: of the node, in bytes. `name`: undefined for a job's own. */
   constructor(
@@ -41,27 +51,63 @@ export class DirtyBitmap {
     }
     this.#size = size;
     this.#words = new Uint32Array(this.inconsistent ? 0 : wordsFor(size, granularity));
-    if (this.inconsistent) this.#status = 'disabled';
+    if (this.inconsistent) this.#recording = false;
   }
 
   get size(): number {
     return this.#size;
   }
   get status(): BitmapStatus {
-    return this.#status;
+    if (this.#busy) return 'frozen';
+    return this.#recording ? 'active' : 'disabled';
+  }
+  /** Writes are recorded, be it in a successor. */
+  get recording(): boolean {
+    return this.#recording;
+  }
+  /** Something works with it, and nobody else may. */
+  get busy(): boolean {
+    return this.#busy;
   }
   /** Dirty bytes, the last chunk counted whole. */
   get count(): number {
     return this.#count * this.granularity;
   }
 
-  setStatus(status: BitmapStatus): void {
-    this.#status = status;
+  /** Switches the recording of writes. */
+  setStatus(status: 'active' | 'disabled'): void {
+    this.#recording = status === 'active';
+  }
+
+  /** Takes the bitmap for one user, such as an export; it goes on recording. Throws where another has it. `release` ends it. */
+  hold(): void {
+    this.checkUsable();
+    this.#busy = true;
+  }
+
+  release(): void {
+    this.#busy = false;
+  }
+
+  /** Takes the bitmap for a user that needs its content to stay as it is: later writes are noted aside until `thaw`. */
+  freeze(): void {
+    this.hold();
+    this.#successor = new DirtyBitmap(undefined, this.granularity, this.#size);
+  }
+
+  /** Ends `freeze`. */
+  thaw(outcome: ThawOutcome): void {
+    const successor = this.#successor;
+    this.#successor = undefined;
+    this.#busy = false;
+    if (successor === undefined) return;
+    if (outcome === 'done') this.clear();
+    this.merge(successor);
   }
 
   /** Throws where something else works with the bitmap. */
   checkFree(): void {
-    if (this.#status !== 'frozen') return;
+    if (!this.#busy) return;
     throw new BlockError('busy', `Bitmap '${this.name}' is currently in use by another operation and cannot be used`);
   }
 
@@ -78,14 +124,26 @@ export class DirtyBitmap {
     this.checkConsistent();
   }
 
+  /** A bitmap without a name that is dirty where this one is. */
+  copy(): DirtyBitmap {
+    const copy = new DirtyBitmap(undefined, this.granularity, this.#size);
+    copy.#words.set(this.#words);
+    copy.#count = this.#count;
+    return copy;
+  }
+
+  /** Throws where `source` is of another size. */
+  checkMergeable(source: DirtyBitmap): void {
+    if (source.size === this.#size) return;
+    throw new BlockError(
+      'invalid-argument',
+      `Bitmaps are of different sizes (destination size is ${this.#size}, source size is ${source.size}) and can't be merged`,
+    );
+  }
+
   /** Adds what is dirty in `source`, whose granularity may be another. Throws where the sizes differ. */
   merge(source: DirtyBitmap): void {
-    if (source.size !== this.#size) {
-      throw new BlockError(
-        'invalid-argument',
-        `Bitmaps are of different sizes (destination size is ${this.#size}, source size is ${source.size}) and can't be merged`,
-      );
-    }
+    this.checkMergeable(source);
     for (let at = source.next(0, true); at >= 0; ) {
       const end = source.next(at, false);
       this.set(at, (end < 0 ? this.#size : end) - at);
@@ -127,7 +185,7 @@ export class DirtyBitmap {
 
   /** Notes a write; ignored while the bitmap is disabled. */
   mark(offset: number, length: number): void {
-    if (this.#status !== 'disabled' && length > 0) this.set(offset, length);
+    if (this.#recording && length > 0) (this.#successor ?? this).set(offset, length);
   }
 
   /** Sets every chunk that the range touches. */
@@ -175,6 +233,7 @@ export class DirtyBitmap {
     words.set(this.#words.subarray(0, words.length));
     this.#words = words;
     this.#size = size;
+    this.#successor?.resize(size);
   }
 
   #fill(from: number, to: number, value: boolean): void {

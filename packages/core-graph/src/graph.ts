@@ -278,6 +278,8 @@ function noSecret(id: string): never {
 /** Bitmaps that the image keeps are stored last; where that fails the image is closed all the same. */
 async function closeDriver(node: BlockNode): Promise<void> {
   const { driver } = node;
+  // Whoever works with a bitmap has not finished: what it had and what was written since are both stored.
+  for (const bitmap of node.bitmaps) bitmap.thaw('kept');
   try {
     if (!node.readOnly) await driver.persistentBitmaps?.store([...node.bitmaps].filter(({ persistent }) => persistent));
   } finally {

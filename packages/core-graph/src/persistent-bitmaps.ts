@@ -68,7 +68,7 @@ export async function makeBitmap(node: BlockNode, request: BitmapRequest): Promi
     }
   }
   checkUnused(node, name);
-  if (new TextEncoder().encode(name).length > MAX_NAME_BYTES) throw new BlockError('invalid-argument', 'Bitmap name too long');
+  if (new TextEncoder().encode(name).length > MAX_NAME_BYTES) throw new BlockError('invalid-argument', `Bitmap name too long: ${name}`);
   if (disabled) bitmap.setStatus('disabled');
   return bitmap;
 }

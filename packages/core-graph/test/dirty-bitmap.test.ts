@@ -110,3 +110,52 @@ describe('what images keep of a dirty bitmap', () => {
     }).toThrow("Bitmap 'b' is inconsistent and cannot be used");
   });
 });
+
+describe('a bitmap that somebody works with', () => {
+  const dirtyChunks = (bitmap: DirtyBitmap): number[] => {
+    const chunks: number[] = [];
+    for (let chunk = 0; chunk * 512 < bitmap.size; chunk++) if (bitmap.get(chunk * 512)) chunks.push(chunk);
+    return chunks;
+  };
+
+  it.each([
+    ['done', [3, 4]],
+    ['kept', [0, 3, 4]],
+  ] as const)('keeps its content while frozen; thawed as %s the writes since are in it', (outcome, expected) => {
+    const bitmap = new DirtyBitmap('b', 512, 5000);
+    bitmap.mark(0, 1);
+    bitmap.freeze();
+    bitmap.mark(512 * 3, 513);
+    expect([bitmap.status, bitmap.recording, bitmap.busy, dirtyChunks(bitmap)]).toEqual(['frozen', true, true, [0]]);
+    expect(() => { bitmap.freeze(); }).toThrow("Bitmap 'b' is currently in use by another operation and cannot be used");
+    bitmap.thaw(outcome);
+    expect([bitmap.status, dirtyChunks(bitmap), bitmap.count]).toEqual(['active', expected, expected.length * 512]);
+    // Again: nothing left to do.
+    bitmap.thaw('done');
+    expect(dirtyChunks(bitmap)).toEqual(expected);
+  });
+
+  it('follows the size while it is frozen, and notes nothing where it was disabled', () => {
+    const bitmap = new DirtyBitmap('b', 512, 512);
+    bitmap.freeze();
+    bitmap.resize(2048);
+    bitmap.mark(1024, 1);
+    bitmap.thaw('done');
+    expect(dirtyChunks(bitmap)).toEqual([2]);
+    bitmap.setStatus('disabled');
+    bitmap.freeze();
+    bitmap.mark(0, 2048);
+    bitmap.thaw('kept');
+    expect([bitmap.status, dirtyChunks(bitmap)]).toEqual(['disabled', [2]]);
+  });
+
+  it('held by a reader it goes on recording', () => {
+    const bitmap = new DirtyBitmap('b', 512, 2048);
+    bitmap.hold();
+    bitmap.mark(0, 1);
+    expect([bitmap.status, dirtyChunks(bitmap)]).toEqual(['frozen', [0]]);
+    expect(() => { bitmap.hold(); }).toThrow('in use');
+    bitmap.release();
+    expect(bitmap.status).toBe('active');
+  });
+});

@@ -96,7 +96,7 @@ export class StoredBitmaps implements PersistentBitmaps {
         entries.push({
           name,
           rawName: before?.rawName ?? new TextEncoder().encode(name),
-          flags: (bitmap.status === 'disabled' ? 0 : BitmapFlag.Auto) | ((before?.flags ?? 0) & BitmapFlag.ExtraCompatible),
+          flags: (bitmap.recording ? BitmapFlag.Auto : 0) | ((before?.flags ?? 0) & BitmapFlag.ExtraCompatible),
           granularityBits: Math.log2(bitmap.granularity),
           ...stored,
           extra,

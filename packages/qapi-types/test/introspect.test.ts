@@ -45,7 +45,7 @@ describe('the description of the schema', () => {
       variants: [{ case: 'inet', type: { members: [{ name: 'data', type: { 'meta-type': 'object' } }] } }, { case: 'unix' }, { case: 'fd' }],
     });
     const alternates = all.filter((info) => info['meta-type'] === 'alternate');
-    expect(alternates.length).toBe(3);
+    expect(alternates.length).toBe(4);
   });
 
   it('can be narrowed to what a server has', () => {

@@ -37,7 +37,7 @@ export async function copyBitmaps(source: BlockNode, target: BlockNode, { skipBr
       skipBroken?.(`Skipping inconsistent bitmap '${name}'`);
       continue;
     }
-    const disabled = bitmap.status === 'disabled';
+    const disabled = !bitmap.recording;
     const copy = await named(`Failed to create bitmap ${name}`, () =>
       makeBitmap(target, { name, granularity: bitmap.granularity, persistent: true, disabled }),
     );

@@ -1,5 +1,5 @@
 /** One export: a source of bytes under a name, and what clients are told about it. */
-import { BlockError, type ChainExtent, type Completion } from '@blk/core-graph';
+import { BlockError, type ChainExtent, type Completion, type DirtyBitmap } from '@blk/core-graph';
 import { MAX_STRING, TransmissionFlag } from '../codec/constants.js';
 import { utf8 } from '../codec/handshake.js';
 import type { MetaContext } from './meta-context.js';
@@ -34,7 +34,9 @@ export interface ExportOptions {
   readonly multiConn?: boolean;
   /** Offers `qemu:allocation-depth` besides `base:allocation`. */
   readonly allocationDepth?: boolean;
-  /** Further metadata contexts, such as dirty bitmaps. */
+  /** Dirty bitmaps with names, offered as `qemu:dirty-bitmap:NAME`. */
+  readonly bitmaps?: readonly DirtyBitmap[];
+  /** Further metadata contexts. */
   readonly contexts?: readonly MetaContext[];
 }
 

@@ -21,6 +21,7 @@ export interface MetaContext {
 export function contextsOf(options: ExportOptions): MetaContext[] {
   const contexts = [allocationContext(options.source)];
   if (options.allocationDepth === true) contexts.push(allocationDepthContext(options.source));
+  for (const bitmap of options.bitmaps ?? []) contexts.push(dirtyBitmapContext(bitmap.name ?? '', bitmap));
   return [...contexts, ...(options.contexts ?? [])];
 }
 

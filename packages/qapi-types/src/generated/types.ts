@@ -288,6 +288,8 @@ export interface BlockDeviceInfo {
   cache: BlockdevCacheInfo;
   /** offset past which a write is reported; 0 is none (since 2.3). */
   write_threshold: Int64;
+  /** its dirty bitmaps, left out where there are none. (Since 4.2) */
+  'dirty-bitmaps'?: BlockDirtyInfo[];
 }
 
 /**
@@ -338,6 +340,14 @@ export interface BlockDirtyInfo {
   granularity: number;
   /** what it is doing (since 2.4). */
   status: DirtyBitmapStatus;
+  /** writes are noted. (Since 4.0) */
+  recording?: boolean;
+  /** something works with the bitmap: a job, or an export. (Since 4.0) */
+  busy?: boolean;
+  /** the image keeps it when it is closed. (Since 4.0) */
+  persistent?: boolean;
+  /** the image was not closed properly, and what it holds of the bitmap is out of date; it can only be removed. Left out where that is not so. (Since 4.0) */
+  inconsistent?: boolean;
 }
 
 /**
@@ -554,6 +564,10 @@ export interface BlockDirtyBitmapAdd {
   name: string;
   /** bytes that one bit stands for (default: 64 KiB). */
   granularity?: number;
+  /** the image keeps it when it is closed (default: false). (Since 2.10) */
+  persistent?: boolean;
+  /** writes are not noted at first (default: false). (Since 4.0) */
+  disabled?: boolean;
 }
 
 /**
@@ -1180,6 +1194,27 @@ export interface MapEntry {
 }
 
 /**
+ * A bitmap: of the node that is spoken of, or of another.
+ *
+ * Since: 4.1
+ */
+export type BlockDirtyBitmapOrStr = string | BlockDirtyBitmap;
+
+/**
+ * Which bitmaps are merged.
+ *
+ * Since: 4.0
+ */
+export interface BlockDirtyBitmapMerge {
+  /** name of the device or node of the target. */
+  node: string;
+  /** the bitmap that gets what is dirty in the others. */
+  target: string;
+  /** the others. */
+  bitmaps: BlockDirtyBitmapOrStr[];
+}
+
+/**
  * The NBD server as the command line describes it.
  *
  * Since: 4.2
@@ -1214,7 +1249,7 @@ export interface BlockExportOptionsNbdBase {
  */
 export interface BlockExportOptionsNbd extends BlockExportOptionsNbdBase {
   /** dirty bitmaps that clients may read as `qemu:dirty-bitmap:NAME`. */
-  bitmaps?: string[];
+  bitmaps?: BlockDirtyBitmapOrStr[];
   /** whether clients may read `qemu:allocation-depth` (default: false). */
   'allocation-depth'?: boolean;
 }
@@ -1867,6 +1902,12 @@ export interface QmpCommands {
   'block-set-write-threshold': { arguments: BlockSetWriteThresholdArguments; returns: EmptyObject };
   /** Takes a node out of the graph that `blockdev-add` put in. Refused while it is in use. */
   'blockdev-del': { arguments: BlockdevDelArguments; returns: EmptyObject };
+  /** Writes are noted from now on. */
+  'block-dirty-bitmap-enable': { arguments: BlockDirtyBitmap; returns: EmptyObject };
+  /** Writes are not noted any more. */
+  'block-dirty-bitmap-disable': { arguments: BlockDirtyBitmap; returns: EmptyObject };
+  /** Adds what is dirty in some bitmaps to another: from all of them, or, where that fails, from none. */
+  'block-dirty-bitmap-merge': { arguments: BlockDirtyBitmapMerge; returns: EmptyObject };
   /** Starts the NBD server. There is one; it has to be stopped before it can be started elsewhere. */
   'nbd-server-start': { arguments: NbdServerStartArguments; returns: EmptyObject };
   /** Gives out a device over the running NBD server. The name is the device's own unless one is given. */
@@ -1981,6 +2022,8 @@ export interface QapiTypeMap {
   Qcow2BitmapInfoFlags: Qcow2BitmapInfoFlags;
   Qcow2BitmapInfo: Qcow2BitmapInfo;
   MapEntry: MapEntry;
+  BlockDirtyBitmapOrStr: BlockDirtyBitmapOrStr;
+  BlockDirtyBitmapMerge: BlockDirtyBitmapMerge;
   NbdServerOptions: NbdServerOptions;
   BlockExportOptionsNbdBase: BlockExportOptionsNbdBase;
   BlockExportOptionsNbd: BlockExportOptionsNbd;

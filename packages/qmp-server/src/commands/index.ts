@@ -1,9 +1,10 @@
 /** All groups of commands. A further group is a further file, and a line here. */
 import type { CommandGroup } from '../dispatch.js';
+import { bitmaps } from './bitmaps.js';
 import { blockdev } from './blockdev.js';
 import { monitor } from './monitor.js';
 import { nbd } from './nbd.js';
 import { query } from './query.js';
 import { queryBlock } from './query-block.js';
 
-export const COMMANDS: readonly CommandGroup[] = [monitor, query, queryBlock, blockdev, nbd];
+export const COMMANDS: readonly CommandGroup[] = [monitor, query, queryBlock, blockdev, bitmaps, nbd];

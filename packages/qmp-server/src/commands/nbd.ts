@@ -3,6 +3,7 @@ import type { InetSocketAddress, SocketAddress, SocketAddressLegacy } from '@blk
 import type { ListenTarget } from '@blk/nbd';
 import type { CommandGroup } from '../dispatch.js';
 import { deviceNotFound, genericError } from '../errors.js';
+import { exportBitmaps } from '../exports/export-bitmaps.js';
 import type { BlkServer } from '../server.js';
 
 export const nbd: CommandGroup = {
@@ -15,7 +16,6 @@ export const nbd: CommandGroup = {
   },
 
   'nbd-server-add': ({ device, name = device, writable = false, bitmap, description }, { server }) => {
-    if (bitmap !== undefined) throw genericError(`Bitmap '${bitmap}' is not found`);
     const backend = server.graph.backends.get(device);
     const node = backend === undefined ? server.graph.findNode(device) : undefined;
     if (server.exports.nbd === undefined) throw genericError('NBD server not running');
@@ -27,6 +27,7 @@ export const nbd: CommandGroup = {
       // A read-only image is given out read-only, whatever was asked for.
       writable: writable && !(backend ?? node)?.readOnly,
       ...(description === undefined ? {} : { description }),
+      ...(bitmap === undefined ? {} : { bitmaps: exportBitmaps(server.graph, backend?.root ?? server.graph.node(device), [bitmap]) }),
     });
   },
 

@@ -3,6 +3,7 @@ import { coerceType, parseKeyval, parseOptions, validateType } from '@blk/qapi-t
 import { parseJson } from '@blk/qapi-types/json';
 import { startNbd } from '../commands/nbd.js';
 import { genericError } from '../errors.js';
+import { exportBitmaps } from '../exports/export-bitmaps.js';
 import type { BlkServer } from '../server.js';
 import type { Argument, OptionName } from './arguments.js';
 import type { Chardevs } from './chardev.js';
@@ -97,8 +98,6 @@ async function addCompatMonitor(value: string, setUp: SetUp): Promise<void> {
 
 function addExport(value: string, { server }: SetUp): void {
   const options = parseOptions('BlockExportOptions', value, 'type');
-  const [bitmap] = options.bitmaps ?? [];
-  if (bitmap !== undefined) throw genericError(`Bitmap '${bitmap}' is not found`);
   const node = options['node-name'];
   // A device is found by its name as well: its policies then hold for the clients.
   const source = server.graph.findNode(node) === undefined ? server.graph.backends.get(node) : undefined;
@@ -110,6 +109,7 @@ function addExport(value: string, { server }: SetUp): void {
     writeThrough: options.writethrough ?? false,
     allocationDepth: options['allocation-depth'] ?? false,
     ...(options.description === undefined ? {} : { description: options.description }),
+    ...(options.bitmaps === undefined ? {} : { bitmaps: exportBitmaps(server.graph, source?.root ?? server.graph.node(node), options.bitmaps) }),
   });
 }
 

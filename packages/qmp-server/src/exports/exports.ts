@@ -1,5 +1,5 @@
 /** The NBD server of a server, and what it gives out. The protocol's code is loaded when the first server starts. */
-import { Backend, BlockError, type BlockGraph } from '@blk/core-graph';
+import { Backend, BlockError, type BlockGraph, type DirtyBitmap } from '@blk/core-graph';
 import type { ListenTarget, NbdServer, NbdTls, RemoveMode } from '@blk/nbd';
 import { genericError } from '../errors.js';
 import { bindError, checkDescriptor, checkSocketPath } from '../net/listen.js';
@@ -21,6 +21,8 @@ export interface ExportRequest {
   readonly description?: string;
   readonly writeThrough?: boolean;
   readonly allocationDepth?: boolean;
+  /** Dirty bitmaps that clients may read; theirs alone as long as the export is there. */
+  readonly bitmaps?: readonly DirtyBitmap[];
 }
 
 /** One export that is there. */
@@ -30,6 +32,7 @@ export interface ExportEntry {
   readonly backend: Backend;
   /** The backend was made for this export, and ends with it. */
   readonly owned: boolean;
+  readonly bitmaps: readonly DirtyBitmap[];
 }
 
 export class Exports {
@@ -80,6 +83,8 @@ export class Exports {
     const source = request.source instanceof Backend ? request.source : this.graph.node(request.source.node);
     if (this.#nbd === undefined) throw genericError('NBD server not running');
     if (writable && source.readOnly) throw genericError('Cannot export read-only node as writable');
+    const bitmaps = [...new Set(request.bitmaps)];
+    for (const bitmap of bitmaps) checkExportable(bitmap, writable, source.readOnly);
     const owned = !(source instanceof Backend);
     const backend = source instanceof Backend ? source : Backend.over(this.graph, source, { writable, writeThrough: request.writeThrough ?? false });
     try {
@@ -89,12 +94,14 @@ export class Exports {
         writable,
         ...(request.description === undefined ? {} : { description: request.description }),
         allocationDepth: request.allocationDepth ?? false,
+        bitmaps,
       });
     } catch (error) {
       if (owned) void backend.detach();
       throw error;
     }
-    const entry: ExportEntry = { id, name, backend, owned };
+    for (const bitmap of bitmaps) bitmap.hold();
+    const entry: ExportEntry = { id, name, backend, owned, bitmaps };
     this.#entries.set(id, entry);
     return entry;
   }
@@ -146,7 +153,14 @@ async function eventLoopTurns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
+/** Throws where clients must not see the bitmap: somebody works with it, or it changes under those who cannot see why. */
+function checkExportable(bitmap: DirtyBitmap, writable: boolean, readOnly: boolean): void {
+  bitmap.checkUsable();
+  if (!writable && !readOnly && bitmap.recording) throw genericError(`Enabled bitmap '${bitmap.name}' incompatible with readonly export`);
+}
+
 /** Lets go of a backend that was the export's own. What clients wrote is flushed. */
-async function release({ backend, owned }: ExportEntry): Promise<void> {
+async function release({ backend, owned, bitmaps }: ExportEntry): Promise<void> {
+  for (const bitmap of bitmaps) bitmap.release();
   if (owned) await backend.close();
 }

@@ -6,7 +6,7 @@ import { imageInfo } from './image-info.js';
 /** A device and what is in it. */
 export async function blockInfo(backend: Backend): Promise<BlockInfo> {
   const node = backend.edge?.node;
-  const bitmaps = [...(node?.bitmaps ?? [])].map(dirtyInfo);
+  const bitmaps = node === undefined ? [] : dirtyBitmaps(node);
   return {
     device: backend.name,
     type: 'unknown',
@@ -32,6 +32,7 @@ export async function deviceInfo(node: BlockNode, options: DeviceInfoOptions = {
   const backend = options.backend ?? deviceOver(node);
   const backing = node.backing?.node;
   const { cache } = node.settings;
+  const bitmaps = dirtyBitmaps(node);
   return {
     file: node.filename,
     'node-name': node.name,
@@ -52,6 +53,7 @@ export async function deviceInfo(node: BlockNode, options: DeviceInfoOptions = {
     image: await imageInfo(node, { flat: options.flat ?? false }),
     cache: { writeback: !(backend?.writeThrough ?? false), direct: cache.direct, 'no-flush': cache.noFlush },
     write_threshold: node.writeThreshold,
+    ...(bitmaps.length === 0 ? {} : { 'dirty-bitmaps': bitmaps }),
   };
 }
 
@@ -76,11 +78,20 @@ function mayStop({ readError, writeError }: Backend): boolean {
   return [readError, writeError].some((policy) => policy === 'stop' || policy === 'enospc');
 }
 
+/** The newest first, as QEMU lists them. */
+function dirtyBitmaps(node: BlockNode): BlockDirtyInfo[] {
+  return [...node.bitmaps].map(dirtyInfo).reverse();
+}
+
 function dirtyInfo(bitmap: DirtyBitmap): BlockDirtyInfo {
   return {
     ...(bitmap.name === undefined ? {} : { name: bitmap.name }),
     count: bitmap.count,
     granularity: bitmap.granularity,
     status: bitmap.status,
+    recording: bitmap.recording,
+    busy: bitmap.busy,
+    persistent: bitmap.persistent,
+    ...(bitmap.inconsistent ? { inconsistent: true } : {}),
   };
 }
