@@ -27,7 +27,12 @@ export const layers = [
   { name: 'nbd', imports: ['core-graph'], tests: {} },
   // The protocol as a driver: its client does the talking.
   { name: 'drivers-nbd', imports: ['core-graph', 'qapi-types', 'nbd'] },
-  { name: 'jobs', imports: ['core-graph'], anywhere: true },
+  {
+    name: 'jobs',
+    imports: ['core-graph'],
+    tests: { 'drivers-*': 'jobs are tested on real chains of real formats' },
+    anywhere: true,
+  },
   {
     name: 'image',
     imports: ['core-graph', 'jobs'],

@@ -24,6 +24,10 @@ export class Edge {
   /** Changes only inside a drained section of both nodes. */
   node: BlockNode;
   access: Access;
+  /** Nobody but the job that set it points this edge elsewhere. */
+  frozen = false;
+  /** A backing edge whose parent bears it that a job writes below: what it shows through the parent stays the same. */
+  lenient = false;
 
   constructor(
     readonly parent: EdgeParent,

@@ -30,6 +30,7 @@ export { createImage, type CreateRequest, type CreateResult } from './create.js'
 export { Image, openImage, type OpenImageOptions } from './image.js';
 export { readableOf, writableOf, type ReadableOptions } from './streams.js';
 export { drained } from './drain.js';
+export { changeAccess } from './permissions.js';
 export { runTransaction, replaceChild, replaceBacking, reaches, type GraphAction } from './transaction.js';
 export { platformHost } from './host.js';
 export { unflatten, type Definition } from './open/definition.js';

@@ -63,7 +63,7 @@ export class AccessTransaction {
     const prepared = node.driver.prepareAccess?.(own);
     if (prepared) this.#prepared.push(prepared);
     for (const child of node.children.values()) {
-      const access = childAccess(node, child.role as ChildRole, own);
+      const access = accessOfChild(node, child, own);
       if (access.permissions !== child.access.permissions || access.shared !== child.access.shared) this.set(child, access);
     }
   }
@@ -88,6 +88,12 @@ export function changeAccess(change: (transaction: AccessTransaction) => void): 
     throw error;
   }
   transaction.commit();
+}
+
+/** As `childAccess`, for an edge that is there. */
+function accessOfChild(node: BlockNode, child: Edge, own: Access): Access {
+  const access = childAccess(node, child.role as ChildRole, own);
+  return child.lenient ? { ...access, shared: Permission.All } : access;
 }
 
 /** Throws kind `busy` where `candidate` on `node` does not go with the other parents' holds. */

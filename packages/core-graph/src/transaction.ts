@@ -39,6 +39,7 @@ export function replaceChild(edge: Edge, node: BlockNode): GraphAction {
   };
   return {
     prepare() {
+      checkFrozen(edge);
       if (edge.parent.node && reaches(node, edge.parent.node)) {
         throw new BlockError('invalid-argument', `Making '${node.name}' a ${edge.name} child of '${edge.parent.node.name}' would create a cycle`);
       }
@@ -80,6 +81,7 @@ export function replaceBacking(parent: BlockNode, node: BlockNode | undefined): 
   };
   return {
     prepare() {
+      if (before) checkFrozen(before);
       if (node !== undefined) {
         if (reaches(node, parent)) {
           throw new BlockError('invalid-argument', `Making '${node.name}' a backing child of '${parent.name}' would create a cycle`);
@@ -104,6 +106,13 @@ export function replaceBacking(parent: BlockNode, node: BlockNode | undefined): 
       attach(before);
     },
   };
+}
+
+/** Throws kind `busy` where a job needs the edge where it is. */
+function checkFrozen(edge: Edge): void {
+  if (!edge.frozen) return;
+  const from = edge.parent.node?.name ?? edge.parent.description;
+  throw new BlockError('busy', `Cannot change frozen '${edge.name}' link from '${from}' to '${edge.node.name}'`, { node: edge.node.name });
 }
 
 /** Whether `from` is `target`, or stands above it. */

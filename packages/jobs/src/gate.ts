@@ -1,0 +1,119 @@
+/**
+ * The gate between a job and its work: pauses, drained sections, cancellation and the speed limit are all waited for here.
+ *
+ * A piece of work goes in with `enter` and comes out with `leave`. While anybody wants quiet nothing goes in, and whoever wants
+ * quiet waits until all that is in has come out.
+ */
+import type { Completion, Host } from '@blk/core-graph';
+import { Rate } from './rate.js';
+
+/** Thrown out of every wait of a job that was cancelled; never seen outside. */
+export class Cancelled extends Error {
+  override readonly name = 'Cancelled';
+}
+
+export class Gate {
+  readonly rate: Rate;
+  #inside = 0;
+  #waiting = 0;
+  #closed = 0;
+  #cancelled = false;
+  #sleepers = new Set<() => void>();
+  #quiet: (() => void)[] = [];
+
+  constructor(
+    private readonly host: Host,
+    /** Told when all work has come to rest because the gate is closed, and when it goes on. */
+    private readonly resting: (rests: boolean) => void,
+  ) {
+    this.rate = new Rate(() => host.now());
+  }
+
+  get cancelled(): boolean {
+    return this.#cancelled;
+  }
+  /** Nothing is inside, and what comes has to wait. */
+  get rests(): boolean {
+    return this.#closed > 0 && this.#inside === 0 && this.#waiting > 0;
+  }
+
+  close(): void {
+    this.#closed++;
+    this.wake();
+  }
+
+  open(): void {
+    if (--this.#closed > 0) return;
+    this.wake();
+  }
+
+  cancel(): void {
+    this.#cancelled = true;
+    this.wake();
+  }
+
+  /** Lets whoever waits look again. */
+  wake(): void {
+    const sleepers = [...this.#sleepers];
+    this.#sleepers.clear();
+    for (const sleeper of sleepers) sleeper();
+  }
+
+  /** Goes in as soon as the gate is open and the speed limit allows; throws `Cancelled`. */
+  enter(): Completion {
+    if (this.#closed === 0 && !this.#cancelled && this.rate.wait() === 0) {
+      this.#inside++;
+      return;
+    }
+    return this.#enterSlow();
+  }
+
+  leave(): void {
+    this.#inside--;
+    this.#settled();
+  }
+
+  /** Resolves when nothing is inside. */
+  async idle(): Promise<void> {
+    while (this.#inside > 0) await new Promise<void>((resolve) => this.#quiet.push(resolve));
+  }
+
+  /** Resolves when `wake` was called, or after `ms` milliseconds; undefined: only then. */
+  sleep(ms?: number): Promise<void> {
+    return new Promise((resolve) => {
+      let cancelTimer: (() => void) | undefined;
+      const end = (): void => {
+        cancelTimer?.();
+        this.#sleepers.delete(end);
+        resolve();
+      };
+      if (ms !== undefined) cancelTimer = this.host.timer(ms, end);
+      this.#sleepers.add(end);
+    });
+  }
+
+  async #enterSlow(): Promise<void> {
+    for (;;) {
+      if (this.#cancelled) throw new Cancelled();
+      const wait = this.#closed > 0 ? undefined : this.rate.wait();
+      if (wait === 0) break;
+      this.#waiting++;
+      this.#settled();
+      try {
+        await this.sleep(wait === undefined ? undefined : Math.ceil(wait));
+      } finally {
+        this.#waiting--;
+      }
+    }
+    this.#inside++;
+    this.resting(false);
+  }
+
+  #settled(): void {
+    if (this.#inside > 0) return;
+    if (this.rests) this.resting(true);
+    const quiet = this.#quiet;
+    this.#quiet = [];
+    for (const wake of quiet) wake();
+  }
+}

@@ -1,0 +1,12 @@
+/**
+ * Block jobs: stream, commit, mirror and backup in the background, with guest I/O going on.
+ *
+ * @packageDocumentation
+ */
+export type { JobBody, JobControl } from './body.js';
+export type { JobEvent, JobProgress } from './events.js';
+export { Job, type JobOptions } from './job.js';
+export { Jobs } from './registry.js';
+export type { JobStatus, JobType } from './status.js';
+export { JobTransaction } from './transaction.js';
+export { copyPieces, failing, type CopyPiece, type CopyWork } from './copy-engine.js';
