@@ -4,6 +4,7 @@
  * It checks bounds, counts, applies the error policy, and holds requests back while its graph is drained or stopped. A
  * request that completes at once passes it without a promise.
  */
+import { ThrottleMember, type Direction, type ThrottleGroup, type ThrottleLimits } from '@blk/throttle';
 import type { Completion } from './completion.js';
 import { Edge, type EdgeParent } from './edge.js';
 import {
@@ -24,6 +25,7 @@ import type { BlockNode } from './node.js';
 import type { TruncateOptions } from './driver.js';
 import { changeAccess } from './permissions.js';
 import { DeviceStatistics } from './statistics.js';
+import { checkedLimits } from './throttling.js';
 
 export interface BackendOptions {
   /** Device name; empty for one that is not in the graph's list. */
@@ -53,6 +55,7 @@ export class Backend implements EdgeParent {
   /** Called when the size of the node changed. */
   onResize: (() => void) | undefined;
   #root: Edge | undefined;
+  readonly #throttle = new ThrottleMember();
   #inFlight = 0;
   #held = 0;
   #stopped = false;
@@ -100,6 +103,21 @@ export class Backend implements EdgeParent {
     return this.#inFlight;
   }
 
+  /** The group whose limits hold for what goes through; undefined for none. */
+  get throttleGroup(): ThrottleGroup | undefined {
+    return this.#throttle.group;
+  }
+
+  /**
+   * Limits what goes through, together with all that share the group: the one named, else the one before, else one of
+   * the backend's own name. No limits at all: the backend leaves its group. Throws, with nothing changed, where they are wrong.
+   */
+  setThrottle(limits: ThrottleLimits, group?: string): void {
+    checkedLimits(() => {
+      this.graph.throttling.limit(this.#throttle, limits, group, this.name);
+    });
+  }
+
   attach(node: BlockNode, access: Access): void {
     if (this.#root) throw new BlockError('busy', `${this.description} has a medium already`);
     const edge = new Edge(this, 'root', 'root', node, { permissions: 0, shared: Permission.All });
@@ -129,7 +147,9 @@ export class Backend implements EdgeParent {
   async detach(): Promise<void> {
     const root = this.#root;
     if (!root) return;
+    this.#throttle.letThrough();
     await this.idle();
+    this.#throttle.holdBack();
     this.#root = undefined;
     root.node.parents.delete(root);
     changeAccess((transaction) => {
@@ -148,6 +168,7 @@ export class Backend implements EdgeParent {
       if (flushed !== undefined) await flushed;
     } finally {
       await this.detach();
+      this.graph.throttling.join(this.#throttle, undefined);
       if (this.graph.backends.get(this.name) === this) this.graph.backends.delete(this.name);
     }
   }
@@ -157,6 +178,16 @@ export class Backend implements EdgeParent {
     const { root } = this;
     if (!isRange(offset, length, root.size)) throw this.#outOfRange(offset, length);
     const began = this.graph.host.clock.now();
+    if (!this.#throttle.admit('read', length)) {
+      return this.#whenAllowed('read', length, () => {
+        this.checkRange(offset, length);
+        return this.#read(this.root, offset, buffer, start, length, began);
+      });
+    }
+    return this.#read(root, offset, buffer, start, length, began);
+  }
+
+  #read(root: BlockNode, offset: number, buffer: Uint8Array, start: number, length: number, began: number): Completion {
     let done: Completion;
     try {
       done = root.read(offset, buffer, start, length);
@@ -174,6 +205,16 @@ export class Backend implements EdgeParent {
     const { root } = this;
     this.#checkWrite(root, offset, length);
     const began = this.graph.host.clock.now();
+    if (!this.#throttle.admit('write', length)) {
+      return this.#whenAllowed('write', length, () => {
+        this.#checkWrite(this.root, offset, length);
+        return this.#write(this.root, offset, buffer, start, length, flags, began);
+      });
+    }
+    return this.#write(root, offset, buffer, start, length, flags, began);
+  }
+
+  #write(root: BlockNode, offset: number, buffer: Uint8Array, start: number, length: number, flags: number, began: number): Completion {
     let done: Completion;
     try {
       done = root.write(offset, buffer, start, length, this.writeThrough ? flags | WriteFlag.Fua : flags);
@@ -237,9 +278,12 @@ export class Backend implements EdgeParent {
   }
 
   quiesce(): void {
+    // What waits for its limits goes now: a drained section need not last as long as they say.
     this.#held++;
+    this.#throttle.letThrough();
   }
   resume(): void {
+    this.#throttle.holdBack();
     if (--this.#held > 0) return;
     const waiting = this.#opened;
     this.#opened = [];
@@ -258,6 +302,24 @@ export class Backend implements EdgeParent {
     const { root } = this;
     this.#checkWrite(root, offset, length);
     const began = this.graph.host.clock.now();
+    // Giving space back is not limited, as in QEMU: it moves no data.
+    if (counted !== undefined && !this.#throttle.admit('write', length)) {
+      return this.#whenAllowed('write', length, () => {
+        this.#checkWrite(this.root, offset, length);
+        return this.#apply(this.root, offset, length, counted, request, began);
+      });
+    }
+    return this.#apply(root, offset, length, counted, request, began);
+  }
+
+  #apply(
+    root: BlockNode,
+    offset: number,
+    length: number,
+    counted: number | undefined,
+    request: (root: BlockNode) => Completion,
+    began: number,
+  ): Completion {
     const again = (): Completion => this.#change(offset, length, counted, request);
     let done: Completion;
     try {
@@ -281,6 +343,16 @@ export class Backend implements EdgeParent {
 
   #outOfRange(offset: number, length: number): BlockError {
     return new BlockError('out-of-range', `Request at ${offset} of ${length} bytes is not within the ${this.size} bytes of the device`);
+  }
+
+  /** Runs a request when the limits allow it; until then it is under way. */
+  async #whenAllowed(direction: Direction, length: number, request: () => Completion): Promise<void> {
+    this.#inFlight++;
+    await this.#throttle.wait(direction, length);
+    // Nobody who waits for an idle backend looks before this turn is over.
+    this.#left();
+    const done = request();
+    if (done !== undefined) await done;
   }
 
   async #whenOpen(request: () => Completion): Promise<void> {

@@ -1,4 +1,5 @@
 /** The graph: which drivers there are, which nodes by which names, and who is told of what happens. */
+import { ThrottleGroups } from '@blk/throttle';
 import { BufferPool } from './buffer-pool.js';
 import type { BlockDriver, CorruptionReport, Host, SecretLookup } from './driver.js';
 import { createImage, type CreateRequest } from './create.js';
@@ -65,6 +66,8 @@ export class BlockGraph {
   readonly policy: ImagePolicy;
   readonly secret: SecretLookup;
   readonly backends = new Map<string, Backend>();
+  /** Groups that share limits of I/O. */
+  readonly throttling: ThrottleGroups;
   readonly #nodes = new Map<string, BlockNode>();
   readonly #reserved = new Set<string>();
   readonly #owned = new Set<BlockNode>();
@@ -76,6 +79,7 @@ export class BlockGraph {
     this.policy = options.policy ?? TRUSTED;
     this.pool = options.pool ?? new BufferPool();
     this.host = hostOf(options.host);
+    this.throttling = new ThrottleGroups(this.host.clock);
     this.secret = options.secrets ?? noSecret;
   }
 
