@@ -32,6 +32,8 @@ export { readableOf, writableOf, type ReadableOptions } from './streams.js';
 export { drained } from './drain.js';
 export { changeAccess } from './permissions.js';
 export { runTransaction, replaceChild, replaceBacking, reaches, type GraphAction } from './transaction.js';
+export { putOver } from './overlay.js';
+export { reopenNodes, setReadOnly, type Reopening } from './open/reopen.js';
 export { platformHost } from './host.js';
 export { unflatten, type Definition } from './open/definition.js';
 export { guessFormat, protocolDefinition, PROBE_BYTES } from './open/open-filename.js';

@@ -18,6 +18,7 @@ import { checkOpen, slowRead } from './io/read.js';
 import { Requests } from './io/requests.js';
 import { checkWritable, slowWrite, slowWriteZeroes } from './io/write.js';
 import { discardRange } from './io/discard.js';
+import type { OpenState } from './open/open-state.js';
 
 /** Called before a guest write changes the range; the write waits for it. */
 export type BeforeWrite = (offset: number, length: number) => Completion;
@@ -38,6 +39,8 @@ export interface NodeSettings {
   readonly options: Readonly<Record<string, unknown>>;
   /** The name was made up by the graph. */
   readonly anonymous: boolean;
+  /** How the driver was told to open the image: its own options, checked, and what was inherited; for opening it again. */
+  readonly opened: { readonly options: Readonly<Record<string, unknown>>; readonly state: OpenState };
 }
 
 export class BlockNode implements EdgeParent {
@@ -65,18 +68,25 @@ export class BlockNode implements EdgeParent {
   #writes = 0;
   #flushedWrites = 0;
 
+  #settings: NodeSettings;
+
   constructor(
-    readonly settings: NodeSettings,
+    settings: NodeSettings,
     readonly pool: BufferPool,
     readonly host: Host,
     private readonly thresholdExceeded: (node: BlockNode, amount: number, threshold: number) => void,
   ) {
+    this.#settings = settings;
     this.name = settings.name;
     this.readOnly = settings.readOnly;
     this.detectZeroes = settings.detectZeroes;
     this.discardEnabled = settings.discard;
   }
 
+  /** What the node is open with; another after the image was opened again. */
+  get settings(): NodeSettings {
+    return this.#settings;
+  }
   get description(): string {
     return `node '${this.name}'`;
   }
@@ -114,6 +124,18 @@ export class BlockNode implements EdgeParent {
   /** Turns copy-on-read on, as often as it is turned off again. */
   setCopyOnRead(on: boolean): void {
     this.#copyOnRead += on ? 1 : -1;
+    this.updatePaths();
+  }
+
+  /** Goes on with another driver over the same children; part of opening an image again, in a drained section. */
+  adopt(driver: DriverNode, settings: NodeSettings): void {
+    this.#settings = settings;
+    this.driver = driver;
+    this.readOnly = settings.readOnly || driver.write === undefined;
+    this.detectZeroes = settings.detectZeroes;
+    this.discardEnabled = settings.discard;
+    // A writer that was closed left nothing unflushed, and nothing is known of what the next one has to flush.
+    this.#writes++;
     this.updatePaths();
   }
 

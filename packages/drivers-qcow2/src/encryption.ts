@@ -83,7 +83,8 @@ export function checkEncryptFormat(method: EncryptionMethod, format: string | un
 }
 
 export function noSecret(): BlockError {
-  return argumentError("Parameter 'encrypt.key-secret' is required for cipher");
+  const message = "Parameter 'encrypt.key-secret' is required for cipher";
+  return new BlockError('invalid-argument', message, { driver: 'qcow2', reason: 'qcow2/no-secret' });
 }
 
 /** An encrypted image that was opened for its metadata alone: data is neither read nor written. */

@@ -1,5 +1,5 @@
 /** Adding block devices and nodes: the part that `blockdev-add`, `--blockdev` and the embedder's call have in common. */
-import type { Backend, BlockGraph, BlockNode, Definition, OnError, OpenOptions } from '@blk/core-graph';
+import { BlockError, type Backend, type BlockGraph, type BlockNode, type Definition, type OnError, type OpenOptions } from '@blk/core-graph';
 import type { BlockdevOnError, BlockdevOptions } from '@blk/qapi-types';
 import { genericError } from './errors.js';
 
@@ -32,6 +32,8 @@ export interface DeviceOptions {
   readonly werror?: BlockdevOnError | undefined;
   /** Writes are answered when they are on stable storage. */
   readonly writeThrough?: boolean;
+  /** An encrypted image without a key is opened for its metadata alone; `block_passwd` brings the key. */
+  readonly passwordLater?: boolean;
 }
 
 /** Opens a device by definition or file name. Throws, with nothing left open, where its name or policies are wrong. */
@@ -44,13 +46,20 @@ export async function openDevice(
   const { id } = device;
   checkId(graph, id);
   if (device.rerror === 'enospc') throw genericError(`'enospc' invalid read error action`);
-  return graph.openBackend(source, {
+  const options = {
     ...open,
     name: id,
     readError: device.rerror ?? DEFAULT_ON_ERROR,
     writeError: device.werror ?? DEFAULT_ON_ERROR,
     writeThrough: device.writeThrough ?? false,
-  });
+  };
+  if (device.passwordLater !== true) return graph.openBackend(source, options);
+  try {
+    return await graph.openBackend(source, options);
+  } catch (error) {
+    if (!(error instanceof BlockError) || error.context.reason !== 'qcow2/no-secret') throw error;
+    return graph.openBackend(source, { ...options, noIo: true });
+  }
 }
 
 /** Throws for a name that is none, or taken: better before an image was opened than after. */

@@ -1,5 +1,6 @@
 /** What happens in the graph, told as events of the contract. */
 import { errnoOf, strerror, type BlockGraph, type BlockNode, type GraphEvent } from '@blk/core-graph';
+import { mayStop } from './info/block-info.js';
 import type { EventBus } from './events.js';
 
 /** Forwards until the returned function is called. */
@@ -37,7 +38,8 @@ function forward(graph: BlockGraph, events: EventBus, event: GraphEvent): void {
         device: backend.name,
         operation: operation === 'read' ? 'read' : 'write',
         action,
-        nospace: errno === 'ENOSPC',
+        // Of devices that have no io-status it says nothing.
+        ...(mayStop(backend) ? { nospace: errno === 'ENOSPC' } : {}),
         reason: strerror(errno),
       });
     }

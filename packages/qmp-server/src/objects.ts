@@ -19,6 +19,7 @@ export type ServerObject = SecretObject | TlsObject;
 
 export class Objects {
   readonly #objects = new Map<string, ServerObject>();
+  #hidden = 0;
 
   add(object: ServerObject): void {
     const { id } = object;
@@ -28,6 +29,18 @@ export class Objects {
 
   get(id: string): ServerObject | undefined {
     return this.#objects.get(id);
+  }
+
+  /** Keeps bytes as a secret under a name that no object can have; gives the name. They stay for as long as an image may be opened again. */
+  hide(data: Uint8Array): string {
+    const id = `#secret${this.#hidden++}`;
+    this.#objects.set(id, { type: 'secret', id, data });
+    return id;
+  }
+
+  /** Takes back what `hide` kept. */
+  forget(id: string): void {
+    this.#objects.delete(id);
   }
 
   /** The bytes of a secret. */

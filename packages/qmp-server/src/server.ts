@@ -9,6 +9,7 @@ import { genericError } from './errors.js';
 import { EventBus, type EventBusOptions } from './events.js';
 import { Exports } from './exports/exports.js';
 import { forwardGraphEvents } from './graph-events.js';
+import { MachineState } from './run-state.js';
 import { Monitor, type MonitorOptions } from './monitor/monitor.js';
 import { Objects } from './objects.js';
 import { streamTransport, type StreamPair } from './monitor/transport.js';
@@ -54,6 +55,8 @@ export class BlkServer implements AsyncDisposable {
   readonly exports: Exports;
   readonly objects = new Objects();
   readonly dispatcher: Dispatcher;
+  /** Running or stopped, as far as clients see it. */
+  readonly machine: MachineState;
   readonly monitors: ReadonlySet<Monitor>;
   /** Resolves when the server has ended, whoever ended it; rejects if something could not be flushed. */
   readonly closed: Promise<void>;
@@ -84,6 +87,8 @@ export class BlkServer implements AsyncDisposable {
     this.closed = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.closed.catch(() => undefined);
     const forwarding = forwardGraphEvents(this.graph, this.events);
+    // After the forwarding: a failed request is told before the stop that it causes.
+    this.machine = new MachineState(this.graph, this.events);
     const telling = this.events.subscribe((event) => {
       for (const monitor of this.#monitors) monitor.event(event);
     });
@@ -170,6 +175,7 @@ export class BlkServer implements AsyncDisposable {
   }
 
   async #close({ timeout = 10_000 }: CloseOptions): Promise<void> {
+    this.machine.end();
     this.events.emit('SHUTDOWN', { guest: false });
     const failed: unknown[] = [];
     const attempt = async (what: string, step: () => Promise<unknown>): Promise<void> => {

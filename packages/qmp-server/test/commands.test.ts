@@ -190,7 +190,7 @@ describe('statistics and events', () => {
 
   test('BLOCK_IO_ERROR and BLOCK_IMAGE_CORRUPTED tell what the graph tells', async () => {
     const { server, client } = await session();
-    const backend = await server.addDevice('d', { ...NULL, 'node-name': 'n' });
+    const backend = await server.addDevice('d', { ...NULL, 'node-name': 'n' }, { werror: 'stop' });
     server.graph.emit({ type: 'io-error', backend, operation: 'flush', action: 'stop', error: new BlockError('no-space', 'full') });
     expect((await client.event('BLOCK_IO_ERROR')).data).toEqual({ device: 'd', operation: 'write', action: 'stop', nospace: true, reason: 'No space left on device' });
     server.graph.emit({ type: 'io-error', backend, operation: 'read', action: 'report', error: new BlockError('io', 'bad') });

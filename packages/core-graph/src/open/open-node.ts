@@ -1,38 +1,17 @@
 /** Opening of one node with its children, its backing chain included; everything undone where a part fails. */
 import { BlockError, messageOf } from '../errors.js';
-import type { BlockDriver, CacheMode, ChildRole, OpenContext } from '../driver.js';
+import type { BlockDriver, CacheMode, ChildRole, DriverNode, OpenContext } from '../driver.js';
 import { Edge } from '../edge.js';
 import { Permission } from '../flags.js';
 import type { BlockGraph } from '../graph.js';
-import { BlockNode } from '../node.js';
+import { BlockNode, type NodeSettings } from '../node.js';
 import { checkOptions, type OptionTable } from '../options/spec.js';
 import { attachBitmaps } from '../persistent-bitmaps.js';
 import { changeAccess, childAccess, cumulativeAccess } from '../permissions.js';
-import type { ImagePolicy } from '../policy.js';
+import type { OpenState } from './open-state.js';
 import { splitCommon, unflatten, type Definition } from './definition.js';
 import { normalisePath, resolveReference } from './filename.js';
 import { formatOf, openFilename, protocolDefinition } from './open-filename.js';
-
-/** What is handed down from the caller, and from a parent to its children. */
-export interface OpenState {
-  readonly readOnly: boolean;
-  readonly autoReadOnly: boolean;
-  readonly cache: CacheMode;
-  readonly discard: boolean;
-  readonly forceShare: boolean;
-  readonly noIo: boolean;
-  /** Of the image itself, not of what lies below it. */
-  readonly checking: boolean;
-  readonly noBacking: boolean;
-  readonly aio: string | undefined;
-  readonly policy: ImagePolicy;
-  readonly signal: AbortSignal | undefined;
-  /** Names of the images above in the backing chain, normalised. */
-  readonly chain: readonly string[];
-  /** The format was guessed. */
-  readonly probed: boolean;
-  readonly nodeName?: string | undefined;
-}
 
 /** What a parent refers to: a definition, an existing node (by name or itself), or nothing (`''`, `null`). */
 export type Reference = Definition | string | BlockNode | null | undefined;
@@ -60,7 +39,38 @@ export async function openDefinition(graph: BlockGraph, definition: Definition, 
     if (file !== undefined) return openFilename(graph, undefined, nested, state);
     throw new BlockError('invalid-argument', 'Must specify either driver or file');
   }
-  const driver = graph.driver(common.driver);
+  const { settings, backing, copyOnRead } = readDefinition(graph, nested, state);
+  const name = graph.reserveName(settings.anonymous ? undefined : settings.name);
+  const { opened } = settings;
+  const node = new BlockNode({ ...settings, name, options: definition }, graph.pool, graph.host, (which, amount, threshold) => {
+    graph.emit({ type: 'write-threshold', node: which, amount, threshold });
+  });
+  try {
+    await fill(graph, node, backing);
+  } catch (error) {
+    await graph.discardNode(node);
+    if (opened.state.autoReadOnly && !opened.state.readOnly && isUnwritable(error)) {
+      return openDefinition(graph, { ...nested, 'read-only': true }, state);
+    }
+    throw error;
+  }
+  graph.addNode(node);
+  if (copyOnRead) node.setCopyOnRead(true);
+  return node;
+}
+
+/** What a definition says, checked: everything that the node is made with, and what is said of its backing file. */
+interface ReadDefinition {
+  /** `anonymous`: the name is still to be made up. */
+  readonly settings: NodeSettings;
+  readonly backing: Reference;
+  readonly copyOnRead: boolean;
+}
+
+/** Checks a definition (nested, with a driver) against the tables of its driver. Throws before anything is opened. */
+function readDefinition(graph: BlockGraph, definition: Definition, state: OpenState): ReadDefinition {
+  const { common, own } = splitCommon(definition);
+  const driver = graph.driver(String(common.driver));
   const cache: CacheMode = {
     writeback: common.cache?.writeback ?? state.cache.writeback,
     direct: common.cache?.direct ?? state.cache.direct,
@@ -86,11 +96,10 @@ export async function openDefinition(graph: BlockGraph, definition: Definition, 
   if (backing !== undefined && driver.backing !== true) throw new BlockError('invalid-argument', unknownOption(driver, 'backing'));
   const table = driver.options.aio === undefined || here.aio === undefined ? ownOptions : { aio: here.aio, ...ownOptions };
   const options = checkOptions(table, withChildren(driver), (option) => unknownOption(driver, option));
-  const wantedName = common['node-name'] ?? state.nodeName;
-  const name = graph.reserveName(wantedName);
-  const node = new BlockNode(
-    {
-      name,
+  const name = common['node-name'] ?? state.nodeName;
+  return {
+    settings: {
+      name: name ?? '',
       driver,
       filename: describeFile(ownOptions),
       readOnly: here.readOnly,
@@ -99,36 +108,33 @@ export async function openDefinition(graph: BlockGraph, definition: Definition, 
       detectZeroes,
       forceShare: here.forceShare,
       options: definition,
-      anonymous: wantedName === undefined,
+      anonymous: name === undefined,
+      opened: { options, state: here },
     },
-    graph.pool,
-    graph.host,
-    (which, amount, threshold) => {
-      graph.emit({ type: 'write-threshold', node: which, amount, threshold });
-    },
-  );
-  try {
-    await fill(graph, node, driver, options, here, backing as Reference);
-  } catch (error) {
-    await graph.discardNode(node);
-    if (here.autoReadOnly && !here.readOnly && isUnwritable(error)) {
-      return openDefinition(graph, { ...nested, 'read-only': true }, state);
-    }
-    throw error;
-  }
-  graph.addNode(node);
-  if (common['copy-on-read'] === true) node.setCopyOnRead(true);
-  return node;
+    backing: backing as Reference,
+    copyOnRead: common['copy-on-read'] === true,
+  };
 }
 
-async function fill(
+async function fill(graph: BlockGraph, node: BlockNode, backing: Reference): Promise<void> {
+  const { driver, opened } = node.settings;
+  const { state } = opened;
+  node.driver = await openDriver(graph, node, (name, reference, role) => openChild(graph, node, name, reference as Reference, role, state));
+  if (node.driver.write === undefined) node.readOnly = true;
+  node.updatePaths();
+  if (driver.backing === true) await openBacking(graph, node, backing, state);
+  const { persistentBitmaps } = node.driver;
+  // Writes have to be recorded in them from the first one on.
+  if (persistentBitmaps !== undefined && !(state.noIo && node.readOnly)) attachBitmaps(node, await persistentBitmaps.load());
+}
+
+/** Lets the driver open the image as the node's settings, or other ones, say; `child` supplies the children that it asks for. */
+export async function openDriver(
   graph: BlockGraph,
   node: BlockNode,
-  driver: BlockDriver,
-  options: Record<string, unknown>,
-  state: OpenState,
-  backing: Reference,
-): Promise<void> {
+  child: OpenContext['child'],
+  { driver, opened: { options, state } }: Pick<NodeSettings, 'driver' | 'opened'> = node.settings,
+): Promise<DriverNode> {
   const context: OpenContext = {
     nodeName: node.name,
     readOnly: state.readOnly,
@@ -144,7 +150,7 @@ async function fill(
     host: graph.host,
     signal: state.signal,
     secret: graph.secret,
-    child: (name, reference, role) => openChild(graph, node, name, reference as Reference, role, state),
+    child,
     corrupted: (report) => {
       graph.emit({ type: 'corrupted', node, report });
     },
@@ -153,14 +159,10 @@ async function fill(
     },
   };
   checkAborted(state.signal);
-  node.driver = await driver.open(options, context);
+  const opened = await driver.open(options, context);
+  if (state.signal?.aborted === true) await opened.close();
   checkAborted(state.signal);
-  if (node.driver.write === undefined) node.readOnly = true;
-  node.updatePaths();
-  if (driver.backing === true) await openBacking(graph, node, backing, state);
-  const { persistentBitmaps } = node.driver;
-  // Writes have to be recorded in them from the first one on.
-  if (persistentBitmaps !== undefined && !(state.noIo && node.readOnly)) attachBitmaps(node, await persistentBitmaps.load());
+  return opened;
 }
 
 async function openChild(

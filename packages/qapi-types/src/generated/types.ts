@@ -95,6 +95,8 @@ export interface SnapshotInfo {
   'vm-clock-sec': Int64;
   /** nanoseconds to add to `vm-clock-sec`. */
   'vm-clock-nsec': Int64;
+  /** instructions that the machine had run. (Since 5.2) */
+  icount?: Int64;
 }
 
 /**
@@ -1308,6 +1310,58 @@ export interface BlockExportOptionsBase {
 export type BlockExportOptions = (BlockExportOptionsBase & { type: 'nbd' } & BlockExportOptionsNbd);
 
 /**
+ * Today's `BlockdevSnapshot`.
+ *
+ * Since: 2.5
+ */
+export interface BlockdevSnapshotOverlay {
+  /** device or node to take a snapshot of. */
+  node: string;
+  /** node that goes on top. It has no backing image (`"backing": null`), and no user. */
+  overlay: string;
+}
+
+/** Since: 1.7 */
+export interface BlockdevSnapshotInternal {
+  /** device or node whose image keeps the snapshot. */
+  device: string;
+  /** name of the snapshot; not empty, and not taken. */
+  name: string;
+}
+
+/**
+ * What a machine is doing.
+ *
+ * Since: 0.14.0
+ */
+export type RunState =
+  | 'debug'
+  | 'inmigrate'
+  | 'internal-error'
+  | 'io-error'
+  | 'paused'
+  | 'postmigrate'
+  | 'prelaunch'
+  | 'finish-migrate'
+  | 'restore-vm'
+  | 'running'
+  | 'save-vm'
+  | 'shutdown'
+  | 'suspended'
+  | 'watchdog'
+  | 'guest-panicked';
+
+/** Since: 0.14.0 */
+export interface StatusInfo {
+  /** whether the machine runs. */
+  running: boolean;
+  /** whether it runs instruction by instruction; always false here. */
+  singlestep: boolean;
+  /** what it is doing: `running`, `prelaunch`, `paused`, `io-error` or `shutdown` here. */
+  status: RunState;
+}
+
+/**
  * What a client may ask for at the start of a session.
  *
  * Since: 2.12
@@ -1722,6 +1776,16 @@ export interface NbdServerRemoveArguments {
   mode?: BlockExportRemoveMode;
 }
 
+/** Arguments of `blockdev-snapshot-delete-internal-sync`. */
+export interface BlockdevSnapshotDeleteInternalSyncArguments {
+  /** device or node whose image keeps the snapshot. */
+  device: string;
+  /** its id. */
+  id?: string;
+  /** its name. */
+  name?: string;
+}
+
 /** Arguments of `qmp_capabilities`. */
 export interface QmpCapabilitiesArguments {
   /** capabilities to switch on, of those that the greeting offered. (Since 2.12) */
@@ -1916,6 +1980,36 @@ export interface QmpCommands {
   'nbd-server-remove': { arguments: NbdServerRemoveArguments; returns: EmptyObject };
   /** Disconnects all clients, withdraws all exports and stops listening. */
   'nbd-server-stop': { arguments: EmptyObject; returns: EmptyObject };
+  /** Puts an existing node on top of another: from then on writes go to it. */
+  'blockdev-snapshot': { arguments: BlockdevSnapshotOverlay; returns: EmptyObject };
+  /**
+   * Takes a snapshot inside the image.
+   *
+   * Returns: nothing on success
+   * If `device` is not a valid block device, DeviceNotFound
+   * If the image keeps no snapshots, or the name is taken, GenericError
+   */
+  'blockdev-snapshot-internal-sync': { arguments: BlockdevSnapshotInternal; returns: EmptyObject };
+  /**
+   * Deletes a snapshot inside the image, by id, by name, or by both, and tells what it was.
+   *
+   *
+   *
+   *
+   * Returns: the snapshot that is gone
+   * If `device` is not a valid block device, DeviceNotFound
+   * If the snapshot is not found, GenericError
+   */
+  'blockdev-snapshot-delete-internal-sync': { arguments: BlockdevSnapshotDeleteInternalSyncArguments; returns: SnapshotInfo };
+  /** Tells the state of the machine. */
+  'query-status': { arguments: EmptyObject; returns: StatusInfo };
+  /** Stops the machine. Nothing happens where it is stopped already. */
+  stop: { arguments: EmptyObject; returns: EmptyObject };
+  /**
+   * Lets the machine run again: requests that an error policy held back are tried once more, and every io-status is reset.
+   * Refused with class `DeviceEncrypted` while a device lacks its password.
+   */
+  cont: { arguments: EmptyObject; returns: EmptyObject };
   /** Ends negotiation; before it no other command is taken. */
   qmp_capabilities: { arguments: QmpCapabilitiesArguments; returns: EmptyObject };
   /** Flushes everything, closes it and ends the process. */
@@ -1942,6 +2036,10 @@ export interface QmpEvents {
   BLOCK_JOB_READY: BlockJobReadyData;
   /** A write went past the threshold. The threshold is gone then and has to be set anew. */
   BLOCK_WRITE_THRESHOLD: BlockWriteThresholdData;
+  /** The machine was stopped. */
+  STOP: EmptyObject;
+  /** The machine runs again. */
+  RESUME: EmptyObject;
   /** The server is about to end. */
   SHUTDOWN: ShutdownData;
 }
@@ -2032,6 +2130,10 @@ export interface QapiTypeMap {
   BlockExportType: BlockExportType;
   BlockExportOptionsBase: BlockExportOptionsBase;
   BlockExportOptions: BlockExportOptions;
+  BlockdevSnapshotOverlay: BlockdevSnapshotOverlay;
+  BlockdevSnapshotInternal: BlockdevSnapshotInternal;
+  RunState: RunState;
+  StatusInfo: StatusInfo;
   QMPCapability: QMPCapability;
   EventInfo: EventInfo;
   MonitorMode: MonitorMode;

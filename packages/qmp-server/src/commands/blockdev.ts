@@ -1,9 +1,10 @@
 /** Nodes and devices: added, removed, resized, watched. */
-import { Backend, type BlockGraph, type BlockNode } from '@blk/core-graph';
+import { Backend } from '@blk/core-graph';
 import { toSafeInteger, validateCommandArguments, validateType, type BlockdevOptions } from '@blk/qapi-types';
 import { addBlockdev } from '../blockdev.js';
 import type { CommandGroup } from '../dispatch.js';
 import { deviceNotFound, genericError } from '../errors.js';
+import { findByEither } from '../lookup.js';
 
 export const blockdev: CommandGroup = {
   'blockdev-add': {
@@ -27,7 +28,7 @@ export const blockdev: CommandGroup = {
   },
 
   block_resize: async ({ device, 'node-name': nodeName, size }, { server: { graph } }) => {
-    const node = lookUp(graph, device, nodeName);
+    const node = findByEither(graph, device, nodeName);
     if (size < 0) throw genericError("Parameter 'size' expects a >0 size");
     const bytes = toSafeInteger(size, 'size');
     if (node.driver.truncate === undefined) throw genericError('Image format driver does not support resize');
@@ -58,14 +59,4 @@ function readToday(args: unknown): BlockdevOptions {
     throw genericError("'node-name' must be specified for the root node");
   }
   return options;
-}
-
-/** The node that exactly one of the two names means. */
-function lookUp(graph: BlockGraph, device: string | undefined, nodeName: string | undefined): BlockNode {
-  if (device !== undefined && nodeName !== undefined) throw genericError("Only one of 'device' and 'node-name' may be given");
-  if (nodeName !== undefined) return graph.node(nodeName);
-  if (device === undefined) throw genericError("Cannot find device='' nor node-name=''");
-  const backend = graph.backends.get(device);
-  if (backend === undefined) throw deviceNotFound(device);
-  return backend.root;
 }

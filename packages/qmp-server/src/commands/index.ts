@@ -2,9 +2,23 @@
 import type { CommandGroup } from '../dispatch.js';
 import { bitmaps } from './bitmaps.js';
 import { blockdev } from './blockdev.js';
+import { images } from './images.js';
 import { monitor } from './monitor.js';
 import { nbd } from './nbd.js';
 import { query } from './query.js';
 import { queryBlock } from './query-block.js';
+import { runState } from './run-state.js';
+import { snapshots } from './snapshots.js';
 
-export const COMMANDS: readonly CommandGroup[] = [monitor, query, queryBlock, blockdev, bitmaps, nbd];
+// One a line, so that neighbours do not meet.
+export const COMMANDS: readonly CommandGroup[] = [
+  monitor,
+  query,
+  queryBlock,
+  blockdev,
+  bitmaps,
+  images,
+  snapshots,
+  runState,
+  nbd,
+];

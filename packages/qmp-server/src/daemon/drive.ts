@@ -1,5 +1,5 @@
 /** QEMU's `-drive`: a device by file name, with its options in one word. */
-import { protocolDefinition, unflatten, type BlockGraph, type Definition } from '@blk/core-graph';
+import { protocolDefinition, unflatten, type Backend, type BlockGraph, type Definition } from '@blk/core-graph';
 import type { BlockdevOnError } from '@blk/qapi-types';
 import { parseJson, type JsonValue } from '@blk/qapi-types/json';
 import { openDevice } from '../blockdev.js';
@@ -22,7 +22,7 @@ const OF_MACHINES = ['bus', 'unit', 'index', 'addr', 'serial', 'cyls', 'heads', 
 const ON_ERROR = ['report', 'ignore', 'enospc', 'stop'];
 
 /** Opens a drive. `number` counts them, for those without an id. */
-export async function addDrive(graph: BlockGraph, text: string, number: number): Promise<void> {
+export async function addDrive(graph: BlockGraph, text: string, number: number): Promise<Backend> {
   const options = parseSimpleOptions(text, 'file');
   const type = take(options, 'if') ?? 'none';
   if (type !== 'none') throw genericError(`if=${type} needs a machine; use if=none`);
@@ -41,7 +41,7 @@ export async function addDrive(graph: BlockGraph, text: string, number: number):
   const readOnly = takeFlag(options, 'readonly', takeFlag(options, 'read-only', media === 'cdrom'));
   const { writeback, ...cache } = takeCache(options);
   const definition = await takeDefinition(graph, options, { 'read-only': readOnly, cache });
-  await openDevice(graph, definition, { ...device, writeThrough: !writeback });
+  return openDevice(graph, definition, { ...device, writeThrough: !writeback, passwordLater: true });
 }
 
 async function takeDefinition(graph: BlockGraph, options: SimpleOptions, common: Definition): Promise<Definition> {

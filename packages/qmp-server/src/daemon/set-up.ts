@@ -4,6 +4,7 @@ import { parseJson } from '@blk/qapi-types/json';
 import { startNbd } from '../commands/nbd.js';
 import { genericError } from '../errors.js';
 import { exportBitmaps } from '../exports/export-bitmaps.js';
+import { lacksKey } from '../passwords.js';
 import type { BlkServer } from '../server.js';
 import type { Argument, OptionName } from './arguments.js';
 import type { Chardevs } from './chardev.js';
@@ -44,7 +45,11 @@ type Action = (value: string, setUp: SetUp) => Promise<void> | void;
 
 const ACTIONS: { readonly [N in OptionName]?: Action } = {
   blockdev: (value, { server }) => server.addBlockdev(parseOptions('BlockdevOptions', value, 'driver')),
-  drive: (value, setUp) => addDrive(setUp.server.graph, value, setUp.drives++),
+  drive: async (value, setUp) => {
+    const { root } = await addDrive(setUp.server.graph, value, setUp.drives++);
+    // Whoever has the password lets the machine go on.
+    if (await lacksKey(root)) setUp.server.machine.hold();
+  },
   chardev: async (value, { chardevs }) => {
     await chardevs.open(value);
   },

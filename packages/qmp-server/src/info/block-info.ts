@@ -1,6 +1,7 @@
 /** `BlockInfo` and `BlockDeviceInfo`: devices and nodes described, every member of the contract. */
 import { Backend, type BlockNode, type DirtyBitmap } from '@blk/core-graph';
 import type { BlockDeviceInfo, BlockDirtyInfo, BlockInfo } from '@blk/qapi-types';
+import { isEncrypted, lacksKey } from '../passwords.js';
 import { imageInfo } from './image-info.js';
 
 /** A device and what is in it. */
@@ -41,8 +42,8 @@ export async function deviceInfo(node: BlockNode, options: DeviceInfoOptions = {
     ...(backing === undefined ? {} : { backing_file: backing.filename }),
     // As QEMU has it, a flat description does not count either.
     backing_file_depth: options.flat === true ? 0 : backingDepth(node),
-    encrypted: false,
-    encryption_key_missing: false,
+    encrypted: await isEncrypted(node),
+    encryption_key_missing: await lacksKey(node),
     detect_zeroes: node.detectZeroes,
     bps: 0,
     bps_rd: 0,
@@ -74,7 +75,8 @@ function backingDepth(node: BlockNode): number {
   return depth;
 }
 
-function mayStop({ readError, writeError }: Backend): boolean {
+/** Whether errors may stop the device; only then it has an io-status. */
+export function mayStop({ readError, writeError }: Backend): boolean {
   return [readError, writeError].some((policy) => policy === 'stop' || policy === 'enospc');
 }
 

@@ -1,5 +1,5 @@
 /** `ImageInfo`: an open image described, with its backing images. */
-import { resolveReference, type BlockNode, type DriverImageInfo } from '@blk/core-graph';
+import { resolveReference, type BlockNode, type DriverImageInfo, type SnapshotInfo as ImageSnapshot } from '@blk/core-graph';
 import type { ImageInfo, ImageInfoSpecific, SnapshotInfo } from '@blk/qapi-types';
 
 /** A size is shown in whole sectors, as QEMU shows it; only the file of an image can have another. */
@@ -19,7 +19,7 @@ export async function imageInfo(node: BlockNode, options: { readonly flat?: bool
     ...(info.encrypted === true ? { encrypted: true } : {}),
     ...(info.compressed === true ? { compressed: true } : {}),
     ...recordedBacking(node),
-    ...snapshots(info),
+    ...snapshots(node),
     ...(backing === undefined ? {} : { 'backing-image': await imageInfo(backing) }),
     ...(info.specific === undefined ? {} : { 'format-specific': info.specific as unknown as ImageInfoSpecific }),
   };
@@ -60,8 +60,28 @@ function resolved(base: string, reference: string): Partial<ImageInfo> {
   }
 }
 
-/** Snapshots, where the driver tells them. */
-function snapshots(info: DriverImageInfo): Partial<ImageInfo> {
-  const list = (info as { readonly snapshots?: readonly SnapshotInfo[] }).snapshots;
-  return list === undefined || list.length === 0 ? {} : { snapshots: [...list] };
+function snapshots(node: BlockNode): Partial<ImageInfo> {
+  const list = node.driver.snapshots?.list ?? [];
+  return list.length === 0 ? {} : { snapshots: list.map(snapshotInfo) };
+}
+
+/** One snapshot, in the members of the schema. */
+export function snapshotInfo({ id, name, vmStateSize, dateSec, dateNsec, vmClockNsec, icount }: ImageSnapshot): SnapshotInfo {
+  return {
+    id,
+    name,
+    'vm-state-size': vmStateSize,
+    'date-sec': dateSec,
+    'date-nsec': dateNsec,
+    'vm-clock-sec': Number(vmClockNsec / NANOSECONDS),
+    'vm-clock-nsec': Number(vmClockNsec % NANOSECONDS),
+    ...(icount === undefined ? {} : { icount: narrow(icount) }),
+  };
+}
+
+const NANOSECONDS = 1_000_000_000n;
+
+/** A number where that is exact. */
+function narrow(value: bigint): number | bigint {
+  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
 }

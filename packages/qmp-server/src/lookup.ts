@@ -1,0 +1,39 @@
+/** Finding what a command names: a device, a node, or either. */
+import type { Backend, BlockGraph, BlockNode } from '@blk/core-graph';
+import { deviceNotFound, genericError } from './errors.js';
+
+/** The device of this name. Throws class `DeviceNotFound`. */
+export function findDevice(graph: BlockGraph, name: string): Backend {
+  const backend = graph.backends.get(name);
+  if (backend === undefined) throw deviceNotFound(name);
+  return backend;
+}
+
+/** The node in the device of this name. Throws class `DeviceNotFound`, or says that there is no medium. */
+export function nodeInDevice(graph: BlockGraph, name: string): BlockNode {
+  return findDevice(graph, name).root;
+}
+
+/** The node that exactly one of the two names means. */
+export function findByEither(graph: BlockGraph, device: string | undefined, nodeName: string | undefined): BlockNode {
+  if (device !== undefined && nodeName !== undefined) throw genericError("Only one of 'device' and 'node-name' may be given");
+  if (nodeName !== undefined) return graph.node(nodeName);
+  if (device === undefined) throw genericError("Cannot find device='' nor node-name=''");
+  return nodeInDevice(graph, device);
+}
+
+/** The node of this name, or the one in the device of this name: names that mean either. */
+export function findNamed(graph: BlockGraph, name: string): BlockNode {
+  const backend = graph.backends.get(name);
+  if (backend !== undefined) return backend.root;
+  const node = graph.findNode(name);
+  if (node === undefined) throw genericError(`Cannot find device='${name}' nor node-name='${name}'`);
+  return node;
+}
+
+/** As `findNamed`, for commands that know devices only in 2.4, and say `DeviceNotFound` there. */
+export function findDeviceOrNode(graph: BlockGraph, name: string): BlockNode {
+  const node = graph.backends.get(name)?.root ?? graph.findNode(name);
+  if (node === undefined) throw deviceNotFound(name);
+  return node;
+}
