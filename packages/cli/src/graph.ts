@@ -21,6 +21,14 @@ function driversOf({ io: { lockList } }: Tool): readonly BlockDriver[] {
   return [early.file, early.hostDevice, ...DRIVERS.slice(2)];
 }
 
+/** For commands that are over at once: the clock that is there already; the one of the web takes 1 ms to load. */
+export const BRIEF: Partial<Host> = {
+  now: () => {
+    const [seconds, nanoseconds] = process.hrtime();
+    return seconds * 1e9 + nanoseconds;
+  },
+};
+
 export function makeGraph(tool: Tool, options: { readonly untrusted?: boolean; readonly host?: Partial<Host> } = {}): BlockGraph {
   return new BlockGraph({
     drivers: driversOf(tool),

@@ -1,5 +1,4 @@
 /** `--object` of a command line: the secrets in it. */
-import { readFile } from 'node:fs/promises';
 import { BlockError, errnoOf, strerror, type SecretLookup } from '@blk/core-graph';
 import { QmpError, parseKeyval } from '@blk/qapi-types';
 import { parseJson } from '@blk/qapi-types/json';
@@ -43,6 +42,8 @@ function parseObject(text: string): Record<string, unknown> {
 
 async function readSecret(file: string): Promise<Uint8Array> {
   try {
+    // Loaded when there is a file of secrets, as there rarely is.
+    const { readFile } = await import('node:fs/promises');
     return await readFile(file);
   } catch (error) {
     const reason = strerror(errnoOf(error));

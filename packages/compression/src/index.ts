@@ -6,5 +6,5 @@
  * @packageDocumentation
  */
 export { deflateRaw, inflateRaw, inflateRawInto, type DeflateOptions } from '#deflate';
-export { deflateZstd, inflateZstd } from '#zstd';
+export { deflateZstd, inflateZstd, inflateZstdInto } from '#zstd';
 export { StreamError } from './stream-error.js';

@@ -117,10 +117,36 @@ test('the system\'s own gives the same', async () => {
   for (const content of contents) {
     const packed = await native.compress(content);
     expect(same(zstd.decompress(packed, SIZE), content)).toBe(true);
-    expect(same(native.decompress(zstd.compress(content, 3), SIZE), content)).toBe(true);
-    expect(() => native.decompress(packed.subarray(0, 100), SIZE)).toThrow('the frame is damaged');
-    expect(() => native.decompress(packed, SIZE - 1)).toThrow('the frame is damaged');
+    const into = new Uint8Array(SIZE + 10).fill(7);
+    expect(native.decompress(zstd.compress(content, 3), into, 5, SIZE)).toBe(SIZE);
+    expect(same(into.subarray(5, SIZE + 5), content)).toBe(true);
+    expect([into[4], into[SIZE + 5]]).toEqual([7, 7]);
+    expect(() => native.decompress(packed.subarray(0, 100), into, 0, SIZE)).toThrow('the frame is damaged');
+    expect(() => native.decompress(packed, into, 0, SIZE - 1)).toThrow('the frame is damaged');
+    expect(() => native.decompress(packed, into, 11, SIZE)).toThrow(RangeError);
+    expect(() => native.decompressAside(packed, into, 11, SIZE)).toThrow(RangeError);
+    await expect(native.decompressAside(packed.subarray(0, 100), into, 0, SIZE)).rejects.toThrow('can not be inflated');
   }
+});
+
+test('many into one buffer: each in its place, damage told of its own', async () => {
+  const clusters = Array.from({ length: 60 }, (_, at) => sample(at + 1, 4096));
+  const packed = await Promise.all(clusters.map((content) => node.deflateZstd(content)));
+  const shared = new Uint8Array(4096);
+  const into = new Uint8Array(clusters.length * 4096 + 1);
+  const results = await Promise.allSettled(packed.map(async (bytes, at) => {
+    // The memory that a stream came in is somebody else's after the call.
+    shared.set(bytes);
+    if (at === 7) shared[bytes.length - 3] ^= 0xff;
+    const done = node.inflateZstdInto(shared.subarray(0, at === 8 ? bytes.length - 5 : bytes.length), into, at * 4096, 4096);
+    shared.fill(0);
+    await done;
+  }));
+  for (const [at, content] of clusters.entries()) {
+    if (at === 8) expect(results[at]).toMatchObject({ status: 'rejected', reason: { name: 'StreamError' } });
+    else if (at !== 7) expect(same(into.subarray(at * 4096, (at + 1) * 4096), content)).toBe(true);
+  }
+  expect(into[clusters.length * 4096]).toBe(0);
 });
 
 test('browsers can not compress', async () => {

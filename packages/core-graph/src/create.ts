@@ -57,7 +57,7 @@ export async function createImage(graph: BlockGraph, filename: string, request: 
     secret: graph.secret,
   };
   const forProtocol = only(options, protocol.createOptions);
-  if (format.create === undefined) {
+  if (format.create === undefined || (format.plain === true && protocol.createFile !== undefined)) {
     await makeFile(graph, protocol, filename, { ...forProtocol, size }, context);
     return { size, options };
   }

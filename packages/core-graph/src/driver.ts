@@ -263,6 +263,8 @@ export interface BlockDriver<Options = Record<string, unknown>, CreateOptions = 
   checkCreate?(options: CreateOptions & { size: number }): void;
   /** Formats: writes an empty image into `file`, which is empty, writable and growable. */
   create?(file: Edge, options: CreateOptions & { size: number }, context: CreateContext): Promise<void>;
+  /** Formats: any file is an image, so what a protocol's `createFile` makes with the same options needs no `create`. */
+  readonly plain?: boolean;
   /**
    * Formats: how large a new image gets. Throws where the options do not fit, and kind `unsupported` where there is nothing
    * to tell. `data` gives the ranges that hold data, in order; without it the disk is empty. `secret` finds the secrets that options name.

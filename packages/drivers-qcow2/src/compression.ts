@@ -1,6 +1,6 @@
 /** The two ways in which clusters may be compressed; an image has one of them. */
-import { deflateRaw, deflateZstd, inflateRaw, inflateRawInto, inflateZstd, StreamError } from '@blk/compression';
-import { isPromise, type Completion, type MaybePromise } from '@blk/core-graph';
+import { deflateRaw, deflateZstd, inflateRaw, inflateRawInto, inflateZstd, inflateZstdInto, StreamError } from '@blk/compression';
+import type { Completion, MaybePromise } from '@blk/core-graph';
 import { Incompatible } from './feature-bits.js';
 
 /** By the number that the header has for it. */
@@ -40,10 +40,6 @@ const zlib: Compression = {
 const zstd: Compression = {
   name: 'zstd',
   inflate: inflateZstd,
-  inflateInto: (bytes, into, start, size) => {
-    const content = inflateZstd(bytes, size);
-    if (!isPromise(content)) into.set(content, start);
-    else return content.then((found) => { into.set(found, start); });
-  },
+  inflateInto: inflateZstdInto,
   deflate: deflateZstd,
 };

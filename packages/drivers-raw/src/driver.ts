@@ -53,6 +53,7 @@ export const raw = defineDriver<RawOptions, RawCreateOptions>({
     },
   },
 
+  plain: true,
   stream: streamRaw,
 
   measure: ({ size }) => {

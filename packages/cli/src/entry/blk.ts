@@ -2,6 +2,7 @@
 import { main } from '../main.js';
 import { INTERRUPTED } from '../tool.js';
 import { startLockList } from './lock-list.js';
+import { Outlet } from './outlet.js';
 
 /** Milliseconds that a command has for ending after a signal. */
 const MOST_TO_END = 3000;
@@ -20,7 +21,6 @@ if (!['info', 'create', 'map', 'resize', '--help', '--version'].includes(argv[0]
 process.exitCode = 1;
 
 const stop = new AbortController();
-let told = false;
 let stoppedBy: NodeJS.Signals | undefined;
 // A server ends when its clients' requests have.
 const serves = argv[0] === 'serve' || argv[0] === 'nbd' || /qemu-(storage-daemon|nbd)[^/]*$/.test(calledAs);
@@ -31,17 +31,17 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     if (serves) return;
     // What does not end, a server that says nothing more for one, is ended.
     setTimeout(() => {
-      if (!/qemu-[^/]*$/.test(calledAs)) process.stderr.write('blk: interrupted\n');
+      if (!/qemu-[^/]*$/.test(calledAs)) messages.text('blk: interrupted\n');
       process.kill(process.pid, signal);
     }, MOST_TO_END).unref();
   });
 }
 // A reader that went away, as `| head` does, ends the program quietly; but a server has other users.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+const output = new Outlet(1, () => process.stdout, (error) => {
   if (!serves) process.exit(error.code === 'EPIPE' ? BROKEN_PIPE : 1);
 });
 // Messages that nobody reads any more are no reason to stop.
-process.stderr.on('error', () => undefined);
+const messages = new Outlet(2, () => process.stderr, () => undefined);
 
 void main(
   argv,
@@ -51,19 +51,14 @@ void main(
       return process.stdin;
     },
     get screen() {
-      return process.stdin.isTTY && process.stdout.isTTY ? process.stdout : undefined;
+      return process.stdin.isTTY && output.stream().isTTY ? output.stream() : undefined;
     },
-    out: (text) => void process.stdout.write(text),
-    outBytes: (bytes) =>
-      new Promise((resolve, reject) => {
-        process.stdout.write(bytes, (error) => {
-          if (error) reject(error);
-          else resolve();
-        });
-      }),
-    err(text) {
-      told = true;
-      process.stderr.write(text);
+    out: (text) => {
+      output.text(text);
+    },
+    outBytes: (bytes) => output.bytes(bytes),
+    err: (text) => {
+      messages.text(text);
     },
     env: process.env,
     signal: stop.signal,
@@ -77,14 +72,11 @@ void main(
 ).then((code) => {
   process.exitCode = code;
   // Nothing that was loaded keeps the program alive, once its words are out.
-  process.stdout.write('', () => {
-    const end = (): void => {
+  output.finish(() => {
+    messages.finish(() => {
       // A command that was cut short ends by the signal, so that the shell's loop that called it ends as well.
       if (stoppedBy !== undefined && code === INTERRUPTED && process.platform !== 'win32') process.kill(process.pid, stoppedBy);
       else process.exit(code);
-    };
-    // Making the stream, where nothing was told, takes longer than to find that out.
-    if (told) process.stderr.write('', end);
-    else end();
+    });
   });
 });

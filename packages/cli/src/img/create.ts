@@ -1,7 +1,7 @@
 /** `create`: makes an empty image. */
 import { protocolDefinition } from '@blk/core-graph';
 import { optionHelp, planCreation, wantsHelp } from '@blk/image';
-import { makeGraph } from '../graph.js';
+import { BRIEF, makeGraph } from '../graph.js';
 import { ExitError, UsageError } from '../tool.js';
 import { ProgressPrinter } from '../progress.js';
 import { progressStyle } from './compare.js';
@@ -25,7 +25,7 @@ export const create: ImgCommand = {
 
   async run(tool, parsed) {
     const options = new Options(parsed);
-    const graph = makeGraph(tool, { untrusted: options.has('untrusted') });
+    const graph = makeGraph(tool, { untrusted: options.has('untrusted'), host: BRIEF });
     const format = options.get('f') ?? 'raw';
     const texts = options.all('o');
     for (const text of texts) checkList(text);

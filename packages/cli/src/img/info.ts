@@ -1,6 +1,6 @@
 /** `info`: what an image is. */
 import { chainInfo, imageInfo, type ImageInfo, type ImageSnapshot, type InfoOptions } from '@blk/image';
-import { makeGraph } from '../graph.js';
+import { BRIEF, makeGraph } from '../graph.js';
 import { sourceOf } from '../settings.js';
 import { jsonText, shortSize } from '../text.js';
 import { ExitError } from '../tool.js';
@@ -28,7 +28,7 @@ export const info: ImgCommand = {
     const format = options.get('format');
     const imageOpts = options.has('image-opts');
     if (imageOpts && format !== undefined) throw new ExitError(1, FORMAT_OF_OPTIONS);
-    const graph = makeGraph(tool, { untrusted: options.has('untrusted') });
+    const graph = makeGraph(tool, { untrusted: options.has('untrusted'), host: BRIEF });
     const request: InfoOptions = {
       ...(format === undefined ? {} : { format }),
       ...(options.has('force-share') ? { forceShare: true } : {}),

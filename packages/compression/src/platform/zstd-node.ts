@@ -5,7 +5,7 @@
 import { expectSize, notAStream, StreamError } from '../stream-error.js';
 import { zstdFrame } from '../zstd-frame.js';
 import { ZstdThreads } from './zstd-threads.js';
-import { loadNativeZstd } from './zstd-native.js';
+import { loadNativeZstd, type NativeZstd } from './zstd-native.js';
 import { loadZstd, type ZstdModule } from './zstd-wasm.js';
 
 /** What node:zlib has where it knows zstd. */
@@ -14,11 +14,8 @@ interface BuiltIn {
   readonly zstdCompress?: (bytes: Uint8Array, done: (error: Error | null, result: Uint8Array) => void) => void;
 }
 
-/** As `NativeZstd`: what `zstd-native` and `zstd-wasm` both come to. */
-interface Engine {
-  readonly compress: (bytes: Uint8Array) => Promise<Uint8Array>;
-  readonly decompress: (frame: Uint8Array, size: number) => Uint8Array;
-}
+/** What `zstd-native` and `zstd-wasm` both come to. */
+type Engine = Omit<NativeZstd, 'decompressAside'> & Partial<Pick<NativeZstd, 'decompressAside'>>;
 
 const zlib = (): BuiltIn => process.getBuiltinModule('node:zlib') as BuiltIn;
 
@@ -30,13 +27,35 @@ let loading: Promise<Engine> | undefined;
 
 /** The `size` bytes that the first frame in `bytes` holds; `bytes` is not looked at after the call. Throws, or rejects with, a `StreamError` where it is none, or holds less or more. */
 export function inflateZstd(bytes: Uint8Array, size: number): Uint8Array | Promise<Uint8Array> {
-  const frame = zstdFrame(bytes, size);
+  const into = new Uint8Array(size);
+  const done = inflateFrame(zstdFrame(bytes, size), into, 0, size, false);
+  return done === undefined ? into : done.then(() => into);
+}
+
+/** The same into `into[start, start + size)`: here, or in a thread where many are asked for at a time. */
+export function inflateZstdInto(bytes: Uint8Array, into: Uint8Array, start: number, size: number): void | Promise<void> {
+  return inflateFrame(zstdFrame(bytes, size), into, start, size, true);
+}
+
+function inflateFrame(frame: Uint8Array, into: Uint8Array, start: number, size: number, many: boolean): void | Promise<void> {
   const { zstdDecompressSync } = zlib();
-  if (zstdDecompressSync !== undefined) return inflated(() => zstdDecompressSync(frame, { maxOutputLength: size }), size);
-  if (engine !== undefined) return inflateBy(engine, frame, size);
-  // The caller's memory may be something else by then.
-  const kept = frame.slice();
-  return loadEngine().then((found) => inflateBy(found, kept, size));
+  if (zstdDecompressSync !== undefined) {
+    inflated(() => {
+      const content = zstdDecompressSync(frame, { maxOutputLength: size });
+      into.set(content, start);
+      return content.length;
+    }, size);
+    return;
+  }
+  if (engine === undefined) {
+    // The caller's memory may be something else by then.
+    const kept = frame.slice();
+    return loadEngine().then(() => inflateFrame(kept, into, start, size, many));
+  }
+  const { decompress, decompressAside } = engine;
+  const aside = many ? decompressAside?.(frame, into, start, size) : undefined;
+  if (aside !== undefined) return aside.then((found) => { expectSize(found, size); });
+  inflated(() => decompress(frame, into, start, size), size);
 }
 
 /** Compresses into one frame that says how much it holds, in another thread. `bytes` must stay as they are until then. */
@@ -51,10 +70,6 @@ export async function deflateZstd(bytes: Uint8Array): Promise<Uint8Array> {
   });
 }
 
-function inflateBy({ decompress }: Engine, frame: Uint8Array, size: number): Uint8Array {
-  return inflated(() => decompress(frame, size), size);
-}
-
 /** The system's own where it can be called, else WebAssembly: here for inflating, in threads for compressing. */
 function loadEngine(): Promise<Engine> {
   loading ??= (async () => {
@@ -66,16 +81,22 @@ function loadEngine(): Promise<Engine> {
 }
 
 function wasmEngine({ decompress }: ZstdModule): Engine {
-  return { decompress, compress: (bytes) => threads.compress(bytes) };
+  return {
+    compress: (bytes) => threads.compress(bytes),
+    decompress: (frame, into, start, size) => {
+      const content = decompress(frame, size);
+      into.set(content, start);
+      return content.length;
+    },
+  };
 }
 
-function inflated(inflate: () => Uint8Array, size: number): Uint8Array {
-  let content: Uint8Array;
+function inflated(inflate: () => number, size: number): void {
+  let found: number;
   try {
-    content = inflate();
+    found = inflate();
   } catch (error) {
-    throw notAStream(error);
+    throw error instanceof RangeError ? error : notAStream(error);
   }
-  expectSize(content.length, size);
-  return content;
+  expectSize(found, size);
 }

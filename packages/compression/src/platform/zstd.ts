@@ -23,6 +23,13 @@ export function inflateZstd(bytes: Uint8Array, size: number): Uint8Array | Promi
   return content;
 }
 
+/** The same into `into[start, start + size)`. */
+export function inflateZstdInto(bytes: Uint8Array, into: Uint8Array, start: number, size: number): void | Promise<void> {
+  const content = inflateZstd(bytes, size);
+  if (content instanceof Uint8Array) into.set(content, start);
+  else return content.then((found) => { into.set(found, start); });
+}
+
 /** No encoder is there. */
 export async function deflateZstd(_bytes: Uint8Array): Promise<Uint8Array> {
   throw new StreamError('can not be deflated: compressing with zstd needs Node');

@@ -1,7 +1,8 @@
 /**
  * Encryption of sectors of 512 bytes, each by its own number: the part of disk encryption that every request goes through.
  *
- * A request is handled in pieces of at most 128 KiB, each by very few calls of long-lived ciphers over all of its sectors.
+ * A request is handled in pieces of 32 KiB, each by very few calls of long-lived ciphers over all of its sectors: what
+ * they return is new memory every time, which in larger pieces comes as pages never touched before, at half the speed.
  */
 import { BLOCK } from '../primitives.js';
 import { IvGenerator, type IvSpec } from './iv.js';
@@ -19,7 +20,7 @@ export interface SectorCipherSpec {
   readonly iv: IvSpec;
 }
 
-const PIECE = 128 * 1024;
+const PIECE = 32 * 1024;
 const MODES = { ecb, cbc, xts, ctr } as const satisfies Record<ModeName, unknown>;
 
 export class SectorCipher {
