@@ -5,6 +5,7 @@ import { alternate, compare, type Comparison, type Samples } from './statistics.
 import { readings, type Side, type Workload } from './workload.js';
 import { convertRun } from './runs/convert.js';
 import { imageBenchRun } from './runs/image-bench.js';
+import { imageIoRun } from './runs/image-io.js';
 import { memoryRun } from './runs/memory.js';
 import { nbdCopyRun, nbdLoadRun } from './runs/nbd.js';
 import { startUpRun } from './runs/start-up.js';
@@ -54,6 +55,7 @@ function prepare(lab: Lab, workload: Workload): Promise<Run> {
     case 'nbd-load': return nbdLoadRun(lab, workload);
     case 'nbd-copy': return nbdCopyRun(lab, workload);
     case 'image-bench': return imageBenchRun(lab, workload);
+    case 'image-io': return imageIoRun(lab, workload);
     case 'convert': return convertRun(lab, workload);
     case 'start-up': return startUpRun(lab, workload);
     case 'memory': return memoryRun(lab, workload);

@@ -8,6 +8,7 @@ import type { Side } from './workload.js';
 /** First words of each program's command line. */
 export interface Programs {
   readonly img: readonly string[];
+  readonly io: readonly string[];
   readonly nbd: readonly string[];
   readonly daemon: readonly string[];
   readonly bench: readonly string[];
@@ -24,13 +25,14 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '../../..');
 export function programs(side: Side, ours: 'blk' | 'reference'): Programs {
   if (side === 'reference' || ours === 'reference') {
     const img = tool('qemu-img');
-    return { img: [img], nbd: [tool('qemu-nbd')], daemon: [tool('qemu-storage-daemon')], bench: [img, 'bench'] };
+    return { img: [img], io: [tool('qemu-io')], nbd: [tool('qemu-nbd')], daemon: [tool('qemu-storage-daemon')], bench: [img, 'bench'] };
   }
   const blk = join(root, 'packages/cli/dist/blk.cjs');
   if (!existsSync(blk)) throw new Error('packages/cli/dist/blk.cjs is not there: run npm run build first');
   const node = process.execPath;
   return {
     img: [node, blk],
+    io: [node, blk, 'io'],
     nbd: [node, blk, 'nbd'],
     daemon: [node, blk, 'serve'],
     bench: [node, join(root, 'tooling/bench/dist/image-bench.js')],

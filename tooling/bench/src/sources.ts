@@ -1,7 +1,7 @@
 // The images that workloads start from: made once, then read only, since a source that was written measures something else.
 import { chmodSync, closeSync, copyFileSync, existsSync, ftruncateSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { prng, qemuImg } from '@blk/oracle';
+import { prng, qemuImg, run, type RunResult } from '@blk/oracle';
 import type { Source } from './workload.js';
 
 /** Makes and finds sources in one folder. */
@@ -40,9 +40,18 @@ type Maker = (path: string, get: (source: Source) => Promise<string>) => Promise
 
 const MiB = 1024 * 1024;
 
+/** What opens the container that is encrypted. */
+export const SECRET = ['--object', 'secret,id=s,data=bench'] as const;
+
 const makers: Record<Source, Maker> = {
   'full.raw': (path) => write(path, 1024 * MiB, (random, block) => random.fill(block)),
   'full.qcow2': async (path, get) => convert('raw', await get('full.raw'), path, []),
+  'long.raw': (path) => write(path, 2048 * MiB, (random, block) => random.fill(block)),
+  'long.qcow2': async (path, get) => convert('raw', await get('long.raw'), path, []),
+  'full.luks': async (path) => {
+    await need(qemuImg('create', '-q', '-f', 'luks', ...SECRET, '-o', 'key-secret=s,iter-time=200', path, '512M'));
+    await need(run('qemu-io', [...SECRET, '--image-opts', `driver=luks,key-secret=s,file.filename=${path}`, '-c', 'write -q -P 7 0 512M']));
+  },
   // 64 KiB of data at the front of every 256 KiB.
   'sparse.raw': (path) =>
     write(path, 2048 * MiB, (random, block, offset) => (offset % (256 * 1024) === 0 ? random.fill(block) : undefined), 64 * 1024),
@@ -56,6 +65,7 @@ const makers: Record<Source, Maker> = {
   'text.raw': (path) => write(path, 128 * MiB, (random, block) => fillWithText(random, block)),
   'long-text.raw': (path) => write(path, 512 * MiB, (random, block) => fillWithText(random, block)),
   'long-text.qcow2': async (path, get) => convert('raw', await get('long-text.raw'), path, ['-c']),
+  'long-text-zstd.qcow2': async (path, get) => convert('raw', await get('long-text.raw'), path, ['-c', '-o', 'compression_type=zstd']),
 };
 
 async function write(
@@ -97,6 +107,10 @@ const words = ((): Uint8Array[] => {
 })();
 
 async function convert(from: string, source: string, path: string, extra: readonly string[]): Promise<void> {
-  const { code, stderr } = await qemuImg('convert', '-f', from, '-O', 'qcow2', ...extra, source, path);
+  await need(qemuImg('convert', '-f', from, '-O', 'qcow2', ...extra, source, path));
+}
+
+async function need(made: Promise<RunResult>): Promise<void> {
+  const { code, stderr } = await made;
   if (code !== 0) throw new Error(`cannot make a source: ${stderr}`);
 }

@@ -4,7 +4,8 @@
 export type Side = 'ours' | 'reference';
 
 /** A file that workloads start from. Sources are never written; a workload that writes gets copies. */
-export type Source = 'full.raw' | 'full.qcow2' | 'sparse.raw' | 'sparse.qcow2' | 'fragmented.raw' | 'text.raw' | 'long-text.raw' | 'long-text.qcow2';
+export type Source = 'full.raw' | 'full.qcow2' | 'sparse.raw' | 'sparse.qcow2' | 'fragmented.raw' | 'text.raw' | 'long-text.raw' | 'long-text.qcow2'
+  | 'long-text-zstd.qcow2' | 'long.raw' | 'long.qcow2' | 'full.luks';
 
 interface Common {
   /** Unique; what the filter on the command line looks in. */
@@ -44,6 +45,14 @@ export interface ImageBench extends Common {
   readonly ourWords?: string;
 }
 
+/** A command of qemu-io, as it times itself: MiB a second. Ratio: ours to the peer's, the more the better. */
+export interface ImageIo extends Common {
+  readonly kind: 'image-io';
+  readonly source: Source;
+  /** The command reads or writes. */
+  readonly command: string;
+}
+
 /** convert: seconds. Ratio: the peer's time to ours, the more the better. */
 export interface Convert extends Common {
   readonly kind: 'convert';
@@ -75,7 +84,7 @@ export interface Memory extends Common {
 }
 
 /** A row of the benchmark. */
-export type Workload = NbdLoad | NbdCopy | ImageBench | Convert | StartUp | Memory;
+export type Workload = NbdLoad | NbdCopy | ImageBench | ImageIo | Convert | StartUp | Memory;
 
 /** How a kind's figures are read. */
 export interface Reading {
@@ -94,6 +103,7 @@ export const readings: Record<Workload['kind'], Reading> = {
   'nbd-load': { unit: 'IOPS', means: 'speed', ratio: direct },
   'nbd-copy': { unit: 's', means: 'speed', ratio: inverse },
   'image-bench': { unit: 's', means: 'speed', ratio: inverse },
+  'image-io': { unit: 'MiB/s', means: 'speed', ratio: direct },
   convert: { unit: 's', means: 'speed', ratio: inverse },
   'start-up': { unit: 'ms', means: 'cost', ratio: direct },
   memory: { unit: 'MiB', means: 'size', ratio: direct },
