@@ -292,6 +292,18 @@ export interface BlockDeviceInfo {
   write_threshold: Int64;
   /** its dirty bitmaps, left out where there are none. (Since 4.2) */
   'dirty-bitmaps'?: BlockDirtyInfo[];
+  /** seconds that a burst of `bps_max` may last; left out, like those that follow, where there is no burst. (Since 2.6) */
+  bps_max_length?: Int64;
+  /** seconds that a burst of `bps_rd_max` may last. (Since 2.6) */
+  bps_rd_max_length?: Int64;
+  /** seconds that a burst of `bps_wr_max` may last. (Since 2.6) */
+  bps_wr_max_length?: Int64;
+  /** seconds that a burst of `iops_max` may last. (Since 2.6) */
+  iops_max_length?: Int64;
+  /** seconds that a burst of `iops_rd_max` may last. (Since 2.6) */
+  iops_rd_max_length?: Int64;
+  /** seconds that a burst of `iops_wr_max` may last. (Since 2.6) */
+  iops_wr_max_length?: Int64;
 }
 
 /**
@@ -1686,6 +1698,20 @@ export interface BlockSetIoThrottleArguments {
   iops_size?: Int64;
   /** throttle group to be in (default: the present one, else one named as the device; since 2.4). */
   group?: string;
+  /** the device by another name; instead of `device`. (Since 2.8) */
+  id?: string;
+  /** seconds that a burst of `bps_max` may last (default: 1). (Since 2.6) */
+  bps_max_length?: Int64;
+  /** seconds that a burst of `bps_rd_max` may last (default: 1). (Since 2.6) */
+  bps_rd_max_length?: Int64;
+  /** seconds that a burst of `bps_wr_max` may last (default: 1). (Since 2.6) */
+  bps_wr_max_length?: Int64;
+  /** seconds that a burst of `iops_max` may last (default: 1). (Since 2.6) */
+  iops_max_length?: Int64;
+  /** seconds that a burst of `iops_rd_max` may last (default: 1). (Since 2.6) */
+  iops_rd_max_length?: Int64;
+  /** seconds that a burst of `iops_wr_max` may last (default: 1). (Since 2.6) */
+  iops_wr_max_length?: Int64;
 }
 
 /** Arguments of `block-stream`. */

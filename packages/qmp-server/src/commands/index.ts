@@ -6,6 +6,7 @@ import { images } from './images.js';
 import { monitor } from './monitor.js';
 import { nbd } from './nbd.js';
 import { query } from './query.js';
+import { throttle } from './throttle.js';
 import { queryBlock } from './query-block.js';
 import { runState } from './run-state.js';
 import { snapshots } from './snapshots.js';
@@ -21,4 +22,5 @@ export const COMMANDS: readonly CommandGroup[] = [
   snapshots,
   runState,
   nbd,
+  throttle,
 ];

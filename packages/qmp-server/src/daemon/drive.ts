@@ -4,6 +4,7 @@ import type { BlockdevOnError } from '@blk/qapi-types';
 import { parseJson, type JsonValue } from '@blk/qapi-types/json';
 import { openDevice } from '../blockdev.js';
 import { genericError } from '../errors.js';
+import { takeLimits } from './drive-limits.js';
 import { parseSimpleOptions, take, takeFlag, type SimpleOptions } from './simple-options.js';
 
 /** What the words of `cache=` mean. */
@@ -17,7 +18,7 @@ const CACHE: Readonly<Record<string, { readonly writeback: boolean; readonly dir
 };
 
 /** Options that place a device into a machine: there is none. */
-const OF_MACHINES = ['bus', 'unit', 'index', 'addr', 'serial', 'cyls', 'heads', 'secs', 'trans', 'boot', 'group'];
+const OF_MACHINES = ['bus', 'unit', 'index', 'addr', 'serial', 'cyls', 'heads', 'secs', 'trans', 'boot'];
 
 const ON_ERROR = ['report', 'ignore', 'enospc', 'stop'];
 
@@ -27,9 +28,6 @@ export async function addDrive(graph: BlockGraph, text: string, number: number):
   const type = take(options, 'if') ?? 'none';
   if (type !== 'none') throw genericError(`if=${type} needs a machine; use if=none`);
   for (const name of OF_MACHINES) if (options.has(name)) throw genericError(`Parameter '${name}' needs a machine`);
-  for (const name of options.keys()) {
-    if (/^(throttling\.|bps|iops)/.test(name)) throw genericError(`Parameter '${name}' is not supported: drives are not throttled`);
-  }
   if (takeFlag(options, 'snapshot', false)) throw genericError('snapshot=on is not supported');
   const media = take(options, 'media') ?? 'disk';
   if (media !== 'disk' && media !== 'cdrom') throw genericError(`'${media}' invalid media`);
@@ -40,8 +38,11 @@ export async function addDrive(graph: BlockGraph, text: string, number: number):
   };
   const readOnly = takeFlag(options, 'readonly', takeFlag(options, 'read-only', media === 'cdrom'));
   const { writeback, ...cache } = takeCache(options);
+  const { limits, group } = takeLimits(options);
   const definition = await takeDefinition(graph, options, { 'read-only': readOnly, cache });
-  return openDevice(graph, definition, { ...device, writeThrough: !writeback, passwordLater: true });
+  const backend = await openDevice(graph, definition, { ...device, writeThrough: !writeback, passwordLater: true });
+  backend.setThrottle(limits, group);
+  return backend;
 }
 
 async function takeDefinition(graph: BlockGraph, options: SimpleOptions, common: Definition): Promise<Definition> {

@@ -24,6 +24,8 @@ QMP and NBD server of the block layer. Options are carried out in the order give
          [,discard=ignore|unmap][,detect-zeroes=on|off|unmap]
          [,aio=threads|native|io_uring][,copy-on-read=on|off]
          [,rerror=report|ignore|stop][,werror=report|ignore|enospc|stop]
+         [,throttling.bps-total|bps-read|bps-write|iops-total|iops-read|iops-write[-max[-length]]=<n>]
+         [,throttling.iops-size=<bytes>][,throttling.group=<name>]
                          open a block device
 
   --chardev socket,id=<id>,path=<path>|host=<host>,port=<port>|fd=<fd>

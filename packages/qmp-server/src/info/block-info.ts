@@ -2,6 +2,7 @@
 import { Backend, type BlockNode, type DirtyBitmap } from '@blk/core-graph';
 import type { BlockDeviceInfo, BlockDirtyInfo, BlockInfo } from '@blk/qapi-types';
 import { isEncrypted, lacksKey } from '../passwords.js';
+import { limitInfo } from '../throttle-limits.js';
 import { imageInfo } from './image-info.js';
 
 /** A device and what is in it. */
@@ -45,12 +46,7 @@ export async function deviceInfo(node: BlockNode, options: DeviceInfoOptions = {
     encrypted: await isEncrypted(node),
     encryption_key_missing: await lacksKey(node),
     detect_zeroes: node.detectZeroes,
-    bps: 0,
-    bps_rd: 0,
-    bps_wr: 0,
-    iops: 0,
-    iops_rd: 0,
-    iops_wr: 0,
+    ...limitInfo(backend?.throttleGroup),
     image: await imageInfo(node, { flat: options.flat ?? false }),
     cache: { writeback: !(backend?.writeThrough ?? false), direct: cache.direct, 'no-flush': cache.noFlush },
     write_threshold: node.writeThreshold,
