@@ -15,7 +15,7 @@ export * from './policy.js';
 export * from './options/spec.js';
 export { BufferPool } from './buffer-pool.js';
 export { Edge, type EdgeParent } from './edge.js';
-export { BlockNode, type NodeSettings, type BeforeWrite, type DetectZeroes } from './node.js';
+export { BlockNode, type NodeSettings, type WriteNotifier, type DetectZeroes } from './node.js';
 export { DirtyBitmap, defaultGranularity, type BitmapStatus, type DirtyBitmapOptions, type ThawOutcome } from './dirty-bitmap.js';
 export * from './persistent-bitmaps.js';
 export * from './bitmap-actions.js';

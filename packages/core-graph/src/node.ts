@@ -20,8 +20,8 @@ import { checkWritable, slowWrite, slowWriteZeroes } from './io/write.js';
 import { discardRange } from './io/discard.js';
 import type { OpenState } from './open/open-state.js';
 
-/** Called before a guest write changes the range; the write waits for it. */
-export type BeforeWrite = (offset: number, length: number) => Completion;
+/** Called with the range of a change, be it a write, zeroes or a discard; the request waits for it. */
+export type WriteNotifier = (offset: number, length: number) => Completion;
 
 export type DetectZeroes = 'off' | 'on' | 'unmap';
 
@@ -48,7 +48,10 @@ export class BlockNode implements EdgeParent {
   readonly parents = new Set<Edge>();
   readonly children = new Map<string, Edge>();
   readonly bitmaps = new Set<DirtyBitmap>();
-  readonly beforeWrite = new Set<BeforeWrite>();
+  /** Told before a change; `updatePaths` after changing the set. */
+  readonly beforeWrite = new Set<WriteNotifier>();
+  /** Told after a change, marked in the bitmaps already; not of one that failed. */
+  readonly afterWrite = new Set<WriteNotifier>();
   readonly requests = new Requests(() => {
     this.updatePaths();
   });
@@ -151,6 +154,7 @@ export class BlockNode implements EdgeParent {
       this.driver.write !== undefined &&
       this.bitmaps.size === 0 &&
       this.beforeWrite.size === 0 &&
+      this.afterWrite.size === 0 &&
       this.writeThreshold === 0 &&
       this.detectZeroes === 'off';
   }

@@ -245,6 +245,38 @@ describe('who is told of writes', () => {
     expect(file.log).toEqual(['write 0+5', 'zero 100+50']);
   });
 
+  it('notifiers may read what is about to change, and what has changed, also of a request that holds its blocks', async () => {
+    const file = new MemFile(noise(8192), { alignment: 512 });
+    const before = file.bytes.slice();
+    const node = await open(file, { discard: 'unmap' });
+    const seen: number[][] = [];
+    const look = async (offset: number, length: number): Promise<void> => {
+      const into = new Uint8Array(length);
+      await node.read(offset, into, 0, length);
+      seen.push([...into]);
+    };
+    const bitmap = new DirtyBitmap('b', 512, node.size);
+    node.bitmaps.add(bitmap);
+    node.beforeWrite.add(look);
+    node.afterWrite.add(look);
+    node.afterWrite.add(() => { expect(bitmap.count).toBe(512); });
+    node.updatePaths();
+    await node.write(600, new Uint8Array([1, 2, 3]), 0, 3);
+    expect(seen).toEqual([[...before.subarray(600, 603)], [1, 2, 3]]);
+    await node.discard(512, 512);
+    expect(seen).toHaveLength(4);
+    expect(node.requests.inFlight).toBe(0);
+  });
+
+  it('after a write that failed nobody is told that it was done', async () => {
+    const file = new MemFile(8192);
+    const node = await open(file);
+    node.afterWrite.add(() => { throw new Error('told'); });
+    node.updatePaths();
+    file.before = () => { throw new BlockError('io', 'no'); };
+    expect((await failure(() => node.write(0, noise(5), 0, 5)))?.message).toBe('no');
+  });
+
   it('a notifier that fails stops its write', async () => {
     const file = new MemFile(8192);
     const node = await open(file);

@@ -35,8 +35,8 @@ export interface CopyWork {
   done?(piece: CopyPiece, lost: boolean): void;
 }
 
-/** What a piece failed with, and in what. */
-class OperationError extends Error {
+/** What a piece failed with, and in what: made by `failing`. */
+export class OperationError extends Error {
   constructor(
     readonly operation: 'read' | 'write',
     override readonly cause: unknown,
@@ -46,14 +46,15 @@ class OperationError extends Error {
 }
 
 /** Runs a request of a piece, and says of what fails in it whether it was reading or writing. */
-export function failing(operation: 'read' | 'write', request: () => Completion): Completion {
-  let done: Completion;
+export function failing<T>(operation: 'read' | 'write', request: () => MaybePromise<T>): MaybePromise<T> {
+  let done: MaybePromise<T>;
   try {
     done = request();
   } catch (error) {
     throw new OperationError(operation, error);
   }
-  return done?.catch((error: unknown) => {
+  if (!isPromise(done)) return done;
+  return done.catch((error: unknown) => {
     throw new OperationError(operation, error);
   });
 }

@@ -10,3 +10,4 @@ export { Jobs } from './registry.js';
 export type { JobStatus, JobType } from './status.js';
 export { JobTransaction } from './transaction.js';
 export { copyPieces, failing, type CopyPiece, type CopyWork } from './copy-engine.js';
+export { startBackup, type BackupOptions, type BackupSync, type BitmapMode } from './backup.js';

@@ -24,12 +24,18 @@ export class Jobs implements Iterable<Job>, AsyncDisposable {
     if (this.#closed) throw new BlockError('closed', 'No further job is taken');
     const job = new Job(this, options);
     this.#starting.add(job);
+    let body: JobBody | undefined;
     try {
-      job.body = await setUp(job.control);
+      this.#checkId(options.id);
+      body = await setUp(job.control);
+      // Again: another may have taken the name meanwhile.
       this.#checkId(options.id);
       options.signal?.throwIfAborted();
+      job.body = body;
     } catch (error) {
+      await body?.abort?.(job.control);
       await job.control.release();
+      await body?.clean?.();
       throw error;
     } finally {
       this.#starting.delete(job);

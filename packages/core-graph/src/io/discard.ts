@@ -3,16 +3,21 @@ import { andThen, repeat, type Completion } from '../completion.js';
 import { BlockError } from '../errors.js';
 import type { BlockNode } from '../node.js';
 import { checkRange } from './read.js';
-import { marked } from './write.js';
+import { marked, notified } from './write.js';
 
 export function discardRange(node: BlockNode, offset: number, length: number): Completion {
   checkRange(node, offset, length);
   if (node.readOnly) throw new BlockError('read-only', `Block node '${node.name}' is read-only`, { node: node.name });
   const end = Math.min(offset + length, node.driver.size);
   if (!node.discardEnabled || node.driver.discard === undefined || end <= offset) return;
+  return notified(node, offset, end - offset, () => admitted(node, offset, end));
+}
+
+function admitted(node: BlockNode, offset: number, end: number): Completion {
+  const length = end - offset;
   const wait = node.requests.hasSerialising ? node.requests.waitForSerialising(offset, length) : undefined;
-  const done = andThen(wait, () => marked(node, offset, end - offset, 0, () => discardPieces(node, offset, end)));
-  return done === undefined ? undefined : node.requests.track(done, offset, end - offset);
+  const done = andThen(wait, () => marked(node, offset, length, 0, () => discardPieces(node, offset, end)));
+  return done === undefined ? undefined : node.requests.track(done, offset, length);
 }
 
 function discardPieces(node: BlockNode, offset: number, end: number): Completion {

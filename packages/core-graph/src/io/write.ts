@@ -2,7 +2,7 @@
 import { andThen, repeat, type Completion } from '../completion.js';
 import { BlockError } from '../errors.js';
 import { WriteFlag } from '../flags.js';
-import { hasFlag, type BlockNode } from '../node.js';
+import { hasFlag, type BlockNode, type WriteNotifier } from '../node.js';
 import { isZero } from '../zero.js';
 import { checkRange } from './read.js';
 import { alignedWrite, isMisaligned, widened } from './aligned-write.js';
@@ -89,9 +89,25 @@ function writeZeroBytes(node: BlockNode, offset: number, length: number, flags: 
   });
 }
 
-/** What surrounds every change: waiting for serialising requests, notifiers before, marks and stable storage after. */
+/** What surrounds every change: notifiers, waiting for serialising requests, marks and stable storage. */
 function guarded(node: BlockNode, offset: number, length: number, flags: number, change: () => Completion): Completion {
   node.wrote(offset + length);
+  return notified(node, offset, length, () => admitted(node, offset, length, flags, change));
+}
+
+/**
+ * Runs a change between the notifiers that want to know before and after. They may read and even write the range themselves, so the
+ * request holds none of it while they are at work.
+ */
+export function notified(node: BlockNode, offset: number, length: number, change: () => Completion): Completion {
+  if (node.beforeWrite.size === 0 && node.afterWrite.size === 0) return change();
+  const told = notify(node.beforeWrite, offset, length);
+  const changed = told === undefined ? change() : told.then(change);
+  const done = node.afterWrite.size === 0 ? changed : andThen(changed, () => notify(node.afterWrite, offset, length));
+  return done === undefined ? undefined : node.requests.track(done, 0, 0);
+}
+
+function admitted(node: BlockNode, offset: number, length: number, flags: number, change: () => Completion): Completion {
   // The held range is what tracks a misaligned request.
   if (isMisaligned(node, offset, length)) return serialised(node, offset, length, flags, change);
   const wait = node.requests.hasSerialising ? node.requests.waitForSerialising(offset, length) : undefined;
@@ -116,11 +132,11 @@ async function serialised(
   }
 }
 
-/** Notifiers before the change, marks after it, and stable storage where `flags` ask for it. */
+/** Marks after the change, and stable storage where `flags` ask for it. */
 export function marked(node: BlockNode, offset: number, length: number, flags: number, change: () => Completion): Completion {
   let done: Completion;
   try {
-    done = node.beforeWrite.size === 0 ? change() : andThen(notify(node, offset, length), change);
+    done = change();
   } catch (error) {
     // A failed write may have changed some of its range: it is marked like one that succeeded.
     node.changed(offset, length);
@@ -139,9 +155,9 @@ async function settle(done: Promise<void>, node: BlockNode, offset: number, leng
   }
 }
 
-function notify(node: BlockNode, offset: number, length: number): Completion {
+function notify(notifiers: Iterable<WriteNotifier>, offset: number, length: number): Completion {
   const waiting: Promise<void>[] = [];
-  for (const notifier of node.beforeWrite) {
+  for (const notifier of notifiers) {
     const done = notifier(offset, length);
     if (done !== undefined) waiting.push(done);
   }
