@@ -217,9 +217,9 @@ describe('a backup while the guest writes', () => {
     await on.create('target.qcow2');
     const target = await on.open('target.qcow2', on.targetPace);
     const { job, then } = await begin(on, { target, sync: 'full' });
-    await turns(2);
+    // Before its first piece.
     job.pause();
-    while (job.status !== 'paused') await turns(1);
+    await turns(8);
     const { offset } = job;
     await on.guest.work(30);
     expect([job.status, job.offset > offset]).toEqual(['paused', true]);
