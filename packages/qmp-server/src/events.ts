@@ -31,8 +31,15 @@ export const EVENT_LIMITS: Readonly<Record<string, EventLimit>> = {
   QUORUM_REPORT_BAD: { interval: 1000, key: (data) => String(data['node-name']) },
 };
 
-const platformClock: EventClock = {
-  wallTime: () => performance.timeOrigin + performance.now(),
+/** The time of day, and the timers of another clock: whoever owns that one owns the rate limits as well. */
+export function eventClock(timers: Pick<EventClock, 'timer'>): EventClock {
+  return {
+    wallTime: () => performance.timeOrigin + performance.now(),
+    timer: (ms, callback) => timers.timer(ms, callback),
+  };
+}
+
+const platformClock = eventClock({
   timer: (ms, callback) => {
     const timer = setTimeout(callback, ms);
     timer.unref();
@@ -40,7 +47,7 @@ const platformClock: EventClock = {
       clearTimeout(timer);
     };
   },
-};
+});
 
 export interface EventBusOptions {
   readonly clock?: EventClock;

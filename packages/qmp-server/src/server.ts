@@ -6,7 +6,7 @@ import { addBlockdev, openDevice, type DeviceOptions } from './blockdev.js';
 import { COMMANDS } from './commands/index.js';
 import { Dispatcher, type CommandGroup } from './dispatch.js';
 import { genericError } from './errors.js';
-import { EventBus, type EventBusOptions } from './events.js';
+import { EventBus, eventClock, type EventBusOptions } from './events.js';
 import { Exports } from './exports/exports.js';
 import { forwardGraphEvents } from './graph-events.js';
 import { MachineState } from './run-state.js';
@@ -80,7 +80,7 @@ export class BlkServer implements AsyncDisposable {
         secrets: (id) => this.objects.secret(id),
         ...(options.policy === undefined ? {} : { policy: options.policy }),
       });
-    this.events = new EventBus(options.events);
+    this.events = new EventBus({ ...(options.host?.clock === undefined ? {} : { clock: eventClock(options.host.clock) }), ...options.events });
     this.exports = new Exports(this.graph);
     this.dispatcher = new Dispatcher([...COMMANDS, ...(options.commands ?? [])]);
     this.monitors = this.#monitors;

@@ -1,7 +1,7 @@
 /** The command line: which options there are, told apart from their values, in the order given. */
 import { genericError } from '../errors.js';
 
-/** Options and whether they take a value. `drive` and `qmp` are those of QEMU itself. */
+/** Options and whether they take a value. `drive`, `qmp` and `qtest` are those of QEMU itself. */
 const OPTIONS = {
   blockdev: true,
   chardev: true,
@@ -14,6 +14,7 @@ const OPTIONS = {
   object: true,
   pidfile: true,
   qmp: true,
+  qtest: true,
   trace: true,
   version: false,
 } as const;

@@ -38,6 +38,9 @@ QMP and NBD server of the block layer. Options are carried out in the order give
                          speak QMP on a character device
   -qmp unix:<path>|tcp:<host>:<port>|stdio[,server][,nowait]
                          the two above in one
+  -qtest unix:path=<path>|tcp:<host>:<port>|chardev:<id>
+                         let the other end own the clock of all rates: it stands
+                         still until a line clock_step [<ns>] or clock_set <ns>
 
   --nbd-server addr.type=inet,addr.host=<host>,addr.port=<port>
                [,tls-creds=<id>][,max-connections=<n>]

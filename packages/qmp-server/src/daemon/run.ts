@@ -1,5 +1,5 @@
 /** The daemon from its first option to its exit code. */
-import { messageOf } from '@blk/core-graph';
+import { ManualClock, messageOf } from '@blk/core-graph';
 import { createServer, type BlkServer } from '../server.js';
 import { parseArguments, type Argument } from './arguments.js';
 import { Chardevs } from './chardev.js';
@@ -42,12 +42,13 @@ async function serve(parsed: readonly Argument[], around: Surroundings, daemoniz
   const say = (message: string): void => {
     if (!quiet) around.say(message);
   };
-  const server = await createServer({ drivers: around.io.drivers, log: say });
+  const clock = parsed.some(({ name }) => name === 'qtest') ? new ManualClock() : undefined;
+  const server = await createServer({ drivers: around.io.drivers, log: say, ...(clock === undefined ? {} : { host: { clock } }) });
   const chardevs = new Chardevs({ ...around, say }, daemonize);
   const stop = stopRequest(around.io.signal);
   let removePidfile: (() => void) | undefined;
   try {
-    const setUp: SetUp = { server, chardevs, drives: 0, compatMonitors: 0 };
+    const setUp: SetUp = { server, chardevs, clock, drives: 0, compatMonitors: 0 };
     for (const argument of parsed) {
       const done = await Promise.race([carryOut(argument, setUp), stop.requested, server.closed]);
       // A signal while an option waits, for a client perhaps, ends the daemon as at any other time.

@@ -1,4 +1,5 @@
 /** Carrying out the options, one after the other. */
+import type { ManualClock } from '@blk/core-graph';
 import { coerceType, parseKeyval, parseOptions, validateType } from '@blk/qapi-types';
 import { parseJson } from '@blk/qapi-types/json';
 import { startNbd } from '../commands/nbd.js';
@@ -10,12 +11,15 @@ import type { Argument, OptionName } from './arguments.js';
 import type { Chardevs } from './chardev.js';
 import { addDrive } from './drive.js';
 import { addObject } from './objects.js';
+import { serveQtest } from './qtest.js';
 import { parseSimpleOptions, take } from './simple-options.js';
 
 /** What options act on. */
 export interface SetUp {
   readonly server: BlkServer;
   readonly chardevs: Chardevs;
+  /** The clock that stands still, where `--qtest` is among the options. */
+  readonly clock: ManualClock | undefined;
   /** Drives so far. */
   drives: number;
   /** Monitors of `-qmp` so far. */
@@ -31,7 +35,7 @@ export async function carryOut(argument: Argument, setUp: SetUp): Promise<void> 
     await action(value, setUp);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    const dashes = name === 'drive' || name === 'qmp' ? '-' : '--';
+    const dashes = name === 'drive' || name === 'qmp' || name === 'qtest' ? '-' : '--';
     throw genericError(`${dashes}${name} ${name === 'object' ? withoutSecret(value) : value}: ${text}`, error);
   }
 }
@@ -59,6 +63,11 @@ const ACTIONS: { readonly [N in OptionName]?: Action } = {
     addMonitor(setUp, chardev, pretty);
   },
   qmp: addCompatMonitor,
+  qtest: async (value, { chardevs, clock }) => {
+    if (clock === undefined) return;
+    const id = value.startsWith('chardev:') ? value.slice('chardev:'.length) : await openCompat(chardevs, 'qtest', value);
+    chardevs.take(id).serve((stream) => { serveQtest(stream, clock); });
+  },
   'nbd-server': (value, { server }) => {
     const options = parseOptions('NbdServerOptions', value);
     return startNbd(server, options.addr, {
@@ -87,18 +96,21 @@ function addMonitor({ server, chardevs }: SetUp, chardev: string, pretty: boolea
   });
 }
 
-/** `-qmp unix:PATH,server,nowait`, `-qmp tcp:HOST:PORT,…`, `-qmp stdio`. */
 async function addCompatMonitor(value: string, setUp: SetUp): Promise<void> {
-  const id = `compat_monitor${setUp.compatMonitors++}`;
-  const options = parseSimpleOptions(value, 'address');
+  addMonitor(setUp, await openCompat(setUp.chardevs, `compat_monitor${setUp.compatMonitors++}`, value), false);
+}
+
+/** Opens what older options name: `unix:PATH,server,nowait` (or `unix:path=PATH,…`), `tcp:HOST:PORT,…`, `stdio`. Gives the id. */
+async function openCompat(chardevs: Chardevs, id: string, value: string): Promise<string> {
+  const options = parseSimpleOptions(value.replace(/^unix:path=/, 'unix:'), 'address');
   const address = take(options, 'address') ?? '';
   const unix = /^unix:(.+)$/.exec(address);
   const tcp = /^tcp:(?:\[([^\]]*)\]|([^:]*)):([^:]+)$/.exec(address);
   if (unix !== null) options.set('path', unix[1]);
   else if (tcp !== null) options.set('host', tcp[1] ?? tcp[2]).set('port', tcp[3]);
   else if (address !== 'stdio') throw genericError(`'${address}' is not unix:PATH, tcp:HOST:PORT or stdio`);
-  await setUp.chardevs.add(id, address === 'stdio' ? 'stdio' : 'socket', options);
-  addMonitor(setUp, id, false);
+  await chardevs.add(id, address === 'stdio' ? 'stdio' : 'socket', options);
+  return id;
 }
 
 function addExport(value: string, { server }: SetUp): void {
