@@ -91,6 +91,7 @@ export interface DriverNode {
    * state. What was never written reads as zeroes. Absent: the format holds none.
    */
   readVmState?(offset: number, buffer: Uint8Array, start: number, length: number): Completion;
+  /** The same way; the node is drained meanwhile. */
   writeVmState?(offset: number, buffer: Uint8Array, start: number, length: number): Completion;
   /** Drivers for tests: stops requests on their way. */
   readonly breakpoints?: Breakpoints;

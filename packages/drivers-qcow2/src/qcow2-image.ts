@@ -128,6 +128,12 @@ export class Qcow2Image {
     return (this.header.current.autoclear & Autoclear.RawData) !== 0n;
   }
 
+  /** Where the state of a virtual machine begins, as an offset into the disk: at the first L1 entry that the disk has no part in. */
+  get vmStateOffset(): number {
+    const { l2Span } = this.geometry;
+    return Math.ceil(this.size / l2Span) * l2Span;
+  }
+
   /** Whether an unallocated cluster at this guest offset reads as zeroes. */
   readsZero(offset: number): boolean {
     return this.backing === undefined || offset >= this.backing.size;

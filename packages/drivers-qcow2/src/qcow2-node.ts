@@ -18,6 +18,7 @@ import type { Qcow2Image } from './qcow2-image.js';
 import { readRange } from './read.js';
 import { Snapshots } from './snapshots.js';
 import { truncateImage } from './truncate.js';
+import { readVmState, writeVmState } from './vm-state.js';
 import { writeRange } from './write.js';
 import { discardRange, emptyDisk, zeroRange } from './zero.js';
 
@@ -106,6 +107,14 @@ export class Qcow2Node implements DriverNode {
     return this.#tracked(emptyDisk(this.#image));
   }
 
+  readVmState(offset: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
+    return this.#tracked(readVmState(this.#image, offset, buffer, start, length));
+  }
+
+  writeVmState(offset: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
+    return this.#tracked(writeVmState(this.#image, offset, buffer, start, length));
+  }
+
   get recordedBacking(): RecordedBacking | undefined {
     const { backingFile, backingFormat } = this.#image.header.current;
     if (backingFile === undefined || backingFile === '') return undefined;
@@ -157,7 +166,7 @@ export class Qcow2Node implements DriverNode {
       clusterSize: geometry.clusterSize,
       ...(encryption === undefined ? {} : { encrypted: true }),
       // Snapshots put the machine's state behind what the L1 entries of the disk cover.
-      vmStateOffset: Math.ceil(this.size / geometry.l2Span) * geometry.l2Span,
+      vmStateOffset: this.#image.vmStateOffset,
       dirty: header.has(Incompatible.Dirty),
       specific: { type: 'qcow2', data },
     };

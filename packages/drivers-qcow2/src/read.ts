@@ -107,7 +107,8 @@ function readRun(
 }
 
 function readBacking(image: Qcow2Image, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
-  if (image.readsZero(offset)) {
+  // At the offsets of a machine's state the backing file has its disk, which is something else.
+  if (image.readsZero(offset) || offset >= image.vmStateOffset) {
     buffer.fill(0, start, start + length);
     return;
   }

@@ -15,6 +15,7 @@ import type { L1Table } from './l1-table.js';
 import type { Qcow2Image } from './qcow2-image.js';
 import { freeTree, readSnapshotL1, refreshMarks, shareTree } from './shared-trees.js';
 import { encodeTable, MAX_TABLE_BYTES, newSnapshot, tableOf, type SnapshotTable, type StoredSnapshot } from './snapshot-table.js';
+import { dropVmState } from './vm-state.js';
 
 /** Host clusters for something that nothing refers to yet. */
 interface Place {
@@ -67,6 +68,8 @@ export class Snapshots implements InternalSnapshots {
       }
       image.metadata.add('inactive-l1', copy.offset, l1.length * 8);
     });
+    // The machine goes on without the state that it was stopped in.
+    await dropVmState(image);
     return this.list[this.list.length - 1];
   }
 

@@ -16,7 +16,6 @@ export async function truncateImage(image: Qcow2Image, size: number, options: Tr
   if (header.current.snapshotCount > 0 && geometry.version === 2) {
     throw argumentError("Can't resize a v2 image which has snapshots", 'unsupported');
   }
-  if (size % 512 !== 0) throw argumentError('The new size must be a multiple of 512');
   if (size === image.size) return;
   if (size < image.size) await shrink(image, size, options);
   else await growTo(image, size, options);
@@ -72,7 +71,8 @@ async function writeZeroBytes(image: Qcow2Image, from: number, to: number): Prom
   for (let at = from; at < to; at += PIECE) await writeAll(image, at, zeroes, 0, Math.min(PIECE, to - at));
 }
 
-async function growL1(image: Qcow2Image, entries: number): Promise<void> {
+/** Makes the L1 table longer, at another place. The node is drained. */
+export async function growL1(image: Qcow2Image, entries: number): Promise<void> {
   const { geometry, header, l2, file } = image;
   const { clusterSize } = geometry;
   if (entries * 8 > MAX_L1_BYTES) {

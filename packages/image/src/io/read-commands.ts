@@ -1,8 +1,9 @@
 /** `read` and `readv`: into a buffer, dumped or compared with a pattern. */
-import { BlockError, type Backend, type Completion } from '@blk/core-graph';
+import type { Backend, Completion } from '@blk/core-graph';
 import { bufferFor, checkSectors, failing, MAX_REQUEST, rangeOf, styleOf, timed, vectorOf, type IoCommand, type IoContext } from './command.js';
 import { dump, reportRequest } from './report.js';
 import { ArgumentError, parseNumber } from './sizes.js';
+import { noState, stateHolder } from './vm-state.js';
 import { parsePattern, parseWords, UsageError, type ParsedWords } from './words.js';
 
 /** What a buffer is filled with before it is read into. */
@@ -121,8 +122,9 @@ async function readAndShow(
   });
 }
 
-function readState({ root: { driver } }: Backend, offset: number, buffer: Uint8Array): Completion {
-  if (driver.readVmState === undefined) throw new BlockError('unsupported', 'This format holds no state of virtual machines');
+function readState({ root }: Backend, offset: number, buffer: Uint8Array): Completion {
+  const { driver } = stateHolder(root);
+  if (driver.readVmState === undefined) throw noState();
   return driver.readVmState(offset, buffer, 0, buffer.length);
 }
 

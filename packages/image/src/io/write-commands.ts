@@ -4,6 +4,7 @@ import { storesCompressed } from '../open.js';
 import { checkSectors, bufferFor, failing, MAX_REQUEST, rangeOf, styleOf, timed, vectorOf, type IoCommand, type IoContext, type IoOutput } from './command.js';
 import { reportRequest } from './report.js';
 import { ArgumentError } from './sizes.js';
+import { noState, stateHolder } from './vm-state.js';
 import { parsePattern, parseWords, type ParsedWords } from './words.js';
 
 /** What is written where no pattern is given. */
@@ -143,9 +144,12 @@ async function writeBytes(
   });
 }
 
-function writeState({ root: { driver } }: Backend, offset: number, buffer: Uint8Array): Completion {
-  if (driver.writeVmState === undefined) throw new BlockError('unsupported', 'This format holds no state of virtual machines');
-  return driver.writeVmState(offset, buffer, 0, buffer.length);
+function writeState({ root, graph }: Backend, offset: number, buffer: Uint8Array): Completion {
+  const holder = stateHolder(root);
+  const { driver } = holder;
+  if (driver.writeVmState === undefined) throw noState();
+  if (holder.readOnly) throw new BlockError('read-only', 'Image is read-only', { node: holder.name });
+  return graph.drained([holder], async () => driver.writeVmState?.(offset, buffer, 0, buffer.length));
 }
 
 /** The bytes of a source file; undefined where there are none to be had, which is told. */
