@@ -22,6 +22,7 @@ export * from './bitmap-actions.js';
 export * from './snapshots.js';
 export { isZero, zeroRun } from './zero.js';
 export { chainExtents, chainExtentAt } from './io/extents.js';
+export { heldWrite, heldZeroes } from './io/held.js';
 export { BlockGraph, type GraphOptions, type OpenOptions, type GraphEvent } from './graph.js';
 export { Backend, type BackendOptions } from './backend.js';
 export { DeviceStatistics } from './statistics.js';

@@ -13,9 +13,9 @@ export class Control implements JobControl {
   readonly #job: Job;
 
   constructor(job: Job) {
-    const { host } = job.jobs.graph;
+    const { clock } = job.jobs.graph.host;
     this.#job = job;
-    this.gate = new Gate(host, (rests) => {
+    this.gate = new Gate(clock, (rests) => {
       job.rested(rests);
     });
     this.holds = new Holds(job.jobs.graph, {

@@ -4,7 +4,7 @@
  * A piece of work goes in with `enter` and comes out with `leave`. While anybody wants quiet nothing goes in, and whoever wants
  * quiet waits until all that is in has come out.
  */
-import type { Completion, Host } from '@blk/core-graph';
+import type { Clock, Completion } from '@blk/core-graph';
 import { Rate } from './rate.js';
 
 /** Thrown out of every wait of a job that was cancelled; never seen outside. */
@@ -22,11 +22,11 @@ export class Gate {
   #quiet: (() => void)[] = [];
 
   constructor(
-    private readonly host: Host,
+    private readonly clock: Clock,
     /** Told when all work has come to rest because the gate is closed, and when it goes on. */
     private readonly resting: (rests: boolean) => void,
   ) {
-    this.rate = new Rate(() => host.now());
+    this.rate = new Rate(() => clock.now());
   }
 
   get cancelled(): boolean {
@@ -87,7 +87,7 @@ export class Gate {
         this.#sleepers.delete(end);
         resolve();
       };
-      if (ms !== undefined) cancelTimer = this.host.timer(ms, end);
+      if (ms !== undefined) cancelTimer = this.clock.timer(ms, end);
       this.#sleepers.add(end);
     });
   }
@@ -100,7 +100,7 @@ export class Gate {
       this.#waiting++;
       this.#settled();
       try {
-        await this.sleep(wait === undefined ? undefined : Math.ceil(wait));
+        await this.sleep(wait === undefined ? undefined : wait);
       } finally {
         this.#waiting--;
       }

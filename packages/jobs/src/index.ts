@@ -11,3 +11,6 @@ export type { JobStatus, JobType } from './status.js';
 export { JobTransaction } from './transaction.js';
 export { copyPieces, failing, type CopyPiece, type CopyWork } from './copy-engine.js';
 export { startBackup, type BackupOptions, type BackupSync, type BitmapMode } from './backup.js';
+export { startStream, type StreamOptions } from './stream.js';
+export { startCommit, type CommitOptions } from './commit.js';
+export { below, imageBehind, imagesAbove } from './chain.js';

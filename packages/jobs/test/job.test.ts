@@ -153,19 +153,19 @@ describe('the life of a job', () => {
     const { jobs, clock } = rig();
     const job = await jobs.create({ id: 'a', type: 'stream', speed: 10 }, counting(100));
     await turns();
-    await clock.advance(1000);
+    await clock.pass(1000);
     // One at the start, and ten in the second.
     expect(job.offset).toBeGreaterThanOrEqual(10);
     expect(job.offset).toBeLessThanOrEqual(12);
     job.setSpeed(1);
     await turns();
     const { offset } = job;
-    await clock.advance(5000);
+    await clock.pass(5000);
     expect(job.offset - offset).toBeGreaterThanOrEqual(4);
     expect(job.offset - offset).toBeLessThanOrEqual(6);
     job.setSpeed(0);
     await job.done;
-    expect(clock.timers).toBe(0);
+    expect(clock.pending).toBe(0);
     expect(() => { job.setSpeed(1); }).toThrow("Job 'a' in state 'null' cannot accept command verb 'set-speed'");
   });
 
@@ -201,7 +201,7 @@ describe('the life of a job', () => {
     await jobs.close();
     expect([...jobs]).toEqual([]);
     expect(events.filter((line) => line.endsWith('CANCELLED'))).toEqual(['c: CANCELLED', 'b: CANCELLED', 'a: CANCELLED']);
-    expect(clock.timers).toBe(0);
+    expect(clock.pending).toBe(0);
     await expect(jobs.create({ id: 'd', type: 'stream' }, counting(1))).rejects.toMatchObject({ kind: 'closed' });
   });
 });

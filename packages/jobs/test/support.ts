@@ -1,40 +1,20 @@
 /** A graph whose clock stands still until a test moves it, and a log of what jobs tell. */
-import { BlockGraph, type BlockDriver } from '@blk/core-graph';
+import { BlockGraph, ManualClock, type BlockDriver } from '@blk/core-graph';
 import { file } from '@blk/drivers-file';
 import { qcow2 } from '@blk/drivers-qcow2';
 import { raw } from '@blk/drivers-raw';
 import { Jobs, type JobEvent } from '../src/index.js';
 
 /** Time that passes only in `advance`. */
-export class TestClock {
-  #now = 0;
-  #timers = new Set<{ readonly at: number; readonly callback: () => void }>();
-
-  readonly host = {
-    now: (): number => this.#now * 1e6,
-    timer: (ms: number, callback: () => void): (() => void) => {
-      const timer = { at: this.#now + ms, callback };
-      this.#timers.add(timer);
-      return () => this.#timers.delete(timer);
-    },
-  };
-
-  get timers(): number {
-    return this.#timers.size;
-  }
-
-  /** Lets `ms` milliseconds pass, and everything run that they set free. */
-  async advance(ms: number): Promise<void> {
-    const end = this.#now + ms;
-    for (;;) {
-      const due = [...this.#timers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
-      if (due === undefined) break;
-      this.#now = Math.max(this.#now, due.at);
-      this.#timers.delete(due);
-      due.callback();
+export class TestClock extends ManualClock {
+  /** Lets `ms` milliseconds pass, and everything run that they set free, each at its time. */
+  async pass(ms: number): Promise<void> {
+    const end = this.now() + ms * 1e6;
+    for (let next = this.deadline; next !== undefined && next <= end; next = this.deadline) {
+      this.advanceTo(next);
       await turns();
     }
-    this.#now = end;
+    this.advanceTo(end);
     await turns();
   }
 }
@@ -54,7 +34,7 @@ export interface Rig {
 
 export function rig(...further: BlockDriver[]): Rig {
   const clock = new TestClock();
-  const graph = new BlockGraph({ drivers: [raw, qcow2, file, ...further], host: clock.host });
+  const graph = new BlockGraph({ drivers: [raw, qcow2, file, ...further], host: { clock } });
   const jobs = new Jobs(graph);
   const events: string[] = [];
   jobs.subscribe((event) => events.push(`${event.job.id}: ${told(event)}`));
