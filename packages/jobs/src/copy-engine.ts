@@ -6,7 +6,7 @@
  * serves is thus copied at the speed of memory, and a slow disk gets its requests in flight. A lane owns one buffer, so that memory is
  * bounded by `lanes` times the size of a piece.
  */
-import { isPromise, type BufferPool, type Completion, type MaybePromise, type OnError } from '@blk/core-graph';
+import { asBlockError, isPromise, type BlockError, type BufferPool, type Completion, type MaybePromise, type OnError } from '@blk/core-graph';
 import type { JobControl } from './body.js';
 import { nextTurn } from './next-turn.js';
 
@@ -60,7 +60,7 @@ export function failing<T>(operation: 'read' | 'write', request: () => MaybeProm
 }
 
 /** Copies everything. Resolves with the first error that a policy ignored, rejects with one that it reported. */
-export async function copyPieces(work: CopyWork): Promise<unknown> {
+export async function copyPieces(work: CopyWork): Promise<BlockError | undefined> {
   return new Copier(work).run();
 }
 
@@ -74,13 +74,13 @@ class Copier {
   #asking: Promise<unknown> | undefined;
   #ended = false;
   #failure: { readonly error: unknown } | undefined;
-  #ignored: unknown;
+  #ignored: BlockError | undefined;
   readonly #clock = performance;
   #sliceBegan = this.#clock.now();
 
   constructor(private readonly work: CopyWork) {}
 
-  async run(): Promise<unknown> {
+  async run(): Promise<BlockError | undefined> {
     this.#start();
     while (this.#lanes.size > 0) await Promise.all(this.#lanes);
     if (this.#failure !== undefined) throw this.#failure.error;
@@ -219,7 +219,7 @@ class Copier {
       case 'stop':
         return this.#attempt(piece, buffer);
       case 'ignore':
-        this.#ignored ??= cause;
+        this.#ignored ??= asBlockError(cause);
         this.#finished(piece, true);
     }
   }

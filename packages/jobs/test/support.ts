@@ -53,3 +53,8 @@ function told(event: JobEvent): string {
       return event.type.toUpperCase();
   }
 }
+
+/** Waits until the condition holds, which files on a disk may take a while to bring about; a test that waits in vain ends by its timeout. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await turns(1);
+}
