@@ -23,8 +23,6 @@ export interface JobBody {
    * without this member: it is called off.
    */
   cancel?(request: { readonly force: boolean; readonly ready: boolean }): boolean;
-  /** Something of `change`; checked by the body. */
-  change?(options: Readonly<Record<string, unknown>>): void;
 }
 
 /** What the core gives a body to work with. */

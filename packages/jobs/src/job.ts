@@ -143,13 +143,6 @@ export class Job {
     this.control.wake();
   }
 
-  /** Changes options of its kind. */
-  change(options: Readonly<Record<string, unknown>>): void {
-    checkVerb(this.id, this.#status, 'change');
-    if (this.body.change === undefined) throw new BlockError('unsupported', 'Job type does not support change');
-    this.body.change(options);
-  }
-
   /** Makes the outcome of a pending job, and of those of its transaction, real; resolves when that is done. */
   async finalize(): Promise<void> {
     checkVerb(this.id, this.#status, 'finalize');

@@ -20,7 +20,7 @@ export type JobStatus =
   | 'concluded'
   | 'null';
 
-export type JobVerb = 'cancel' | 'pause' | 'resume' | 'set-speed' | 'complete' | 'finalize' | 'dismiss' | 'change';
+export type JobVerb = 'cancel' | 'pause' | 'resume' | 'set-speed' | 'complete' | 'finalize' | 'dismiss';
 
 const ACTIVE: readonly JobStatus[] = ['created', 'running', 'paused', 'ready', 'standby'];
 
@@ -32,7 +32,6 @@ const ALLOWED: Readonly<Record<JobVerb, readonly JobStatus[]>> = {
   complete: ['ready'],
   finalize: ['pending'],
   dismiss: ['concluded'],
-  change: ['running', 'ready'],
 };
 
 /** Throws where a job in this state does not take the verb. */

@@ -1,5 +1,6 @@
 /** Chains of real images with a random content, an array of bytes that says what the guest has to see, and a guest that goes on writing. */
-import { Backend, type BlockNode } from '@blk/core-graph';
+import type { Backend} from '@blk/core-graph';
+import { type BlockNode } from '@blk/core-graph';
 import { expectSameBytes } from '@blk/driver-conformance';
 import { prng, type Prng, type TempDir } from '@blk/oracle';
 import { below } from '../src/index.js';

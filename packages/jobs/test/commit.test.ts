@@ -120,7 +120,7 @@ describe('commit', () => {
     const chain = await makeChain(rig(), dir, SIZES, 4);
     const { graph } = chain.rig;
     await graph.create(dir.file('other.qcow2'), { format: 'qcow2', options: { backing_file: chain.files[0], backing_fmt: 'qcow2' } });
-    const other = await graph.open({ driver: 'qcow2', 'node-name': 'other', file: { driver: 'file', filename: dir.file('other.qcow2') }, backing: chain.names[0] } as never);
+    const other = await graph.open({ driver: 'qcow2', 'node-name': 'other', file: { driver: 'file', filename: dir.file('other.qcow2') }, backing: chain.names[0] });
     const before = inventory(chain.rig);
     await expect(commit(chain, 1, 0)).rejects.toThrow('Permission conflict on node');
     expect(inventory(chain.rig)).toEqual(before);

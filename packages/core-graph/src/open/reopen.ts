@@ -38,8 +38,8 @@ export async function reopenNodes(graph: BlockGraph, changes: readonly Reopening
 }
 
 /**
- * Makes an image writable, or read-only, with the files that were opened for it alone. Throws kind `read-only` where one of
- * them was asked to be so by its definition.
+ * Makes an image writable, or read-only, with the files that were opened for it alone. It does not matter that its definition asked for
+ * read-only: management programs say so of all images below the top one, and have them committed into all the same.
  */
 export async function setReadOnly(graph: BlockGraph, node: BlockNode, readOnly: boolean): Promise<void> {
   const changes: Reopening[] = [];
@@ -55,9 +55,6 @@ function collect(node: BlockNode, readOnly: boolean, changes: Reopening[]): void
   }
   const { settings } = node;
   const { opened } = settings;
-  if (!readOnly && settings.options['read-only'] === true && !settings.anonymous) {
-    throw new BlockError('read-only', `Node '${node.name}' is read only`, { node: node.name });
-  }
   changes.push({ node, settings: { ...settings, readOnly, opened: { ...opened, state: { ...opened.state, readOnly, signal: undefined } } } });
 }
 
