@@ -33,8 +33,10 @@ export interface JobControl {
    * under way until `leave`. Throws when the job is cancelled. Done at once (undefined) where there is nothing to wait for.
    */
   enter(): Completion;
+  /** As `enter`, for what copies nothing: the speed limit does not matter. */
+  enterUnlimited(): Completion;
   leave(): void;
-  /** `enter` and `leave` with nothing in between. */
+  /** `enterUnlimited` and `leave` with nothing in between. */
   pausePoint(): Completion;
   /** Counts bytes against the speed limit; the next `enter` waits for them. */
   spend(bytes: number): void;

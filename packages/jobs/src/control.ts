@@ -34,12 +34,16 @@ export class Control implements JobControl {
     return this.gate.enter();
   }
 
+  enterUnlimited(): Completion {
+    return this.gate.enterUnlimited();
+  }
+
   leave(): void {
     this.gate.leave();
   }
 
   pausePoint(): Completion {
-    const entered = this.gate.enter();
+    const entered = this.gate.enterUnlimited();
     if (entered === undefined) this.gate.leave();
     return entered?.then(() => { this.gate.leave(); });
   }

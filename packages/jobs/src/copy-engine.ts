@@ -133,7 +133,7 @@ class Copier {
 
   #ask(): MaybePromise<CopyPiece | undefined> {
     const { control } = this.work;
-    const entered = control.enter();
+    const entered = control.enterUnlimited();
     if (entered !== undefined) return entered.then(() => this.#askInside());
     return this.#askInside();
   }

@@ -61,11 +61,14 @@ export class Gate {
 
   /** Goes in as soon as the gate is open and the speed limit allows; throws `Cancelled`. */
   enter(): Completion {
-    if (this.#closed === 0 && !this.#cancelled && this.rate.wait() === 0) {
-      this.#inside++;
-      return;
-    }
-    return this.#enterSlow();
+    if (this.rate.wait() === 0) return this.enterUnlimited();
+    return this.#enterSlow(true);
+  }
+
+  /** As `enter`, whatever the speed limit says: what copies nothing is not limited. */
+  enterUnlimited(): Completion {
+    if (this.#closed > 0 || this.#cancelled) return this.#enterSlow(false);
+    this.#inside++;
   }
 
   leave(): void {
@@ -92,15 +95,15 @@ export class Gate {
     });
   }
 
-  async #enterSlow(): Promise<void> {
+  async #enterSlow(limited: boolean): Promise<void> {
     for (;;) {
       if (this.#cancelled) throw new Cancelled();
-      const wait = this.#closed > 0 ? undefined : this.rate.wait();
+      const wait = this.#closed > 0 ? undefined : limited ? this.rate.wait() : 0;
       if (wait === 0) break;
       this.#waiting++;
       this.#settled();
       try {
-        await this.sleep(wait === undefined ? undefined : wait);
+        await this.sleep(wait);
       } finally {
         this.#waiting--;
       }

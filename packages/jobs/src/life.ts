@@ -11,14 +11,13 @@ export async function runJob(job: Job): Promise<void> {
   try {
     if (job.control.cancelled) throw new Cancelled();
     await job.body.run(job.control);
-    // Cancelled while its last piece was under way: it has not ended well.
-    if (job.control.cancelled) throw new Cancelled();
+    // Paused or cancelled while its last piece was under way: it has not ended yet, or not well.
+    const paused = job.control.pausePoint();
+    if (paused !== undefined) await paused;
   } catch (error) {
     await failed(job, error);
     return;
   }
-  // The last piece may have been done while a pause was asked for.
-  job.rested(false);
   job.enterStatus('waiting');
   const { transaction } = job;
   if (transaction.aborting || !transaction.done) return;
