@@ -1,5 +1,5 @@
 // Options that commands of qemu-img share or that go together or do not: the same lines on the same files with both programs.
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { readFileSync, truncateSync, writeFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Backend, BlockGraph } from '@blk/core-graph';
@@ -170,4 +170,12 @@ test('--progress=json of what else takes long', async () => {
   const measured = await oursIn(['measure', '--progress=json', '--output=json', '-O', 'qcow2', 'disk'], dir.path);
   expect(events(measured.stderr).slice(-1)).toEqual([{ event: 'progress', done: 2 * size, total: 2 * size }]);
   expect(JSON.parse(measured.stdout)).toMatchObject({ required: 17_104_896 });
+  const mapped = await oursIn(['map', '--progress=json', '--output=json', 'disk'], dir.path);
+  expect(events(mapped.stderr).slice(-1)).toEqual([{ event: 'progress', done: 2 * size, total: 2 * size }]);
+  expect(JSON.parse(mapped.stdout)).toMatchObject([{ start: 0, length: 2 * size }]);
+  // The tables of the disk, and the counts of the file.
+  const checked = await oursIn(['check', '--progress=json', '--output=json', 'disk'], dir.path);
+  const total = 2 * size + statSync(dir.file('disk')).size;
+  expect(events(checked.stderr).slice(-1)).toEqual([{ event: 'progress', done: total, total }]);
+  expect(JSON.parse(checked.stdout)).toMatchObject({ 'check-errors': 0, 'allocated-clusters': (2 * size) / 65536 });
 });

@@ -16,6 +16,8 @@ export interface CheckOptions {
   readonly finding?: (text: string) => void;
   /** Called between steps; the check goes on when it is done. What it throws ends the check. */
   readonly pause?: () => Completion;
+  /** Bytes looked at of bytes to look at, in any measure of the format's own; formats that are done at once tell nothing. */
+  readonly progress?: (done: number, total: number) => void;
 }
 
 export interface CheckResult {

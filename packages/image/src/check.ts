@@ -3,7 +3,7 @@ import {
   Backend, BlockError, Permission, type BlockGraph, type BlockNode, type CheckResult, type OpenOptions, type Repair,
 } from '@blk/core-graph';
 import { nameOf, openSource, type AnySource } from './open.js';
-import { Pace } from './pause.js';
+import { Pace, type Progress } from './pause.js';
 
 export interface CheckRequest {
   readonly format?: string;
@@ -15,6 +15,7 @@ export interface CheckRequest {
   readonly signal?: AbortSignal;
   /** Told of every defect and every repair, a line each. */
   readonly finding?: (text: string) => void;
+  readonly progress?: Progress;
   /** Told what was repaired, before the image is checked a second time. */
   readonly repaired?: (leaks: number, corruptions: number) => void;
 }
@@ -72,7 +73,7 @@ async function checkTwice(node: BlockNode, repair: Repair, request: CheckRequest
   return { ...(await checkNode(node, 'none', request)), leaksFixed, corruptionsFixed };
 }
 
-async function checkNode(node: BlockNode, repair: Repair, { finding, signal }: CheckRequest): Promise<CheckResult> {
+async function checkNode(node: BlockNode, repair: Repair, { finding, progress, signal }: CheckRequest): Promise<CheckResult> {
   if (node.driver.check === undefined) {
     throw new BlockError('unsupported', 'This image format does not support checks', { driver: node.driverName, reason: NO_CHECKS });
   }
@@ -81,6 +82,7 @@ async function checkNode(node: BlockNode, repair: Repair, { finding, signal }: C
     repair,
     pause: () => (pace.due() ? pace.pause() : undefined),
     ...(finding === undefined ? {} : { finding }),
+    ...(progress === undefined ? {} : { progress }),
   });
 }
 

@@ -2,26 +2,29 @@
 import { BlockError, CHECK_TOLD, strerror, type Repair } from '@blk/core-graph';
 import { checkImage, NO_CHECKS, type ImageCheck } from '@blk/image';
 import { makeGraph } from '../graph.js';
+import { errorIo, ProgressPrinter } from '../progress.js';
 import { cacheMode, sourceOf } from '../settings.js';
 import { jsonText } from '../text.js';
 import { ExitError, say, UsageError, type Tool } from '../tool.js';
+import { progressStyle } from './compare.js';
 import { COMMON, oneFile, Options, outputStyle, type ImgCommand } from './command.js';
 import { specs } from './getopt.js';
 
 export const check: ImgCommand = {
   name: 'check',
-  synopsis: '[--object objectdef] [--image-opts] [-q] [-f fmt] [--output=ofmt] [-r [leaks | all]] [-T src_cache] [-U] filename',
+  synopsis: '[--object objectdef] [--image-opts] [-q] [-f fmt] [--output=ofmt] [-r [leaks | all]] [-T src_cache] [--progress=json] [-U] filename',
   summary: 'looks for what does not fit together in an image, and repairs it',
   details: `  -f, --format=FMT     format of the image; recognised by its content unless given
   --output=STYLE       human (default) or json
   -r, --repair=WHAT    leaks: frees what is allocated without use; all: repairs everything that can be
   -T CACHE             how the image is read: writeback (default), none, writethrough, directsync, unsafe
+  --progress=json      prints how far it is to standard error, in lines for programs
   -U, --force-share    looks at it even while another program writes to it
   -q                   says nothing but errors
   --image-opts         filename is a list of options: driver=qcow2,file.filename=x
   --untrusted          follows no reference out of the image and guesses no format
 `,
-  options: [...COMMON, ...specs('f:format= :output= r:repair= T= U:force-share q')],
+  options: [...COMMON, ...specs('f:format= :output= r:repair= T= U:force-share q :progress=')],
 
   async run(tool, parsed) {
     const options = new Options(parsed);
@@ -35,6 +38,8 @@ export const check: ImgCommand = {
     if (cache === undefined) throw new ExitError(1, `Invalid source cache option: ${cacheName}`);
     if (imageOpts && format !== undefined) throw new ExitError(1, '--image-opts and --format are mutually exclusive');
     const quiet = options.has('q');
+    const printer = new ProgressPrinter(errorIo(tool.io), quiet ? 'none' : progressStyle(options));
+    const { callback: progress } = printer;
     const out = (text: string): void => {
       if (!quiet) tool.io.out(text);
     };
@@ -49,6 +54,7 @@ export const check: ImgCommand = {
         repaired: (leaks, corruptions) => {
           if (style === 'human') out(repairedText(leaks, corruptions));
         },
+        ...(progress === undefined ? {} : { progress }),
         ...(format === undefined ? {} : { format }),
         ...(options.has('force-share') ? { forceShare: true } : {}),
       });
@@ -56,6 +62,8 @@ export const check: ImgCommand = {
       return exitCode(tool, found);
     } catch (error) {
       return failed(tool, error);
+    } finally {
+      printer.end();
     }
   },
 };

@@ -73,6 +73,7 @@ export async function compareCounts(run: CheckRun, disk: CountsOnDisk, state: Re
   state.leaks = 0;
   for (let cluster = 0; cluster < references.length; cluster++) {
     if (cluster % 65536 === 0) {
+      run.reached(Infinity, cluster * geometry.clusterSize);
       const pause = run.pause();
       if (pause !== undefined) await pause;
     }
@@ -100,6 +101,7 @@ export async function compareCounts(run: CheckRun, disk: CountsOnDisk, state: Re
     if (isLeak) result.leaksFixed++;
     else result.corruptionsFixed++;
   }
+  run.reached(Infinity, Infinity);
   result.imageEndOffset = (highest + 1) * geometry.clusterSize;
 }
 

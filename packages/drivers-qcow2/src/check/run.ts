@@ -66,6 +66,12 @@ export class CheckRun {
     return this.options.pause?.();
   }
 
+  /** Bytes of the disk whose tables were counted, and bytes of the file whose counts were compared. */
+  reached(disk: number, file: number): void {
+    const { current } = this.header;
+    this.options.progress?.(Math.min(disk, current.size) + Math.min(file, this.file.size), current.size + this.file.size);
+  }
+
   /** Bytes of the file; what lies behind its end reads as zeroes. */
   async read(offset: number, into: Uint8Array): Promise<void> {
     const { size } = this.file;

@@ -43,7 +43,8 @@ export async function countL1(run: CheckRun, offset: number, entries: number, ac
   const { clusterSize } = run.geometry;
   run.metadata(offset, entries * 8);
   const table = new Uint8Array(clusterSize);
-  await eachL1Entry(run, offset, entries, async (high, low) => {
+  await eachL1Entry(run, offset, entries, async (high, low, index) => {
+    if (active) run.reached((index + 1) * run.geometry.l2Span, 0);
     if ((high & L1_RESERVED_HIGH) !== 0 || (low & L1_RESERVED_LOW) !== 0) {
       run.corrupt(`found L1 entry with reserved bits set: ${hexWord(high, low)}`);
     }
