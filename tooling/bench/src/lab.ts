@@ -6,6 +6,7 @@ import { readings, type Side, type Workload } from './workload.js';
 import { convertRun } from './runs/convert.js';
 import { imageBenchRun } from './runs/image-bench.js';
 import { imageIoRun } from './runs/image-io.js';
+import { jobRun } from './runs/job.js';
 import { memoryRun } from './runs/memory.js';
 import { nbdCopyRun, nbdLoadRun } from './runs/nbd.js';
 import { startUpRun } from './runs/start-up.js';
@@ -58,6 +59,7 @@ function prepare(lab: Lab, workload: Workload): Promise<Run> {
     case 'image-io': return imageIoRun(lab, workload);
     case 'convert': return convertRun(lab, workload);
     case 'start-up': return startUpRun(lab, workload);
+    case 'job': return jobRun(lab, workload);
     case 'memory': return memoryRun(lab, workload);
   }
 }

@@ -83,8 +83,15 @@ export interface Memory extends Common {
   readonly source: Source;
 }
 
+/** A block job by a storage daemon, over QMP: seconds. Ratio: the peer's time to ours, the more the better. */
+export interface Job extends Common {
+  readonly kind: 'job';
+  readonly source: Source;
+  readonly job: 'backup' | 'mirror' | 'stream' | 'commit' | 'query';
+}
+
 /** A row of the benchmark. */
-export type Workload = NbdLoad | NbdCopy | ImageBench | ImageIo | Convert | StartUp | Memory;
+export type Workload = NbdLoad | NbdCopy | ImageBench | ImageIo | Convert | StartUp | Memory | Job;
 
 /** How a kind's figures are read. */
 export interface Reading {
@@ -105,6 +112,7 @@ export const readings: Record<Workload['kind'], Reading> = {
   'image-bench': { unit: 's', means: 'speed', ratio: inverse },
   'image-io': { unit: 'MiB/s', means: 'speed', ratio: direct },
   convert: { unit: 's', means: 'speed', ratio: inverse },
+  job: { unit: 's', means: 'speed', ratio: inverse },
   'start-up': { unit: 'ms', means: 'cost', ratio: direct },
   memory: { unit: 'MiB', means: 'size', ratio: direct },
 };

@@ -12,5 +12,5 @@ export { createImage, imageInfo, qemuImg, qemuIo, type QemuIoOptions } from './q
 export { startQemuNbd, type QemuNbd, type QemuNbdOptions } from './qemu-nbd.js';
 export { nbdcopy, nbdinfo, nbdUri, type NbdExportInfo, type NbdInfo } from './libnbd.js';
 export { startStorageDaemon, type StorageDaemon, type StorageDaemonOptions } from './storage-daemon.js';
-export { QmpError, type QmpClient, type QmpEvent } from './qmp.js';
+export { qmpClient, QmpError, type QmpClient, type QmpEvent } from './qmp.js';
 export { fioNbd, type FioOptions, type FioResult } from './fio.js';
