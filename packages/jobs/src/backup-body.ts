@@ -1,17 +1,17 @@
 /** The work of a backup: a point-in-time copy, made by the job for what lies still, and before each guest's write for what is about to go. */
 import {
-  asBlockError, chainExtentAt, chainExtents, isPromise, repeat, WriteFlag, type BlockNode, type Completion, type DirtyBitmap, type Edge, type OnError,
+  asBlockError, chainExtents, WriteFlag, type BlockNode, type DirtyBitmap, type Edge, type OnError,
 } from '@blk/core-graph';
 import type { JobBody, JobControl } from './body.js';
 import { copyPieces, type CopyPiece } from './copy-engine.js';
 import { CopyBeforeWrite } from './copy-before-write.js';
+import { copyClaimed, nextPiece } from './copy-claimed.js';
 import { CopyMap } from './copy-map.js';
-import { copyRange, type RangeCopy } from './copy-range.js';
+import type { RangeCopy } from './copy-range.js';
 import type { BackupSync, BitmapMode } from './backup.js';
 
-/** Most bytes of a piece of data; and of a piece of zeroes, for which nothing is read. */
+/** Most bytes of a piece of data. */
 const PIECE = 1024 * 1024;
-const ZERO_PIECE = 64 * PIECE;
 const LANES = 16;
 
 export interface BackupPlan {
@@ -132,7 +132,8 @@ export class BackupBody implements JobBody {
         readPolicy: onSourceError,
         writePolicy: onTargetError,
         next: () => this.#next(),
-        copy: (piece, buffer) => this.#copy(piece, buffer),
+        // What guests have had copied meanwhile, or have under way, is theirs.
+        copy: ({ offset, length }, buffer) => copyClaimed(this.#map, this.#work, offset, offset + length, buffer, (bytes) => { this.#count(bytes); }),
         // Given up: the job will end with the error.
         done: ({ offset, length }, lost) => { if (lost) this.plan.todo.reset(offset, length); },
       });
@@ -141,47 +142,11 @@ export class BackupBody implements JobBody {
     }
   }
 
-  /** The next range that nobody is at. It is taken only when it is copied: a job that has to wait keeps no guest waiting. */
   #next(): CopyPiece | undefined {
     if (this.#failure !== undefined) return undefined;
-    const found = this.#map.find(this.#cursor, ZERO_PIECE);
-    if (found === undefined) return undefined;
-    const { offset } = found;
-    const extent = chainExtentAt(this.plan.source, offset, found.end - offset);
-    const zero = !isPromise(extent) && extent.zero && extent.length >= PIECE;
-    const most = zero ? Math.floor(extent.length / this.plan.unit) * this.plan.unit : PIECE;
-    this.#cursor = Math.min(found.end, offset + Math.max(most, this.plan.unit));
-    return { action: zero ? 'zero' : 'data', offset, length: this.#cursor - offset };
-  }
-
-  /** What guests have had copied meanwhile, or have under way, is theirs. */
-  #copy({ offset, length }: CopyPiece, buffer: Uint8Array): Completion {
-    const end = offset + length;
-    return repeat(() => {
-      const found = this.#map.find(offset, length);
-      if (found === undefined || found.offset >= end) return false;
-      return this.#copyOne(found.offset, Math.min(found.end, end), buffer);
-    });
-  }
-
-  #copyOne(offset: number, end: number, buffer: Uint8Array): Completion {
-    const claim = this.#map.claim(offset, end);
-    const failed = (error: unknown): never => {
-      this.#map.end(claim, false);
-      throw error;
-    };
-    const copied = (): void => {
-      this.#map.end(claim, true);
-      this.#count(end - offset);
-    };
-    let done: Completion;
-    try {
-      done = copyRange(this.#work, offset, end, buffer);
-    } catch (error) {
-      return failed(error);
-    }
-    if (done !== undefined) return done.then(copied, failed);
-    copied();
+    const piece = nextPiece(this.#map, this.plan.source, this.#cursor, PIECE);
+    if (piece !== undefined) this.#cursor = piece.offset + piece.length;
+    return piece;
   }
 
   #count(bytes: number): void {

@@ -4,9 +4,11 @@
  * A guest never suffers from the target: what fails here breaks the copy (its job fails), and from then on writes go on unhindered.
  */
 import type { BlockNode, BufferPool, Completion } from '@blk/core-graph';
+import { Buffers } from './buffers.js';
+import { copyClaimed } from './copy-claimed.js';
 import { OperationError } from './copy-engine.js';
 import type { CopyMap } from './copy-map.js';
-import { copyRange, type RangeCopy } from './copy-range.js';
+import type { RangeCopy } from './copy-range.js';
 
 /** Bytes of one buffer, and how many there are: guests' writes beyond that wait for their turn. */
 const BUFFER = 256 * 1024;
@@ -17,20 +19,20 @@ export interface CopyBeforeWriteOptions {
   readonly work: RangeCopy;
   readonly pool: BufferPool;
   /** So many bytes were copied for a guest. */
-  copied(bytes: number): void;
+  readonly copied: (bytes: number) => void;
   /** The copy can't be whole any more; called once. */
-  broken(operation: 'read' | 'write', error: unknown): void;
+  readonly broken: (operation: 'read' | 'write', error: unknown) => void;
 }
 
 export class CopyBeforeWrite {
-  #buffers = 0;
-  #waiting: (() => void)[] = [];
   #broken = false;
+  readonly #buffers: Buffers;
   readonly #node: BlockNode;
 
   /** Is in force from the next write of `options.work.source` on. To be made while none is under way. */
   constructor(private readonly options: CopyBeforeWriteOptions) {
     this.#node = options.work.source;
+    this.#buffers = new Buffers(options.pool, Math.max(BUFFER, options.map.unit), BUFFERS);
     this.#node.beforeWrite.add(this.#notifier);
     this.#node.updatePaths();
   }
@@ -59,7 +61,7 @@ export class CopyBeforeWrite {
   }
 
   async #copy(from: number, end: number): Promise<void> {
-    const { map, pool } = this.options;
+    const { map, work, copied, broken } = this.options;
     while (!this.#broken && this.#concerns(from, end)) {
       // Somebody is at it; it may fail, so that the range has to be looked at again.
       const blocker = map.at(from, end);
@@ -67,49 +69,18 @@ export class CopyBeforeWrite {
         await blocker.over;
         continue;
       }
-      await this.#takeBuffer();
+      const buffer = await this.#buffers.take();
       try {
-        const found = map.find(from, BUFFER);
         // While this one waited for its buffer, others may have done the work.
-        if (this.#broken || found === undefined || found.offset >= end) continue;
-        const bytes = Math.max(BUFFER, this.options.work.unit);
-        const buffer = pool.take(bytes);
-        try {
-          await this.#copyOne(found.offset, Math.min(found.end, end), buffer);
-        } finally {
-          pool.give(buffer);
-        }
+        const done = this.#broken ? undefined : copyClaimed(map, work, from, end, buffer, copied);
+        if (done !== undefined) await done;
+      } catch (error) {
+        this.#broken = true;
+        const known = error instanceof OperationError ? error : new OperationError('write', error);
+        broken(known.operation, known.cause);
       } finally {
-        this.#giveBuffer();
+        this.#buffers.give(buffer);
       }
     }
-  }
-
-  async #copyOne(offset: number, end: number, buffer: Uint8Array): Promise<void> {
-    const { map, work } = this.options;
-    const claim = map.claim(offset, end);
-    let copied = false;
-    try {
-      const done = copyRange(work, offset, end, buffer);
-      if (done !== undefined) await done;
-      copied = true;
-      this.options.copied(end - offset);
-    } catch (error) {
-      this.#broken = true;
-      const known = error instanceof OperationError ? error : new OperationError('write', error);
-      this.options.broken(known.operation, known.cause);
-    } finally {
-      map.end(claim, copied);
-    }
-  }
-
-  async #takeBuffer(): Promise<void> {
-    while (this.#buffers >= BUFFERS) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#buffers++;
-  }
-
-  #giveBuffer(): void {
-    this.#buffers--;
-    this.#waiting.shift()?.();
   }
 }

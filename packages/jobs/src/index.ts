@@ -14,3 +14,4 @@ export { startBackup, type BackupOptions, type BackupSync, type BitmapMode } fro
 export { startStream, type StreamOptions } from './stream.js';
 export { startCommit, type CommitOptions } from './commit.js';
 export { below, imageBehind, imagesAbove } from './chain.js';
+export { startMirror, type MirrorOptions, type MirrorSync } from './mirror.js';
