@@ -169,7 +169,7 @@ describe('a mirror while the guest writes', () => {
     const job = await begin(on, { sync: 'full', onTargetError: seed === 4 ? 'ignore' : 'enospc', copyMode: seed === 2 ? 'write-blocking' : 'background' });
     while (job.status !== 'ready') {
       await turns(3);
-      await on.clock.advance(100);
+      on.clock.advance(100);
       if (job.isPaused) {
         expect(job.ioStatus).toBe('nospace');
         job.resume();
