@@ -41,10 +41,12 @@ export interface BackendOptions {
   readonly writeThrough?: boolean;
   readonly readError?: OnError;
   readonly writeError?: OnError;
+  /** Counts and is limited as this other one, without its name and its error policies. It ends with `detach`. */
+  readonly beside?: Backend;
 }
 
 export class Backend implements EdgeParent {
-  readonly statistics = new DeviceStatistics();
+  readonly statistics: DeviceStatistics;
   readonly name: string;
   readonly description: string;
   /** Error policies; unset for exports and tools, which get every error. */
@@ -55,7 +57,8 @@ export class Backend implements EdgeParent {
   /** Called when the size of the node changed. */
   onResize: (() => void) | undefined;
   #root: Edge | undefined;
-  readonly #throttle = new ThrottleMember();
+  readonly #throttle: ThrottleMember;
+  readonly #beside: boolean;
   #inFlight = 0;
   #held = 0;
   #stopped = false;
@@ -66,6 +69,10 @@ export class Backend implements EdgeParent {
     readonly graph: BlockGraph,
     options: BackendOptions,
   ) {
+    const { beside } = options;
+    this.#beside = beside !== undefined;
+    this.#throttle = beside === undefined ? new ThrottleMember() : beside.#throttle;
+    this.statistics = beside?.statistics ?? new DeviceStatistics();
     this.name = options.name ?? '';
     this.description = options.description ?? (this.name === '' ? 'an unnamed block device' : `block device '${this.name}'`);
     this.writeThrough = options.writeThrough ?? false;
@@ -76,12 +83,17 @@ export class Backend implements EdgeParent {
   /** A backend over an open node. Throws, with nothing changed, where others object to what it wants. */
   static over(graph: BlockGraph, node: BlockNode, options: BackendOptions = {}): Backend {
     const backend = new Backend(graph, options);
-    if (backend.name !== '') {
-      if (graph.backends.has(backend.name)) throw new BlockError('exists', `Device with id '${backend.name}' already exists`);
-      if (graph.findNode(backend.name)) throw new BlockError('exists', `Device name '${backend.name}' conflicts with an existing node name`);
-    }
+    backend.#checkName();
     backend.attach(node, accessOf(options));
     if (backend.name !== '') graph.backends.set(backend.name, backend);
+    return backend;
+  }
+
+  /** A device without a medium; `attach` inserts one. */
+  static empty(graph: BlockGraph, options: BackendOptions & { readonly name: string }): Backend {
+    const backend = new Backend(graph, options);
+    backend.#checkName();
+    graph.backends.set(backend.name, backend);
     return backend;
   }
 
@@ -133,6 +145,12 @@ export class Backend implements EdgeParent {
     this.#root = edge;
   }
 
+  /** Takes a node as the medium of a device, to read from it and, where it can be written, to write to it. */
+  insert(node: BlockNode): void {
+    this.attach(node, accessOf({ writable: !node.readOnly }));
+    this.onResize?.();
+  }
+
   /** Changes what this backend may do. Throws, with nothing changed, where others object. */
   setAccess(access: Access): void {
     const root = this.#root;
@@ -147,9 +165,10 @@ export class Backend implements EdgeParent {
   async detach(): Promise<void> {
     const root = this.#root;
     if (!root) return;
-    this.#throttle.letThrough();
+    // One beside another waits for its limits: letting go of them would let the other's requests through.
+    if (!this.#beside) this.#throttle.letThrough();
     await this.idle();
-    this.#throttle.holdBack();
+    if (!this.#beside) this.#throttle.holdBack();
     this.#root = undefined;
     root.node.parents.delete(root);
     changeAccess((transaction) => {
@@ -334,6 +353,13 @@ export class Backend implements EdgeParent {
   /** Throws kind `out-of-range` unless both are whole numbers of bytes inside the image. */
   checkRange(offset: number, length: number): void {
     if (!isRange(offset, length, this.root.size)) throw this.#outOfRange(offset, length);
+  }
+
+  #checkName(): void {
+    const { name, graph } = this;
+    if (name === '') return;
+    if (graph.backends.has(name)) throw new BlockError('exists', `Device with id '${name}' already exists`);
+    if (graph.findNode(name)) throw new BlockError('exists', `Device name '${name}' conflicts with an existing node name`);
   }
 
   #checkWrite(root: BlockNode, offset: number, length: number): void {

@@ -1,5 +1,5 @@
 /** Adding block devices and nodes: the part that `blockdev-add`, `--blockdev` and the embedder's call have in common. */
-import { BlockError, type Backend, type BlockGraph, type BlockNode, type Definition, type OnError, type OpenOptions } from '@blk/core-graph';
+import { Backend, BlockError, type BackendOptions, type BlockGraph, type BlockNode, type Definition, type OnError, type OpenOptions } from '@blk/core-graph';
 import type { BlockdevOnError, BlockdevOptions } from '@blk/qapi-types';
 import { genericError } from './errors.js';
 
@@ -43,22 +43,34 @@ export async function openDevice(
   device: DeviceOptions,
   open: OpenOptions = {},
 ): Promise<Backend> {
-  const { id } = device;
-  checkId(graph, id);
+  const options = { ...open, ...backendOptions(graph, device) };
+  if (device.passwordLater !== true) return graph.openBackend(source, options);
+  return openLocked((noIo) => graph.openBackend(source, { ...options, noIo }));
+}
+
+/** Makes a device without a medium. */
+export function emptyDevice(graph: BlockGraph, device: DeviceOptions): Backend {
+  return Backend.empty(graph, backendOptions(graph, device));
+}
+
+function backendOptions(graph: BlockGraph, device: DeviceOptions): BackendOptions & { readonly name: string } {
+  checkId(graph, device.id);
   if (device.rerror === 'enospc') throw genericError(`'enospc' invalid read error action`);
-  const options = {
-    ...open,
-    name: id,
+  return {
+    name: device.id,
     readError: device.rerror ?? DEFAULT_ON_ERROR,
     writeError: device.werror ?? DEFAULT_ON_ERROR,
     writeThrough: device.writeThrough ?? false,
   };
-  if (device.passwordLater !== true) return graph.openBackend(source, options);
+}
+
+/** Opens an image, for its metadata alone where it is encrypted and no key is given: `block_passwd` brings it. */
+export async function openLocked<T>(open: (noIo: boolean) => Promise<T>): Promise<T> {
   try {
-    return await graph.openBackend(source, options);
+    return await open(false);
   } catch (error) {
     if (!(error instanceof BlockError) || error.context.reason !== 'qcow2/no-secret') throw error;
-    return graph.openBackend(source, { ...options, noIo: true });
+    return open(true);
   }
 }
 

@@ -76,6 +76,14 @@ export class Dispatcher {
     return (await turn) ?? {};
   }
 
+  /** Runs a command as part of another, which waits for it. */
+  async within(name: string, args: unknown, context: CommandContext): Promise<unknown> {
+    const command = this.#commands.get(name);
+    if (command === undefined) throw new QmpError('CommandNotFound', `The command ${name} has not been found`);
+    const done = command.run(command.read(args), context);
+    return (await done) ?? {};
+  }
+
   /** Resolves when no command is running or waiting. */
   async idle(): Promise<void> {
     await this.#turn;

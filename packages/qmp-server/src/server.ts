@@ -10,6 +10,7 @@ import { EventBus, eventClock, type EventBusOptions } from './events.js';
 import { Exports } from './exports/exports.js';
 import { forwardGraphEvents } from './graph-events.js';
 import { MachineState } from './run-state.js';
+import { Media } from './medium.js';
 import { Monitor, type MonitorOptions } from './monitor/monitor.js';
 import { Objects } from './objects.js';
 import { streamTransport, type StreamPair } from './monitor/transport.js';
@@ -28,6 +29,8 @@ export interface ServerOptions {
   readonly events?: EventBusOptions;
   /** One line for people: warnings, and defects of the server. */
   readonly log?: (line: string) => void;
+  /** What `human-monitor-command qemu-io` prints: QEMU's goes to its standard output. By default nowhere. */
+  readonly print?: (text: string) => void;
 }
 
 /** How a listening monitor treats its clients. */
@@ -55,6 +58,7 @@ export class BlkServer implements AsyncDisposable {
   readonly exports: Exports;
   readonly objects = new Objects();
   readonly dispatcher: Dispatcher;
+  readonly media: Media;
   /** Running or stopped, as far as clients see it. */
   readonly machine: MachineState;
   readonly monitors: ReadonlySet<Monitor>;
@@ -64,6 +68,10 @@ export class BlkServer implements AsyncDisposable {
   readonly #listeners = new Set<SocketListener>();
   readonly #ownsGraph: boolean;
   readonly #log: (line: string) => void;
+  /** Prints for whoever started the server, rather than for a client. */
+  readonly print: (text: string) => void;
+  /** Drives so far; those without an id are called after their number. */
+  drives = 0;
   readonly #unsubscribe: () => void;
   #settle!: { resolve: () => void; reject: (error: unknown) => void };
   #closing = false;
@@ -71,6 +79,7 @@ export class BlkServer implements AsyncDisposable {
   /** Use {@link createServer}. */
   constructor(options: ServerOptions) {
     this.#log = options.log ?? (() => undefined);
+    this.print = options.print ?? (() => undefined);
     this.#ownsGraph = options.graph === undefined;
     this.graph =
       options.graph ??
@@ -82,6 +91,7 @@ export class BlkServer implements AsyncDisposable {
       });
     this.events = new EventBus({ ...(options.host?.clock === undefined ? {} : { clock: eventClock(options.host.clock) }), ...options.events });
     this.exports = new Exports(this.graph);
+    this.media = new Media(this.graph, this.events, this.exports);
     this.dispatcher = new Dispatcher([...COMMANDS, ...(options.commands ?? [])]);
     this.monitors = this.#monitors;
     this.closed = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));

@@ -150,7 +150,6 @@ describe('drives', () => {
   });
 
   test.each([
-    ['id=d', 'A drive needs a file'],
     ['file=null-co://,media=tape', "'tape' invalid media"],
     ['file=null-co://,format=raw,werror=panic', "'panic' invalid write error action"],
     ['file=null-co://,format=raw,rerror=enospc', "'enospc' invalid read error action"],

@@ -105,7 +105,7 @@ describe('clients from npm', () => {
     });
     expect(version).toMatchObject({ qemu: { major: 2, minor: 4, micro: 0 } });
     const failed = await new Promise((resolve) => { client.execute('eject', { device: 'x' }, resolve); });
-    expect(failed).toMatchObject({ message: 'The command eject has not been found' });
+    expect(failed).toMatchObject({ message: "Device 'x' not found" });
     client.end();
   });
 });

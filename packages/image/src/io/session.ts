@@ -18,6 +18,8 @@ import { writeCommand, writevCommand } from './write-commands.js';
 export interface IoProgram extends IoOutput, IoPowers {
   /** Name that begins messages: `qemu-io`. */
   readonly name: string;
+  /** The image is somebody else's: there is no `open`, `close` and `quit`. */
+  readonly oneImage?: boolean;
 }
 
 export class IoSession implements SessionState {
@@ -33,7 +35,8 @@ export class IoSession implements SessionState {
     image?: Backend,
   ) {
     this.image = image;
-    this.#list = [...COMMANDS, ...programCommands(this, program), this.#help].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const own = programCommands(this, program).filter(({ name }) => program.oneImage !== true || !OF_PROGRAMS.includes(name));
+    this.#list = [...COMMANDS, ...own, this.#help].sort((a, b) => (a.name < b.name ? -1 : 1));
     this.#commands = new Map(this.#list.flatMap((command) => [command.name, ...(command.aliases ?? [])].map((name) => [name, command])));
   }
 
@@ -125,6 +128,8 @@ export class IoSession implements SessionState {
     return true;
   }
 }
+
+const OF_PROGRAMS = ['open', 'close', 'quit'];
 
 const COMMANDS: readonly IoCommand[] = [
   aioFlushCommand,

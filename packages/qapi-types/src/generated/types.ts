@@ -1580,6 +1580,48 @@ export type SchemaInfo =
   | (SchemaInfoBase & { 'meta-type': 'command' } & SchemaInfoCommand)
   | (SchemaInfoBase & { 'meta-type': 'event' } & SchemaInfoEvent);
 
+/** Since: 2.3 */
+export type BlockdevChangeReadOnlyMode = 'retain' | 'read-only' | 'read-write';
+
+/**
+ * Nothing: it lets a transaction fail, for tests.
+ *
+ * Since: 1.6
+ */
+export type Abort = EmptyObject;
+
+/**
+ * How the jobs that a transaction starts end.
+ *
+ * Since: 2.5
+ */
+export type ActionCompletionMode = 'individual' | 'grouped';
+
+/**
+ * One change of a transaction: what the command of the same name does.
+ *
+ * Since: 1.1
+ */
+export type TransactionAction =
+  | { type: 'abort'; data: Abort }
+  | { type: 'block-dirty-bitmap-add'; data: BlockDirtyBitmapAdd }
+  | { type: 'block-dirty-bitmap-clear'; data: BlockDirtyBitmap }
+  | { type: 'block-dirty-bitmap-disable'; data: BlockDirtyBitmap }
+  | { type: 'block-dirty-bitmap-enable'; data: BlockDirtyBitmap }
+  | { type: 'block-dirty-bitmap-merge'; data: BlockDirtyBitmapMerge }
+  | { type: 'block-dirty-bitmap-remove'; data: BlockDirtyBitmap }
+  | { type: 'blockdev-backup'; data: BlockdevBackup }
+  | { type: 'blockdev-snapshot'; data: BlockdevSnapshotOverlay }
+  | { type: 'blockdev-snapshot-internal-sync'; data: BlockdevSnapshotInternal }
+  | { type: 'blockdev-snapshot-sync'; data: BlockdevSnapshot }
+  | { type: 'drive-backup'; data: DriveBackup };
+
+/** Since: 2.5 */
+export interface TransactionProperties {
+  /** how the jobs end (default: individual). */
+  'completion-mode'?: ActionCompletionMode;
+}
+
 /** Arguments of `query-blockstats`. */
 export interface QueryBlockstatsArguments {
   /** list all named nodes instead, each with what lies below but without its backing images (default: false; since 2.3). */
@@ -1818,6 +1860,94 @@ export interface QmpCapabilitiesArguments {
   enable?: QMPCapability[];
 }
 
+/** Arguments of `eject`. */
+export interface EjectArguments {
+  /** the device. */
+  device?: string;
+  /** the same; today's name. (Since 2.8) */
+  id?: string;
+  /** also where a guest has locked the tray; none does here (default: false). */
+  force?: boolean;
+}
+
+/** Arguments of `change`. */
+export interface ChangeArguments {
+  /** the device. */
+  device: string;
+  /** file name of the medium. */
+  target: string;
+  /** its format (default: as its content looks). */
+  arg?: string;
+}
+
+/** Arguments of `blockdev-open-tray`. */
+export interface BlockdevOpenTrayArguments {
+  /** the device. */
+  device?: string;
+  /** the same; today's name. (Since 2.8) */
+  id?: string;
+  /** also where a guest has locked the tray; none does here (default: false). */
+  force?: boolean;
+}
+
+/** Arguments of `blockdev-close-tray`. */
+export interface BlockdevCloseTrayArguments {
+  /** the device. */
+  device?: string;
+  /** the same; today's name. (Since 2.8) */
+  id?: string;
+}
+
+/** Arguments of `blockdev-remove-medium`. */
+export interface BlockdevRemoveMediumArguments {
+  /** the device. */
+  device?: string;
+  /** the same; today's name. (Since 2.8) */
+  id?: string;
+}
+
+/** Arguments of `blockdev-insert-medium`. */
+export interface BlockdevInsertMediumArguments {
+  /** the device. */
+  device?: string;
+  /** the same; today's name. (Since 2.8) */
+  id?: string;
+  /** the node. */
+  'node-name': string;
+}
+
+/** Arguments of `blockdev-change-medium`. */
+export interface BlockdevChangeMediumArguments {
+  /** the device. */
+  device?: string;
+  /** the same; today's name. (Since 2.8) */
+  id?: string;
+  /** file name of the medium. */
+  filename: string;
+  /** its format (default: as its content looks). */
+  format?: string;
+  /** also where a guest has locked the tray; none does here (default: false). (Since 7.1) */
+  force?: boolean;
+  /** whether it may be written (default: retain). */
+  'read-only-mode'?: BlockdevChangeReadOnlyMode;
+}
+
+/** Arguments of `human-monitor-command`. */
+export interface HumanMonitorCommandArguments {
+  /** the command with its arguments. */
+  'command-line': string;
+  /** the processor that the command is about; there is none here. */
+  'cpu-index'?: Int64;
+}
+
+/** Arguments of `transaction`. */
+export interface TransactionArguments {
+  /** the changes. */
+  actions: TransactionAction[];
+  /** what holds for all of them. (Since 2.5) */
+  properties?: TransactionProperties;
+}
+
 /** Data of `BLOCK_IMAGE_CORRUPTED`. */
 export interface BlockImageCorruptedData {
   /** name of the device; empty if there is none. */
@@ -1916,6 +2046,14 @@ export interface BlockWriteThresholdData {
 export interface ShutdownData {
   /** true if a guest asked for it. Always false here. (Since 2.10) */
   guest?: boolean;
+}
+
+/** Data of `DEVICE_TRAY_MOVED`. */
+export interface DeviceTrayMovedData {
+  /** the device. */
+  device: string;
+  /** whether it is open now. */
+  'tray-open': boolean;
 }
 
 /** Every command: what it takes and what it returns. */
@@ -2044,6 +2182,48 @@ export interface QmpCommands {
   'query-events': { arguments: EmptyObject; returns: EventInfo[] };
   /** Describes all commands and events with the types that they use. */
   'query-qmp-schema': { arguments: EmptyObject; returns: SchemaInfo[] };
+  /**
+   * Opens the tray of a device and takes its medium out.
+   *
+   *
+   *
+   *
+   * Returns: nothing on success
+   * If `device` is not a valid block device, DeviceNotFound
+   */
+  eject: { arguments: EjectArguments; returns: EmptyObject };
+  /**
+   * Puts another medium into a device.
+   *
+   *
+   *
+   *
+   * Returns: nothing on success
+   * If `device` is not a valid block device, DeviceNotFound
+   * If the new medium is encrypted, DeviceEncrypted; it is in the device, and `block_passwd` has to follow
+   */
+  change: { arguments: ChangeArguments; returns: EmptyObject };
+  /** Opens the tray of a device. Nothing happens where it is open. */
+  'blockdev-open-tray': { arguments: BlockdevOpenTrayArguments; returns: EmptyObject };
+  /** Closes the tray of a device. Nothing happens where it is closed. */
+  'blockdev-close-tray': { arguments: BlockdevCloseTrayArguments; returns: EmptyObject };
+  /** Takes the medium out of a device whose tray is open. */
+  'blockdev-remove-medium': { arguments: BlockdevRemoveMediumArguments; returns: EmptyObject };
+  /** Puts a node that nobody uses into a device whose tray is open, and which is empty. */
+  'blockdev-insert-medium': { arguments: BlockdevInsertMediumArguments; returns: EmptyObject };
+  /** Opens the tray, exchanges the medium and closes the tray. */
+  'blockdev-change-medium': { arguments: BlockdevChangeMediumArguments; returns: EmptyObject };
+  /** Runs a command of the human monitor, and gives what it prints. What `qemu-io` has to say goes to the server's standard output. */
+  'human-monitor-command': { arguments: HumanMonitorCommandArguments; returns: string };
+  /**
+   * Makes all changes, or none. They are made in order, and a later one sees what an earlier one did; guests see them all at once.
+   *
+   *
+   *
+   * Returns: nothing on success
+   * Otherwise the error of the first change that could not be made
+   */
+  transaction: { arguments: TransactionArguments; returns: EmptyObject };
 }
 
 /** Every event: the type of its data. */
@@ -2068,6 +2248,8 @@ export interface QmpEvents {
   RESUME: EmptyObject;
   /** The server is about to end. */
   SHUTDOWN: ShutdownData;
+  /** A tray was opened or closed. */
+  DEVICE_TRAY_MOVED: DeviceTrayMovedData;
 }
 
 /** Every named type of the schema. */
@@ -2179,4 +2361,9 @@ export interface QapiTypeMap {
   SchemaInfoEvent: SchemaInfoEvent;
   SchemaInfoBase: SchemaInfoBase;
   SchemaInfo: SchemaInfo;
+  BlockdevChangeReadOnlyMode: BlockdevChangeReadOnlyMode;
+  Abort: Abort;
+  ActionCompletionMode: ActionCompletionMode;
+  TransactionAction: TransactionAction;
+  TransactionProperties: TransactionProperties;
 }

@@ -2,7 +2,9 @@
 import type { CommandGroup } from '../dispatch.js';
 import { bitmaps } from './bitmaps.js';
 import { blockdev } from './blockdev.js';
+import { human } from './human.js';
 import { images } from './images.js';
+import { medium } from './medium.js';
 import { monitor } from './monitor.js';
 import { nbd } from './nbd.js';
 import { query } from './query.js';
@@ -10,6 +12,7 @@ import { throttle } from './throttle.js';
 import { queryBlock } from './query-block.js';
 import { runState } from './run-state.js';
 import { snapshots } from './snapshots.js';
+import { transaction } from './transaction.js';
 
 // One a line, so that neighbours do not meet.
 export const COMMANDS: readonly CommandGroup[] = [
@@ -20,6 +23,9 @@ export const COMMANDS: readonly CommandGroup[] = [
   bitmaps,
   images,
   snapshots,
+  transaction,
+  medium,
+  human,
   runState,
   nbd,
   throttle,

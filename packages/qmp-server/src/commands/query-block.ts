@@ -7,7 +7,7 @@ import { deviceStats, nodeStats } from '../info/block-stats.js';
 export const queryBlock: CommandGroup = {
   'query-block': async (_args, { server }) => {
     const devices: BlockInfo[] = [];
-    for (const backend of [...server.graph.backends.values()]) devices.push(await blockInfo(backend));
+    for (const backend of [...server.graph.backends.values()]) devices.push(await blockInfo(backend, server.media.trayOpen(backend)));
     return devices;
   },
 

@@ -4,7 +4,7 @@ import type { CommandGroup } from '../dispatch.js';
 import { VERSION } from '../version.js';
 
 /** The events that the server sends; each with the place that sends it. */
-const EVENTS = ['BLOCK_IMAGE_CORRUPTED', 'BLOCK_IO_ERROR', 'BLOCK_WRITE_THRESHOLD', 'SHUTDOWN', 'STOP', 'RESUME'];
+const EVENTS = ['BLOCK_IMAGE_CORRUPTED', 'BLOCK_IO_ERROR', 'BLOCK_WRITE_THRESHOLD', 'SHUTDOWN', 'STOP', 'RESUME', 'DEVICE_TRAY_MOVED'];
 
 export const query: CommandGroup = {
   'query-version': () => VERSION,

@@ -2,7 +2,7 @@
 import { protocolDefinition, unflatten, type Backend, type BlockGraph, type Definition } from '@blk/core-graph';
 import type { BlockdevOnError } from '@blk/qapi-types';
 import { parseJson, type JsonValue } from '@blk/qapi-types/json';
-import { openDevice } from '../blockdev.js';
+import { emptyDevice, openDevice } from '../blockdev.js';
 import { genericError } from '../errors.js';
 import { takeLimits } from './drive-limits.js';
 import { parseSimpleOptions, take, takeFlag, type SimpleOptions } from './simple-options.js';
@@ -22,7 +22,7 @@ const OF_MACHINES = ['bus', 'unit', 'index', 'addr', 'serial', 'cyls', 'heads', 
 
 const ON_ERROR = ['report', 'ignore', 'enospc', 'stop'];
 
-/** Opens a drive. `number` counts them, for those without an id. */
+/** Opens a drive; without a file it is a device without a medium. `number` counts them, for those without an id. */
 export async function addDrive(graph: BlockGraph, text: string, number: number): Promise<Backend> {
   const options = parseSimpleOptions(text, 'file');
   const type = take(options, 'if') ?? 'none';
@@ -40,12 +40,13 @@ export async function addDrive(graph: BlockGraph, text: string, number: number):
   const { writeback, ...cache } = takeCache(options);
   const { limits, group } = takeLimits(options);
   const definition = await takeDefinition(graph, options, { 'read-only': readOnly, cache });
-  const backend = await openDevice(graph, definition, { ...device, writeThrough: !writeback, passwordLater: true });
+  const how = { ...device, writeThrough: !writeback, passwordLater: true };
+  const backend = definition === undefined ? emptyDevice(graph, how) : await openDevice(graph, definition, how);
   backend.setThrottle(limits, group);
   return backend;
 }
 
-async function takeDefinition(graph: BlockGraph, options: SimpleOptions, common: Definition): Promise<Definition> {
+async function takeDefinition(graph: BlockGraph, options: SimpleOptions, common: Definition): Promise<Definition | undefined> {
   const format = take(options, 'format') ?? take(options, 'driver');
   const copyOnRead = takeFlag(options, 'copy-on-read', false);
   const detectZeroes = take(options, 'detect-zeroes');
@@ -61,7 +62,8 @@ async function takeDefinition(graph: BlockGraph, options: SimpleOptions, common:
     ...(aio === undefined ? {} : { aio }),
   };
   if (filename === '') {
-    if (rest.file === undefined && format === undefined) throw genericError('A drive needs a file');
+    // A drive without a disc.
+    if (rest.file === undefined && format === undefined) return undefined;
     return { ...definition, ...(format === undefined ? {} : { driver: format }) };
   }
   if (format === undefined) return { ...definition, filename };

@@ -36,10 +36,12 @@ export function surroundings(io: DaemonIo): Surroundings {
   const stderr = io.stderr ?? process.stderr;
   // Whoever read the messages may leave; the daemon has other users.
   if (!stderr.listeners('error').includes(ignore)) stderr.on('error', ignore);
+  const stdout = io.stdout ?? process.stdout;
+  if (!stdout.listeners('error').includes(ignore)) stdout.on('error', ignore);
   return {
     io,
     stdin: io.stdin ?? process.stdin,
-    stdout: io.stdout ?? process.stdout,
+    stdout,
     say: (message) => void stderr.write(`${io.program}: ${message}\n`),
   };
 }

@@ -43,12 +43,17 @@ async function serve(parsed: readonly Argument[], around: Surroundings, daemoniz
     if (!quiet) around.say(message);
   };
   const clock = parsed.some(({ name }) => name === 'qtest') ? new ManualClock() : undefined;
-  const server = await createServer({ drivers: around.io.drivers, log: say, ...(clock === undefined ? {} : { host: { clock } }) });
+  const server = await createServer({
+    drivers: around.io.drivers,
+    log: say,
+    print: (text) => void around.stdout.write(text),
+    ...(clock === undefined ? {} : { host: { clock } }),
+  });
   const chardevs = new Chardevs({ ...around, say }, daemonize);
   const stop = stopRequest(around.io.signal);
   let removePidfile: (() => void) | undefined;
   try {
-    const setUp: SetUp = { server, chardevs, clock, drives: 0, compatMonitors: 0 };
+    const setUp: SetUp = { server, chardevs, clock, compatMonitors: 0 };
     for (const argument of parsed) {
       const done = await Promise.race([carryOut(argument, setUp), stop.requested, server.closed]);
       // A signal while an option waits, for a client perhaps, ends the daemon as at any other time.

@@ -20,8 +20,6 @@ export interface SetUp {
   readonly chardevs: Chardevs;
   /** The clock that stands still, where `--qtest` is among the options. */
   readonly clock: ManualClock | undefined;
-  /** Drives so far. */
-  drives: number;
   /** Monitors of `-qmp` so far. */
   compatMonitors: number;
 }
@@ -50,9 +48,9 @@ type Action = (value: string, setUp: SetUp) => Promise<void> | void;
 const ACTIONS: { readonly [N in OptionName]?: Action } = {
   blockdev: (value, { server }) => server.addBlockdev(parseOptions('BlockdevOptions', value, 'driver')),
   drive: async (value, setUp) => {
-    const { root } = await addDrive(setUp.server.graph, value, setUp.drives++);
+    const node = (await addDrive(setUp.server.graph, value, setUp.server.drives++)).edge?.node;
     // Whoever has the password lets the machine go on.
-    if (await lacksKey(root)) setUp.server.machine.hold();
+    if (node !== undefined && (await lacksKey(node))) setUp.server.machine.hold();
   },
   chardev: async (value, { chardevs }) => {
     await chardevs.open(value);

@@ -122,6 +122,11 @@ export class Exports {
     await release(entry);
   }
 
+  /** Withdraws what a device gives out, whoever uses it: its medium goes. */
+  async withdraw(backend: Backend): Promise<void> {
+    for (const entry of [...this.#entries.values()]) if (entry.backend === backend) await this.remove(entry.name, 'hard');
+  }
+
   /** Cuts the clients off, withdraws everything and stops listening. */
   async stop(): Promise<void> {
     if (this.#nbd === undefined) throw genericError('NBD server not running');

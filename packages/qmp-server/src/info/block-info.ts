@@ -6,16 +6,16 @@ import { limitInfo } from '../throttle-limits.js';
 import { imageInfo } from './image-info.js';
 
 /** A device and what is in it. */
-export async function blockInfo(backend: Backend): Promise<BlockInfo> {
+export async function blockInfo(backend: Backend, trayOpen: boolean): Promise<BlockInfo> {
   const node = backend.edge?.node;
   const bitmaps = node === undefined ? [] : dirtyBitmaps(node);
   return {
     device: backend.name,
     type: 'unknown',
-    // No guest device holds a medium in: as in QEMU, it counts as removable, its tray closed.
+    // No guest's device holds a medium in: every device is one for media that can be exchanged.
     removable: true,
     locked: false,
-    tray_open: false,
+    tray_open: trayOpen,
     ...(node === undefined ? {} : { inserted: await deviceInfo(node, { backend }) }),
     ...(mayStop(backend) ? { 'io-status': backend.ioStatus } : {}),
     ...(bitmaps.length === 0 ? {} : { 'dirty-bitmaps': bitmaps }),
