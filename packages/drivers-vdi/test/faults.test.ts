@@ -1,9 +1,9 @@
 /** A disk that fails now and then: a request fails as a whole or is done, and what is tried again succeeds. */
-import { expectSameBytes, prng, slow } from '@blk/driver-conformance';
+import { expectSameBytes, prng, readAll, slow } from '@blk/driver-conformance';
 import { BlockError } from '@blk/core-graph';
 import { expect, test } from 'vitest';
 import { checkVdiBytes } from './judge.js';
-import { Bench, handMade, readAll } from './support.js';
+import { Bench, handMade } from './support.js';
 
 test.each([1, 2, 3, 4, 5, 6])('requests are tried again until they succeed, seed %d', async (seed) => {
   const random = prng(seed);
@@ -48,7 +48,7 @@ test.each([1, 2, 3, 4, 5, 6])('requests are tried again until they succeed, seed
   disk.remove(tap);
   checkVdiBytes(disk);
   await bench.graph.release(node);
-  const reader = await bench.open(disk, { readOnly: true });
+  const reader = await bench.open(disk, {}, { readOnly: true });
   expectSameBytes(await readAll(reader), model);
   expect(failures).toBeGreaterThan(10);
 });

@@ -1,11 +1,11 @@
 /** Damaged images: refused by name where they are opened, described and repaired where they are checked. */
 import { writeFileSync } from 'node:fs';
-import { UNTRUSTED, type CheckResult, type Repair } from '@blk/core-graph';
-import { expectSameBytes, MemoryDisk, prng } from '@blk/driver-conformance';
-import { qemuImg, skipUnless, tempDir } from '@blk/oracle';
+import { UNTRUSTED, type Repair } from '@blk/core-graph';
+import { expectSameBytes, MemoryDisk, prng, readAll, saveDisk } from '@blk/driver-conformance';
+import { checkImage, expectContent, qemuImg, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
 import { checkVdiBytes } from './judge.js';
-import { Bench, checkImage, compareWith, handMade, readAll, save } from './support.js';
+import { Bench, handMade } from './support.js';
 
 type Edit = readonly [at: number, value: number, bits?: 32 | 64];
 const FREE = 0xffff_ffff;
@@ -30,14 +30,7 @@ function edited(disk: MemoryDisk, edits: readonly Edit[]): MemoryDisk {
   return new MemoryDisk({ content: bytes });
 }
 
-async function check(disk: MemoryDisk, repair: Repair = 'none'): Promise<{ result: CheckResult; lines: string[] }> {
-  const bench = new Bench();
-  const node = await bench.open(disk, { checking: true, readOnly: repair === 'none' });
-  const lines: string[] = [];
-  const result = await (node.driver.check as NonNullable<typeof node.driver.check>)({ repair, finding: (text) => lines.push(text) });
-  await bench.graph.release(node);
-  return { result, lines };
-}
+const check = (disk: MemoryDisk, repair?: Repair): ReturnType<Bench['check']> => new Bench().check(disk, repair);
 
 /** Edits of the header that the reference refuses as well. */
 const BOTH: [string, Edit[], string][] = [
@@ -143,7 +136,7 @@ describe.skipIf(oracle.skip)(oracle.title('check'), () => {
   test.each(DAMAGE)('%s: found as by the reference', async (_name, edits, lines) => {
     using dir = tempDir();
     const disk = await sample(edits);
-    save(disk, dir.file('image'));
+    saveDisk(disk, dir.file('image'));
     const { stdout, stderr } = await qemuImg('check', '-f', 'vdi', '--output=json', dir.file('image'));
     const found = await check(disk);
     expect(found.lines).toEqual(lines);
@@ -153,7 +146,7 @@ describe.skipIf(oracle.skip)(oracle.title('check'), () => {
 
   test.each(BOTH)('%s: refused in the same words', async (_name, edits, message) => {
     using dir = tempDir();
-    save(await sample(edits), dir.file('image'));
+    saveDisk(await sample(edits), dir.file('image'));
     expect((await qemuImg('info', '-f', 'vdi', dir.file('image'))).stderr).toContain(message);
   });
 
@@ -164,16 +157,16 @@ describe.skipIf(oracle.skip)(oracle.title('check'), () => {
     for (const entries of [[7, 1, FREE, 4], [0, 1, 2], [5, FREE, FREE, 6, 0], [3]]) {
       const disk = handMade(size, 1 << 20, [...entries, ...new Array<number>(8 - entries.length).fill(FREE)]);
       const bench = new Bench();
-      const before = await bench.open(disk, { readOnly: true });
+      const before = await bench.open(disk, {}, { readOnly: true });
       const content = await readAll(before);
       await bench.graph.release(before);
       const wrong = edited(disk, [[0x184, random.pick([0, 8, 20])]]);
       const { result } = await check(wrong, 'all');
       expect(result).toMatchObject({ corruptions: 0, corruptionsFixed: 1 });
       checkVdiBytes(wrong);
-      save(wrong, dir.file('image'));
-      await checkImage(dir.file('image'));
-      await compareWith(dir.file('image'), content);
+      saveDisk(wrong, dir.file('image'));
+      await checkImage(dir.file('image'), 'vdi');
+      await expectContent(dir.file('image'), 'vdi', content);
       const after = await bench.open(wrong);
       expectSameBytes(await readAll(after), content);
       await bench.graph.release(after);
@@ -197,7 +190,7 @@ describe.skipIf(oracle.skip)(oracle.title('check'), () => {
     using dir = tempDir();
     const disk = handMade(4 << 20, 1 << 20, [0, 3, FREE, FREE]);
     writeFileSync(dir.file('image'), disk.toBytes());
-    await checkImage(dir.file('image'));
+    await checkImage(dir.file('image'), 'vdi');
     expect((await check(disk)).lines).toEqual(['ERROR: allocated blocks reach to 4, should reach to 2']);
   });
 });

@@ -1,54 +1,12 @@
-/** Images in memory for the tests: opened, changed, and handed to the reference tools as files. */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { BlockGraph, TRUSTED, type BlockNode, type ImagePolicy } from '@blk/core-graph';
-import { MemoryDisk, MemoryDisks } from '@blk/driver-conformance';
-import { qemuImg } from '@blk/oracle';
+/** Images for the tests: as they are made, and such as no tool here makes. */
+import { MemoryDisk, FormatBench } from '@blk/driver-conformance';
 import { vdi } from '../src/index.js';
+import type { ImagePolicy } from '@blk/core-graph';
 
-export class Bench {
-  readonly disks = new MemoryDisks();
-  readonly graph: BlockGraph;
-
-  constructor(policy: ImagePolicy = TRUSTED) {
-    this.graph = new BlockGraph({ drivers: [this.disks.driver, vdi], policy });
+export class Bench extends FormatBench {
+  constructor(policy?: ImagePolicy) {
+    super(vdi, policy === undefined ? {} : { policy });
   }
-
-  async create(size: number, options: Record<string, unknown> = {}): Promise<MemoryDisk> {
-    this.disks.put('image');
-    await this.graph.create('memory:image', { format: 'vdi', size, options });
-    return this.disks.get('image');
-  }
-
-  open(disk: MemoryDisk, options: { readonly readOnly?: boolean; readonly checking?: boolean } = {}): Promise<BlockNode> {
-    return this.graph.open({ driver: 'vdi', file: { ...disk.definition, discard: 'unmap' }, discard: 'unmap' }, options);
-  }
-}
-
-export async function readAll(node: BlockNode): Promise<Uint8Array> {
-  const bytes = new Uint8Array(node.size);
-  if (bytes.length > 0) await node.read(0, bytes, 0, bytes.length);
-  return bytes;
-}
-
-/** Throws where the reference finds something wrong. */
-export async function checkImage(file: string): Promise<void> {
-  const { code, stdout, stderr } = await qemuImg('check', '-f', 'vdi', file);
-  if (code !== 0) throw new Error(`qemu-img check: exit code ${code}\n${stderr}${stdout}`);
-}
-
-/** Throws where the reference reads other bytes from the image than `expected`. */
-export async function compareWith(file: string, expected: Uint8Array): Promise<void> {
-  writeFileSync(`${file}.raw`, expected);
-  const { code, stdout, stderr } = await qemuImg('compare', '-f', 'vdi', '-F', 'raw', file, `${file}.raw`);
-  if (code !== 0) throw new Error(`qemu-img compare: exit code ${code}\n${stderr}${stdout}`);
-}
-
-export function save(disk: MemoryDisk, file: string): void {
-  writeFileSync(file, disk.toBytes());
-}
-
-export function load(file: string): MemoryDisk {
-  return new MemoryDisk({ content: new Uint8Array(readFileSync(file)) });
 }
 
 /**

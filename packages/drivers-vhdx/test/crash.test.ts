@@ -1,8 +1,8 @@
 /** Power cuts: at any moment the image opens, its log is replayed where there is one, and what was flushed is there. */
-import { MemoryDisk, prng, provePowerCuts, recorder } from '@blk/driver-conformance';
+import { MemoryDisk, prng, provePowerCuts, readAll, recorder, saveDisk, writeBytes } from '@blk/driver-conformance';
 import { qemuImg, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
-import { Bench, compareWith, readAll, save, write } from './support.js';
+import { Bench, compareWith } from './support.js';
 
 const oracle = skipUnless('qemu-img');
 
@@ -15,14 +15,13 @@ describe.skipIf(oracle.skip)(oracle.title('power cuts'), () => {
     const look = async (left: MemoryDisk): Promise<void> => {
       if (looked++ % 4 !== 0) return;
       // The reference replays the log, or finds none, and reads it all.
-      save(left, dir.file('left'));
+      saveDisk(left, dir.file('left'));
       for (const words of [['check', '-r', 'all', '-f', 'vhdx'], ['convert', '-f', 'vhdx', '-O', 'raw']]) {
         const { code, stderr, stdout } = await qemuImg(...words, dir.file('left'), ...(words[0] === 'convert' ? [dir.file('raw')] : []));
         if (code !== 0) throw new Error(stderr + stdout);
       }
     };
-    const { graph } = bench;
-    const subject = { open: (image: MemoryDisk, readOnly: boolean) => bench.open(image, {}, readOnly), release: graph.release.bind(graph), look };
+    const subject = bench.subject(look);
     await provePowerCuts(subject, disk, { seed: late ? 3 : 2, cuts: 16, steps: 20, longest: 1 << 20, late });
   });
 
@@ -31,11 +30,11 @@ describe.skipIf(oracle.skip)(oracle.title('power cuts'), () => {
     const bench = new Bench();
     const disk = await bench.create(5 << 20, { block_size: 1 << 20 });
     const node = await bench.open(disk);
-    await write(node, 0, new Uint8Array(1000).fill(1));
+    await writeBytes(node, 0, new Uint8Array(1000).fill(1));
     await node.flush();
     const recording = recorder(disk);
     const content = prng(1).bytes(2 << 20);
-    await write(node, 2 << 20, content);
+    await writeBytes(node, 2 << 20, content);
     await node.flush();
     // Of the last transaction, the changes of the table are not there; the log entry is.
     const last = recording.operations.findLast(({ verb, offset }) => verb === 'write' && offset === 2 << 20);
@@ -45,10 +44,10 @@ describe.skipIf(oracle.skip)(oracle.title('power cuts'), () => {
     model.set(content, 2 << 20);
     expect(last).toBeDefined();
     const before = left.toBytes();
-    const reader = await bench.open(left, {}, true);
+    const reader = await bench.open(left, {}, { readOnly: true });
     expect(Buffer.from(await readAll(reader)).equals(model)).toBe(true);
     expect(Buffer.from(left.toBytes()).equals(before)).toBe(true);
-    save(left, dir.file('theirs'));
+    saveDisk(left, dir.file('theirs'));
     const refused = await qemuImg('check', '-f', 'vhdx', dir.file('theirs'));
     expect(refused.stderr).toContain('contains a log that needs to be replayed');
     expect(await qemuImg('check', '-r', 'all', '-f', 'vhdx', dir.file('theirs'))).toMatchObject({ code: 0 });
@@ -57,7 +56,7 @@ describe.skipIf(oracle.skip)(oracle.title('power cuts'), () => {
       message: /contains a log that needs to be replayed/,
     });
     await bench.graph.release(await bench.open(left));
-    save(left, dir.file('ours'));
+    saveDisk(left, dir.file('ours'));
     await compareWith(dir.file('ours'), model);
   });
 
@@ -68,11 +67,11 @@ describe.skipIf(oracle.skip)(oracle.title('power cuts'), () => {
     full.set(content);
     const device = new MemoryDisk({ content: full, growable: false });
     const node = await bench.open(device);
-    await write(node, 1000, new Uint8Array(10).fill(1));
-    await write(node, 4 << 20, new Uint8Array(10).fill(2));
+    await writeBytes(node, 1000, new Uint8Array(10).fill(1));
+    await writeBytes(node, 4 << 20, new Uint8Array(10).fill(2));
     await expect((async () => node.write(3 << 20, new Uint8Array(10), 0, 10))()).rejects.toMatchObject({ kind: 'no-space' });
     await bench.graph.release(node);
     const expected = new Uint8Array(5 << 20).fill(1, 1000, 1010).fill(2, 4 << 20, (4 << 20) + 10);
-    expect(Buffer.from(await readAll(await bench.open(device, {}, true))).equals(expected)).toBe(true);
+    expect(Buffer.from(await readAll(await bench.open(device, {}, { readOnly: true }))).equals(expected)).toBe(true);
   });
 });

@@ -1,9 +1,9 @@
 /** Damaged and hostile structures, sector sizes, parents. */
 import { BlockError, UNTRUSTED } from '@blk/core-graph';
-import { expectSameBytes, MemoryDisk, prng } from '@blk/driver-conformance';
+import { expectSameBytes, MemoryDisk, prng, readAll, writeBytes } from '@blk/driver-conformance';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { BAT, Bench, differencing, ITEMS, METADATA, patched, readAll, u32, u64, write, type Patches } from './support.js';
+import { BAT, Bench, differencing, ITEMS, METADATA, patched, u32, u64, type Patches } from './support.js';
 
 const MIB = 1 << 20;
 const image = async (size = 5 * MIB): Promise<Uint8Array> => (await new Bench().create(size, { block_size: MIB })).toBytes();
@@ -80,7 +80,7 @@ test('one of two headers, and one of two region tables, is enough', async () => 
     const bench = new Bench();
     const damaged = disk(patched(await image(), { raw }));
     const node = await bench.open(damaged);
-    await write(node, 4096, new Uint8Array(5000).fill(7));
+    await writeBytes(node, 4096, new Uint8Array(5000).fill(7));
     await bench.graph.release(node);
     expectSameBytes(await readAll(await bench.open(damaged)), new Uint8Array(5 * MIB).fill(7, 4096, 9096));
   }
@@ -96,7 +96,7 @@ test('sectors of 4096 bytes', async () => {
   for (let step = 0; step < 20; step++) {
     const piece = random.bytes(1 + random.below(20_000));
     const offset = random.below(model.length - piece.length);
-    await write(node, offset, piece);
+    await writeBytes(node, offset, piece);
     model.set(piece, offset);
   }
   await bench.graph.release(node);
@@ -114,7 +114,7 @@ describe('differencing disks', () => {
     const parent = await bench.create(5 * MIB, { block_size: MIB }, 'parent.vhdx');
     const model = prng(9).bytes(5 * MIB);
     const node = await bench.open(parent);
-    await write(node, 0, model);
+    await writeBytes(node, 0, model);
     const id = (node.driver as unknown as { dataWriteId: string }).dataWriteId;
     await bench.graph.release(node);
     const content = prng(10).bytes(MIB);
@@ -163,7 +163,7 @@ test('any damage gives an image or a BlockError, and reading as well', async () 
       async ({ area, at, bytes }) => {
         const where = area === 0x10000 ? { header: { [at]: bytes } } : area === 0x30000 ? { regions: { [at]: bytes } } : { raw: { [area + at]: bytes } };
         try {
-          const node = await bench.open(disk(patched(whole, where)), { backing: null }, true);
+          const node = await bench.open(disk(patched(whole, where)), { backing: null }, { readOnly: true });
           const buffer = new Uint8Array(65536);
           await node.read(Math.max(0, node.size - 65536), buffer, 0, Math.min(node.size, 65536));
           await bench.graph.release(node);

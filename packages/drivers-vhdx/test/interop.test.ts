@@ -1,9 +1,9 @@
 /** Both ways with the reference tools, and 7-Zip. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { expectSameBytes, prng, type MemoryDisk } from '@blk/driver-conformance';
+import { expectSameBytes, loadDisk, prng, readAll, saveDisk, writeBytes, type MemoryDisk } from '@blk/driver-conformance';
 import { createImage, imageInfo, qemuIo, run, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
-import { Bench, compareWith, load, readAll, save, write } from './support.js';
+import { Bench, compareWith } from './support.js';
 
 const oracle = skipUnless('qemu-img', 'qemu-io');
 const seven = skipUnless('7zz');
@@ -21,7 +21,7 @@ async function scribble(bench: Bench, disk: MemoryDisk, model: Uint8Array, seed:
   for (let step = 0; step < 25; step++) {
     const piece = random.bytes(1 + random.below(random.pick([600, 70_000])));
     const offset = random.below(model.length - piece.length);
-    await write(node, offset, piece);
+    await writeBytes(node, offset, piece);
     model.set(piece, offset);
     if (step % 10 === 0) await node.flush();
     if (step % 6 === 0) {
@@ -43,13 +43,13 @@ describe.skipIf(oracle.skip)(oracle.title('images both ways'), () => {
     // One opening for each, since some versions of the reference damage the table when it changes twice.
     await qemuIo(file, ['write -P 2 3M 70k'], { format: 'vhdx' });
     const bench = new Bench();
-    const disk = load(file);
+    const disk = loadDisk(file);
     const node = await bench.open(disk);
     const model = await readAll(node);
     expectSameBytes(model, new Uint8Array(SIZE).fill(2, 3 << 20, (3 << 20) + 71_680));
     await bench.graph.release(node);
     await scribble(bench, disk, model, 1);
-    save(disk, file);
+    saveDisk(disk, file);
     await compareWith(file, model);
   });
 
@@ -58,11 +58,11 @@ describe.skipIf(oracle.skip)(oracle.title('images both ways'), () => {
     const file = dir.file('image');
     const bench = new Bench();
     const disk = await bench.create(SIZE, options);
-    save(disk, file);
+    saveDisk(disk, file);
     const model = new Uint8Array(SIZE);
     await compareWith(file, model);
     await scribble(bench, disk, model, 2);
-    save(disk, file);
+    saveDisk(disk, file);
     await compareWith(file, model);
     if (!seven.skip) {
       const unpacked = await run('7zz', ['e', '-y', '-tvhdx', `-o${dir.file('out')}`, file]);
@@ -74,7 +74,7 @@ describe.skipIf(oracle.skip)(oracle.title('images both ways'), () => {
     if (!('subformat' in options)) return;
     await qemuIo(file, ['write -P 9 4M 1M'], { format: 'vhdx' });
     model.fill(9, 4 << 20, 5 << 20);
-    expectSameBytes(await readAll(await bench.open(load(file))), model);
+    expectSameBytes(await readAll(await bench.open(loadDisk(file))), model);
   });
 
   test('block sizes by the size of the disk', async () => {

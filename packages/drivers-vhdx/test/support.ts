@@ -1,8 +1,7 @@
-/** Images in memory for the tests: opened, changed, looked at, and handed to the reference tools as files. */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { BlockGraph, TRUSTED, type BlockNode, type ImagePolicy } from '@blk/core-graph';
-import { MemoryDisk, MemoryDisks } from '@blk/driver-conformance';
-import { qemuImg } from '@blk/oracle';
+/** Images for the tests, and changes of their bytes. */
+import type { ImagePolicy } from '@blk/core-graph';
+import { FormatBench } from '@blk/driver-conformance';
+import { checkImage, expectContent } from '@blk/oracle';
 import { crc32c, ItemId, MIB, putId, putU64, viewOf } from '../src/format.js';
 import { vhdx } from '../src/index.js';
 
@@ -11,47 +10,16 @@ export const BAT = 2 * MIB;
 export const METADATA = 3 * MIB;
 export const ITEMS = METADATA + 65536;
 
-export class Bench {
-  readonly disks = new MemoryDisks();
-  readonly graph: BlockGraph;
-
-  constructor(policy: ImagePolicy = TRUSTED) {
-    this.graph = new BlockGraph({ drivers: [this.disks.driver, vhdx], policy });
-  }
-
-  async create(size: number, options: Record<string, unknown> = {}, name = 'image'): Promise<MemoryDisk> {
-    await this.graph.create(`memory:${name}`, { format: 'vhdx', size, options });
-    return this.disks.get(name);
-  }
-
-  open(disk: MemoryDisk, options: Record<string, unknown> = {}, readOnly = false): Promise<BlockNode> {
-    return this.graph.open({ driver: 'vhdx', file: disk.definition, discard: 'unmap', ...options }, { readOnly });
+export class Bench extends FormatBench {
+  constructor(policy?: ImagePolicy) {
+    super(vhdx, policy === undefined ? {} : { policy });
   }
 }
 
-export async function readAll(node: BlockNode): Promise<Uint8Array> {
-  const bytes = new Uint8Array(node.size);
-  if (bytes.length > 0) await node.read(0, bytes, 0, bytes.length);
-  return bytes;
-}
-
-export async function write(node: BlockNode, offset: number, bytes: Uint8Array): Promise<void> {
-  await node.write(offset, bytes, 0, bytes.length);
-}
-
-export const load = (file: string): MemoryDisk => new MemoryDisk({ content: new Uint8Array(readFileSync(file)) });
-
-export function save(disk: MemoryDisk, file: string): void {
-  writeFileSync(file, disk.toBytes());
-}
-
-/** Throws where the reference reads other bytes from the image than `expected`, or finds something wrong. */
+/** Throws where the reference finds something wrong, or reads other bytes than `expected`. */
 export async function compareWith(file: string, expected: Uint8Array): Promise<void> {
-  writeFileSync(`${file}.raw`, expected);
-  const checked = await qemuImg('check', '-f', 'vhdx', file);
-  if (checked.code !== 0) throw new Error(`qemu-img check: exit code ${checked.code}\n${checked.stderr}${checked.stdout}`);
-  const { code, stdout, stderr } = await qemuImg('compare', '-f', 'vhdx', '-F', 'raw', file, `${file}.raw`);
-  if (code !== 0) throw new Error(`qemu-img compare: exit code ${code}\n${stderr}${stdout}`);
+  await checkImage(file, 'vhdx');
+  await expectContent(file, 'vhdx', expected);
 }
 
 export function u32(value: number): number[] {

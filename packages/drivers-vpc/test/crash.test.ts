@@ -1,9 +1,9 @@
 /** Power cuts: at any moment the image opens, and what was flushed is there. */
 import { BlockGraph } from '@blk/core-graph';
-import { MemoryDisk, provePowerCuts } from '@blk/driver-conformance';
+import { MemoryDisk, provePowerCuts, saveDisk } from '@blk/driver-conformance';
 import { qemuImg, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
-import { Bench, differencing, save } from './support.js';
+import { Bench, differencing } from './support.js';
 
 const oracle = skipUnless('qemu-img');
 const SIZE = 6 << 20;
@@ -17,12 +17,11 @@ describe.skipIf(oracle.skip)(oracle.title('power cuts'), () => {
     const look = async (left: MemoryDisk, when: string): Promise<void> => {
       if (when === 'cut' && looked++ % 4 !== 0) return;
       // The reference reads it all as well, which fails where the table tells of blocks that are not there.
-      save(left, dir.file('left'));
+      saveDisk(left, dir.file('left'));
       const { code, stderr } = await qemuImg('convert', '-f', 'vpc', '-O', 'raw', dir.file('left'), dir.file('raw'));
       if (code !== 0) throw new Error(stderr);
     };
-    const { graph } = bench;
-    const subject = { open: (image: MemoryDisk, readOnly: boolean) => bench.open(image, {}, readOnly), release: graph.release.bind(graph), look };
+    const subject = bench.subject(look);
     await provePowerCuts(subject, disk, { seed: late ? 3 : 2, cuts: 12, steps: 25, longest: 3 << 20, late });
   });
 
@@ -32,8 +31,7 @@ describe.skipIf(oracle.skip)(oracle.title('power cuts'), () => {
     const parent = await bench.create(size, { subformat: 'fixed', force_size: true }, 'parent');
     for (let sector = 0; sector < size / 512; sector++) parent.content.write(sector * 512, new Uint8Array(512).fill(1 + (sector % 250)), 0, 512);
     const backing = { driver: 'vpc', file: parent.definition };
-    const { graph } = bench;
-    const subject = { open: (image: MemoryDisk, readOnly: boolean) => bench.open(image, { backing }, readOnly), release: graph.release.bind(graph) };
+    const subject = bench.subject(undefined, { backing });
     for (const late of [false, true]) {
       const disk = new MemoryDisk({ content: differencing(parent.toBytes(), 'parent', { blockSize }) });
       await provePowerCuts(subject, disk, { seed: blockSize, cuts: 25, steps: 50, longest: 96 << 10, initial: (sector) => 1 + (sector % 250), late });
@@ -52,11 +50,11 @@ describe.skipIf(oracle.skip)(oracle.title('power cuts'), () => {
     }
     // The copy at the beginning is put right as well, before anything else.
     const damaged = new MemoryDisk({ content: whole.slice().fill(0, 0, 512) });
-    await bench.graph.release(await bench.open(damaged, {}, true));
+    await bench.graph.release(await bench.open(damaged, {}, { readOnly: true }));
     expect(damaged.toBytes()[0]).toBe(0);
     await bench.graph.release(await bench.open(damaged));
     expect(Buffer.from(damaged.toBytes()).equals(whole)).toBe(true);
-    save(damaged, dir.file('image'));
+    saveDisk(damaged, dir.file('image'));
     expect((await qemuImg('info', '-f', 'vpc', dir.file('image'))).code).toBe(0);
   });
 

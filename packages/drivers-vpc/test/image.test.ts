@@ -1,10 +1,10 @@
 /** Sizes, creators, damaged and hostile structures. */
 import { BlockError, UNTRUSTED } from '@blk/core-graph';
-import { expectSameBytes, MemoryDisk, prng } from '@blk/driver-conformance';
+import { expectSameBytes, MemoryDisk, prng, readAll, writeBytes } from '@blk/driver-conformance';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { geometryFor, roundToGeometry, sectorsOf } from '../src/geometry.js';
-import { Bench, patched, readAll, u32, u64, write, type Patches } from './support.js';
+import { Bench, patched, u32, u64, type Patches } from './support.js';
 
 const dynamic = async (size = 10 << 20): Promise<Uint8Array> => (await new Bench().create(size)).toBytes();
 const fixed = async (size = 1 << 20): Promise<Uint8Array> => (await new Bench().create(size, { subformat: 'fixed' })).toBytes();
@@ -110,7 +110,7 @@ test('footers of 511 bytes', async () => {
   const image = await dynamic();
   const grown = disk(image.slice(0, -1));
   const writer = await bench.open(grown);
-  await write(writer, 5000, new Uint8Array(100).fill(3));
+  await writeBytes(writer, 5000, new Uint8Array(100).fill(3));
   await bench.graph.release(writer);
   const reader = await bench.open(disk(grown.toBytes()));
   expectSameBytes(await readAll(reader), new Uint8Array(reader.size).fill(3, 5000, 5100));
@@ -130,7 +130,7 @@ test('sectors that a dynamic disk does not hold read as zeroes, and writing adds
   const image = await bench.create(10 << 20, { force_size: true });
   const node = await bench.open(image);
   const content = prng(4).bytes(2 << 20);
-  await write(node, 0, content);
+  await writeBytes(node, 0, content);
   await bench.graph.release(node);
   // Every other byte of the bitmap is cleared: eight sectors are there, eight are not.
   const bytes = image.toBytes();
@@ -146,7 +146,7 @@ test('sectors that a dynamic disk does not hold read as zeroes, and writing adds
   for (let step = 0; step < 40; step++) {
     const piece = random.bytes(1 + random.below(9000));
     const offset = random.below((2 << 20) - piece.length);
-    await write(writer, offset, piece);
+    await writeBytes(writer, offset, piece);
     model.set(piece, offset);
   }
   expectSameBytes((await readAll(writer)).subarray(0, 2 << 20), model);
@@ -164,7 +164,7 @@ test('any damage gives an image or a BlockError, and reading as well', async () 
         const where = at < 512 ? { footer: { [Math.min(at, 500)]: bytes } } : at < 1536 ? { header: { [Math.min(at - 512, 1000)]: bytes } } : { raw: { [at]: bytes } };
         const damaged = disk(patched(image, sums ? where : { raw: { [at]: bytes } }));
         try {
-          const node = await bench.open(damaged, { backing: null }, true);
+          const node = await bench.open(damaged, { backing: null }, { readOnly: true });
           const buffer = new Uint8Array(65536);
           await node.read(Math.max(0, node.size - 65536), buffer, 0, Math.min(node.size, 65536));
           await bench.graph.release(node);

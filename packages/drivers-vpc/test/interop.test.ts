@@ -1,10 +1,10 @@
 /** Both ways with the reference tools, 7-Zip, and over parents. */
 import { readFileSync } from 'node:fs';
 import { UNTRUSTED } from '@blk/core-graph';
-import { expectSameBytes, MemoryDisk, prng } from '@blk/driver-conformance';
-import { createImage, imageInfo, qemuIo, run, skipUnless, tempDir } from '@blk/oracle';
+import { expectSameBytes, loadDisk, MemoryDisk, prng, readAll, saveDisk, writeBytes } from '@blk/driver-conformance';
+import { createImage, expectContent, imageInfo, qemuIo, run, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
-import { Bench, compareWith, differencing, load, readAll, save, write } from './support.js';
+import { Bench, differencing } from './support.js';
 
 const oracle = skipUnless('qemu-img', 'qemu-io');
 const seven = skipUnless('7zz');
@@ -18,7 +18,7 @@ async function scribble(bench: Bench, disk: MemoryDisk, model: Uint8Array, seed:
   for (let step = 0; step < 25; step++) {
     const piece = random.bytes(1 + random.below(random.pick([600, 70_000])));
     const offset = random.below(model.length - piece.length);
-    await write(node, offset, piece);
+    await writeBytes(node, offset, piece);
     model.set(piece, offset);
     if (step % 10 === 0) await node.flush();
     if (step % 6 === 0) {
@@ -39,18 +39,18 @@ describe.skipIf(oracle.skip)(oracle.title('images both ways'), () => {
     await createImage(file, 'vpc', 9_000_000, ...(asText(options) === '' ? [] : ['-o', asText(options)]));
     await qemuIo(file, ['write -P 1 0 512', 'write -P 2 3M 70k', 'write -P 3 6000000 1k'], { format: 'vpc' });
     const bench = new Bench();
-    const disk = load(file);
+    const disk = loadDisk(file);
     const node = await bench.open(disk);
     const model = await readAll(node);
     expect(node.size).toBe((await imageInfo(file, '-f', 'vpc'))['virtual-size']);
     expect([model[0], model[3 << 20], model[6_000_000], model[5_000_000]]).toEqual([1, 2, 3, 0]);
     await bench.graph.release(node);
     await scribble(bench, disk, model, 1);
-    save(disk, file);
-    await compareWith(file, model);
+    saveDisk(disk, file);
+    await expectContent(file, 'vpc', model);
     await qemuIo(file, ['write -P 9 4M 3M', 'write -P 8 7k 3k'], { format: 'vpc' });
     model.fill(9, 4 << 20, 7 << 20).fill(8, 7 << 10, 10 << 10);
-    expectSameBytes(await readAll(await bench.open(load(file))), model);
+    expectSameBytes(await readAll(await bench.open(loadDisk(file))), model);
   });
 
   test.each(VARIANTS)('made here: %o', async (options) => {
@@ -58,13 +58,13 @@ describe.skipIf(oracle.skip)(oracle.title('images both ways'), () => {
     const file = dir.file('image');
     const bench = new Bench();
     const disk = await bench.create(9_000_000, options);
-    save(disk, file);
+    saveDisk(disk, file);
     const { 'virtual-size': size } = await imageInfo(file, '-f', 'vpc');
     const model = new Uint8Array(size as number);
-    await compareWith(file, model);
+    await expectContent(file, 'vpc', model);
     await scribble(bench, disk, model, 2);
-    save(disk, file);
-    await compareWith(file, model);
+    saveDisk(disk, file);
+    await expectContent(file, 'vpc', model);
     if (seven.skip) return;
     const unpacked = await run('7zz', ['e', '-y', '-tvhd', `-o${dir.file('out')}`, file]);
     expect(unpacked.code, unpacked.stderr).toBe(0);
@@ -155,7 +155,7 @@ describe('differencing disks', () => {
     for (let step = 0; step < 60; step++) {
       const piece = random.bytes(1 + random.below(3000));
       const offset = random.below(content.length - piece.length);
-      await write(node, offset, piece);
+      await writeBytes(node, offset, piece);
       content.set(piece, offset);
       const at = random.below(content.length - 2000);
       await node.writeZeroes(at, 2000);
@@ -163,9 +163,9 @@ describe('differencing disks', () => {
     }
     expectSameBytes(await readAll(node), content);
     await bench.graph.release(node);
-    expectSameBytes(await readAll(await bench.open(child, { backing: { driver: 'vpc', file: disk.definition } }, true)), content);
+    expectSameBytes(await readAll(await bench.open(child, { backing: { driver: 'vpc', file: disk.definition } }, { readOnly: true })), content);
     expectSameBytes(disk.toBytes(), before);
     // Without the parent, only what the child holds.
-    expect((await readAll(await bench.open(child, { backing: null }, true))).some((byte) => byte !== 0)).toBe(true);
+    expect((await readAll(await bench.open(child, { backing: null }, { readOnly: true }))).some((byte) => byte !== 0)).toBe(true);
   });
 });

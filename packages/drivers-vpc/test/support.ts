@@ -1,51 +1,13 @@
-/** Images in memory for the tests: opened, changed, looked at, and handed to the reference tools as files. */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { BlockGraph, TRUSTED, type BlockNode, type ImagePolicy } from '@blk/core-graph';
-import { MemoryDisk, MemoryDisks } from '@blk/driver-conformance';
-import { qemuImg } from '@blk/oracle';
+/** Images for the tests, and changes of their bytes. */
+import type { ImagePolicy } from '@blk/core-graph';
+import { FormatBench } from '@blk/driver-conformance';
 import { checksum } from '../src/format.js';
 import { vpc } from '../src/index.js';
 
-export class Bench {
-  readonly disks = new MemoryDisks();
-  readonly warnings: string[] = [];
-  readonly graph: BlockGraph;
-
-  constructor(policy: ImagePolicy = TRUSTED) {
-    this.graph = new BlockGraph({ drivers: [this.disks.driver, vpc], policy, host: { warn: (message) => this.warnings.push(message) } });
+export class Bench extends FormatBench {
+  constructor(policy?: ImagePolicy) {
+    super(vpc, policy === undefined ? {} : { policy });
   }
-
-  async create(size: number, options: Record<string, unknown> = {}, name = 'image'): Promise<MemoryDisk> {
-    await this.graph.create(`memory:${name}`, { format: 'vpc', size, options });
-    return this.disks.get(name);
-  }
-
-  open(disk: MemoryDisk, options: Record<string, unknown> = {}, readOnly = false): Promise<BlockNode> {
-    return this.graph.open({ driver: 'vpc', file: disk.definition, discard: 'unmap', ...options }, { readOnly });
-  }
-}
-
-export async function readAll(node: BlockNode): Promise<Uint8Array> {
-  const bytes = new Uint8Array(node.size);
-  if (bytes.length > 0) await node.read(0, bytes, 0, bytes.length);
-  return bytes;
-}
-
-export async function write(node: BlockNode, offset: number, bytes: Uint8Array): Promise<void> {
-  await node.write(offset, bytes, 0, bytes.length);
-}
-
-export const load = (file: string): MemoryDisk => new MemoryDisk({ content: new Uint8Array(readFileSync(file)) });
-
-export function save(disk: MemoryDisk, file: string): void {
-  writeFileSync(file, disk.toBytes());
-}
-
-/** Throws where the reference reads other bytes from the image than `expected`. */
-export async function compareWith(file: string, expected: Uint8Array): Promise<void> {
-  writeFileSync(`${file}.raw`, expected);
-  const { code, stdout, stderr } = await qemuImg('compare', '-f', 'vpc', '-F', 'raw', file, `${file}.raw`);
-  if (code !== 0) throw new Error(`qemu-img compare: exit code ${code}\n${stderr}${stdout}`);
 }
 
 export function u32(value: number): number[] {

@@ -18,3 +18,6 @@ export { driverConformance, type Conformance } from './conformance.js';
 export type { Provider, Provision, ProvisionRequest } from './rig.js';
 export { inMemory, type InMemoryOptions } from './in-memory.js';
 export { runReadmeExample } from './readme.js';
+export {
+  FormatBench, loadDisk, readAll, saveDisk, scribble, writeBytes, type FormatBenchOptions, type HowToOpen,
+} from './format-bench.js';

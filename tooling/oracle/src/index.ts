@@ -8,7 +8,7 @@ export { environment, run, type RunOptions, type RunResult } from './run.js';
 export { start, waitForSocket, type Running, type StartOptions, type WaitOptions } from './start.js';
 export { tempDir, type TempDir } from './temp.js';
 export { prng, type Prng } from './prng.js';
-export { createImage, imageInfo, qemuImg, qemuIo, type QemuIoOptions } from './qemu-img.js';
+export { checkImage, createImage, expectContent, imageInfo, qemuImg, qemuIo, scribbleWithQemuIo, type QemuIoOptions } from './qemu-img.js';
 export { startQemuNbd, type QemuNbd, type QemuNbdOptions } from './qemu-nbd.js';
 export { nbdcopy, nbdinfo, nbdUri, type NbdExportInfo, type NbdInfo } from './libnbd.js';
 export { startStorageDaemon, type StorageDaemon, type StorageDaemonOptions } from './storage-daemon.js';

@@ -1,4 +1,6 @@
 // qemu-img and qemu-io.
+import { writeFileSync } from 'node:fs';
+import type { Prng } from './prng.js';
 import { run, type RunOptions, type RunResult } from './run.js';
 import { needTool } from './tools.js';
 
@@ -44,8 +46,32 @@ export function qemuIo(file: string, commands: readonly string[], options: QemuI
   return run(needTool('qemu-io'), words, rest);
 }
 
+/** Random writes and zeroes in the image `file`, by qemu-io, and in `model`; whole sectors. */
+export async function scribbleWithQemuIo(file: string, format: string, model: Uint8Array, random: Prng, options: QemuIoOptions = {}): Promise<void> {
+  const commands: string[] = [];
+  for (let step = 0; step < 12; step++) {
+    const offset = random.below(Math.floor(model.length / 512)) * 512;
+    const length = Math.min(model.length - offset, 512 * (1 + random.below(3000)));
+    const pattern = random.below(256);
+    model.fill(pattern, offset, offset + length);
+    commands.push(pattern === 0 ? `write -z ${offset} ${length}` : `write -P ${pattern} ${offset} ${length}`);
+  }
+  succeed(await qemuIo(file, commands, { ...options, format }));
+}
+
+/** Throws where qemu-img's check finds something wrong with the image. */
+export async function checkImage(file: string, format: string): Promise<void> {
+  succeed(await qemuImg('check', '-f', format, file));
+}
+
+/** Throws where qemu-img reads other bytes from the image than `expected`. */
+export async function expectContent(file: string, format: string, expected: Uint8Array): Promise<void> {
+  writeFileSync(`${file}.raw`, expected);
+  succeed(await qemuImg('compare', '-f', format, '-F', 'raw', file, `${file}.raw`));
+}
+
 /** The result itself, if the program ended well. */
 export function succeed(result: RunResult): RunResult {
-  if (result.code !== 0) throw new Error(`exit code ${result.code}: ${result.stderr || result.stdout}`);
+  if (result.code !== 0) throw new Error(`exit code ${result.code}: ${result.stderr}${result.stdout}`);
   return result;
 }
