@@ -16,6 +16,10 @@ interface Format {
 
 const FORMATS: readonly Format[] = [
   { format: 'vdi', options: ['static=off', 'static=on'], refused: [['-o', 'static=maybe', 'x', '1M'], ['-o', 'foo=1', 'x', '1M'], ['x', '1000T'], ['-b', 'y', '-F', 'raw', 'x', '1M']] },
+  {
+    format: 'parallels', options: ['cluster_size=1M', 'cluster_size=4096', 'cluster_size=1000'],
+    refused: [['-o', 'cluster_size=0', 'x', '1M'], ['-o', 'cluster_size=2G', 'x', '1M'], ['-o', 'foo=1', 'x', '1M'], ['x', '8P'], ['-b', 'y', '-F', 'raw', 'x', '1M']],
+  },
 ];
 
 describe.skipIf(oracle.skip).each(FORMATS)(oracle.title('$format on the command line'), ({ format, options, refused }) => {

@@ -120,6 +120,20 @@ const KINDS: readonly Kind[] = [
     ],
   },
   {
+    format: 'parallels',
+    async images(dir) {
+      writeFileSync(dir.file('raw'), Buffer.alloc(3 << 20).fill(7, 1 << 20, 2 << 20));
+      await made('convert', '-f', 'raw', '-O', 'parallels', dir.file('raw'), dir.file('image'));
+      return [readFileSync(dir.file('image'))];
+    },
+    rounds: 40,
+    head: 80,
+    commands: [
+      ['info', '-f', 'parallels', 'FILE'], ['map', '-f', 'parallels', 'FILE'], ['check', '-f', 'parallels', 'FILE'],
+      ['convert', '-f', 'parallels', '-O', 'qcow2', 'FILE', 'OUT'], ['check', '-f', 'parallels', '-r', 'all', 'FILE'],
+    ],
+  },
+  {
     format: 'raw',
     images: () => Promise.resolve([Buffer.alloc(70_000, 7), Buffer.alloc(0), Buffer.alloc(1)]),
     rounds: 20,

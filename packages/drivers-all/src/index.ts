@@ -9,6 +9,7 @@ import { luks } from '@blk/drivers-luks';
 import { nbd } from '@blk/drivers-nbd';
 import { nullAio, nullCo } from '@blk/drivers-null';
 import { blob } from '@blk/drivers-blob';
+import { parallels } from '@blk/drivers-parallels';
 import { qcow2 } from '@blk/drivers-qcow2';
 import { raw } from '@blk/drivers-raw';
 import { vdi } from '@blk/drivers-vdi';
@@ -16,6 +17,6 @@ import { vhdx } from '@blk/drivers-vhdx';
 import { vpc } from '@blk/drivers-vpc';
 
 /** Every driver, protocols before formats. */
-export const allDrivers: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blob, raw, qcow2, luks, vpc, vhdx, vdi];
+export const allDrivers: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blob, raw, qcow2, luks, vpc, vhdx, vdi, parallels];
 
 export { driverLoaders, driverNames } from './loaders.js';

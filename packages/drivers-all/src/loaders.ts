@@ -15,6 +15,7 @@ export const driverLoaders = {
   vhdx: async () => (await import('@blk/drivers-vhdx')).vhdx,
   vpc: async () => (await import('@blk/drivers-vpc')).vpc,
   vdi: async () => (await import('@blk/drivers-vdi')).vdi,
+  parallels: async () => (await import('@blk/drivers-parallels')).parallels,
 } satisfies Record<string, () => Promise<BlockDriver>>;
 
 /** Names of all drivers. */

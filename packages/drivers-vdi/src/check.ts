@@ -2,12 +2,12 @@
  * Whether every entry of the map has a block of its own and the header counts them right. The words are the reference's, which has no
  * repair; ours moves blocks into the places that nobody uses, and counts anew.
  */
+import { Bits } from '@blk/cluster-map';
 import { emptyCheckResult, type CheckOptions, type CheckResult, type Edge } from '@blk/core-graph';
 import type { BlockMap } from './block-map.js';
 import { compact } from './compact.js';
 import type { VdiHeader } from './header.js';
 import { isStored } from './run.js';
-import { Bits } from './space.js';
 
 /** What is checked; a repair changes the header. */
 export interface CheckTarget {

@@ -2,9 +2,8 @@
 import type { CheckOptions } from '@blk/core-graph';
 import type { CheckTarget } from './check.js';
 import { withAllocated } from './header.js';
-import { settled } from './pending.js';
+import { settled, type Bits } from '@blk/cluster-map';
 import { isStored } from './run.js';
-import type { Bits } from './space.js';
 
 const PIECE = 1024 * 1024;
 

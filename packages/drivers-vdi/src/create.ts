@@ -3,7 +3,7 @@ import type { CreateContext, Edge } from '@blk/core-graph';
 import { FREE } from './block-map.js';
 import { MAX_DISK, sizeError } from './errors.js';
 import { newHeader, type VdiHeader } from './header.js';
-import { settled } from './pending.js';
+import { settled } from '@blk/cluster-map';
 
 export interface VdiCreateOptions {
   readonly static?: boolean;

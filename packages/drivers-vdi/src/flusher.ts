@@ -6,34 +6,18 @@
 import type { Completion } from '@blk/core-graph';
 import { withAllocated } from './header.js';
 import type { VdiImage } from './image.js';
-import { settled } from './pending.js';
+import { FlushQueue, settled } from '@blk/cluster-map';
 
 export class Flusher {
-  #running: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
+  readonly #queue: FlushQueue;
 
-  constructor(private readonly image: Pick<VdiImage, 'file' | 'map' | 'space' | 'header'>) {}
+  constructor(private readonly image: Pick<VdiImage, 'file' | 'map' | 'space' | 'header'>) {
+    this.#queue = new FlushQueue({ dirty: () => image.map.dirty, plain: () => image.file.flush(), write: () => this.#run() });
+  }
 
   /** Puts all that was done before this call on stable storage. */
   flush(): Completion {
-    if (this.#running === undefined && !this.image.map.dirty) return this.image.file.flush();
-    if (this.#running === undefined) return this.#start();
-    // One flush that begins after this moment serves all who ask until then.
-    this.#next ??= this.#running
-      .catch(() => undefined)
-      .then(() => {
-        this.#next = undefined;
-        return this.#running ?? this.#start();
-      });
-    return this.#next;
-  }
-
-  #start(): Promise<void> {
-    const run = this.#run().finally(() => {
-      if (this.#running === run) this.#running = undefined;
-    });
-    this.#running = run;
-    return run;
+    return this.#queue.flush();
   }
 
   async #run(): Promise<void> {

@@ -1,10 +1,11 @@
 /** The parts of one open image, put together. */
+import { Bits } from '@blk/cluster-map';
 import type { Edge } from '@blk/core-graph';
 import { FREE, ZERO, type BlockMap } from './block-map.js';
 import { vdiError } from './errors.js';
 import { Flusher } from './flusher.js';
 import type { VdiHeader } from './header.js';
-import { Bits, Space } from './space.js';
+import { Space } from './space.js';
 
 export class VdiImage {
   readonly flusher: Flusher;

@@ -1,12 +1,12 @@
 /** One open image as the graph sees it. */
 import {
-  BlockError, dataExtent, NO_LIMITS, WriteFlag, zeroExtent, type CheckOptions, type CheckResult, type Completion, type DriverImageInfo,
+  dataExtent, NO_LIMITS, WriteFlag, zeroExtent, type CheckOptions, type CheckResult, type Completion, type DriverImageInfo,
   type DriverNode, type Extent, type NodeLimits,
 } from '@blk/core-graph';
 import { dataBeyondEnd } from './errors.js';
 import type { VdiImage } from './image.js';
 import { checkVdi } from './check.js';
-import { Pending } from './pending.js';
+import { checkInUse, Pending } from '@blk/cluster-map';
 import { findRun, Run } from './run.js';
 import { writeRange } from './write.js';
 
@@ -72,11 +72,8 @@ export class VdiNode implements DriverNode {
     return { clusterSize: this.image.header.blockSize, dirty: false };
   }
 
-  async check(options: CheckOptions): Promise<CheckResult> {
-    if (options.repair !== 'none') throw new BlockError('unsupported', 'The image has to be opened to be checked, and for nothing else', { driver: 'vdi' });
-    const done = this.flush();
-    if (done !== undefined) await done;
-    return checkVdi(this.image, options);
+  check(options: CheckOptions): Promise<CheckResult> {
+    return checkInUse(() => this.flush(), (how) => checkVdi(this.image, how), options, 'vdi');
   }
 
   async close(): Promise<void> {

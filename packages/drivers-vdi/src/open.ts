@@ -1,7 +1,8 @@
 /** From a file to an open image: the header, then the map, each checked before it is believed. */
+import { CheckOnlyNode } from '@blk/cluster-map';
 import type { DriverNode, Edge, OpenContext } from '@blk/core-graph';
 import { BlockMap } from './block-map.js';
-import { VdiCheckNode } from './check-node.js';
+import { checkVdi } from './check.js';
 import { vdiError } from './errors.js';
 import { HEADER_BYTES, parseHeader, type VdiHeader } from './header.js';
 import { VdiImage } from './image.js';
@@ -13,7 +14,10 @@ export async function openVdi(file: Edge, context: OpenContext): Promise<DriverN
   const header = parseHeader(bytes);
   const map = await readMap(file, header, context.policy.maxMetadataBytes);
   const { readOnly } = context;
-  if (context.checking) return new VdiCheckNode(file, header, map, readOnly);
+  if (context.checking) {
+    const target = { file, header, map };
+    return new CheckOnlyNode({ driver: 'vdi', file, size: header.size, readOnly, check: (options) => checkVdi(target, options) });
+  }
   return new VdiNode(new VdiImage(file, header, map, readOnly));
 }
 

@@ -1,4 +1,5 @@
 /** Which blocks of the file are in use, and the next ones to be taken: first those that nobody uses, then new ones at the end. */
+import type { Bits } from '@blk/cluster-map';
 import { noSpace } from './errors.js';
 import type { VdiImage } from './image.js';
 
@@ -7,27 +8,6 @@ export interface TakenBlock {
   readonly index: number;
   /** The file has nothing there: it reads as zeroes. */
   readonly virgin: boolean;
-}
-
-/** A set of small numbers. */
-export class Bits {
-  readonly #bits: Uint8Array;
-
-  constructor(count: number) {
-    this.#bits = new Uint8Array(Math.ceil(count / 8));
-  }
-
-  has(at: number): boolean {
-    return ((this.#bits[at >>> 3] >>> (at & 7)) & 1) === 1;
-  }
-
-  add(at: number): void {
-    this.#bits[at >>> 3] |= 1 << (at & 7);
-  }
-
-  delete(at: number): void {
-    this.#bits[at >>> 3] &= ~(1 << (at & 7));
-  }
 }
 
 export class Space {

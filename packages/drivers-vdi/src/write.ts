@@ -1,7 +1,7 @@
 /** Writing: in place where a block has its place in the file; else it gets one, filled up with zeroes around what is written. */
 import { WriteFlag, type Completion } from '@blk/core-graph';
 import type { VdiImage } from './image.js';
-import { Pending } from './pending.js';
+import { Pending } from '@blk/cluster-map';
 import { findRun, isStored, Run } from './run.js';
 
 const SECTOR = 512;

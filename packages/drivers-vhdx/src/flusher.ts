@@ -2,39 +2,22 @@
  * New blocks come to the table here: first all data is stable, then the log promises the changed pages of the table, then they change. A
  * power cut leaves blocks that nothing refers to, or a log to be replayed, and no half of a change.
  */
+import { FlushQueue } from '@blk/cluster-map';
 import type { Completion } from '@blk/core-graph';
 import { PAGE } from './format.js';
 import type { Page } from './log-writer.js';
 import type { VhdxImage } from './vhdx-image.js';
 
 export class Flusher {
-  #running: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
+  readonly #queue: FlushQueue;
 
-  constructor(private readonly image: VhdxImage) {}
+  constructor(private readonly image: VhdxImage) {
+    this.#queue = new FlushQueue({ dirty: () => image.fresh.size > 0, plain: () => image.file.flush(), write: () => this.#work() });
+  }
 
   /** Puts all that was written before this call on stable storage. Flushes at the same time become one. */
   flush(): Completion {
-    const { fresh, file } = this.image;
-    if (this.#running === undefined) return fresh.size > 0 ? this.#run() : file.flush();
-    // The one that runs may have begun before the last write.
-    this.#next ??= this.#running
-      .catch(() => undefined)
-      .then(() => {
-        this.#next = undefined;
-        return this.#run();
-      });
-    return this.#next;
-  }
-
-  async #run(): Promise<void> {
-    const running = this.#work();
-    this.#running = running;
-    try {
-      await running;
-    } finally {
-      if (this.#running === running) this.#running = undefined;
-    }
+    return this.#queue.flush();
   }
 
   async #work(): Promise<void> {

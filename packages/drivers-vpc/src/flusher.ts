@@ -3,6 +3,7 @@
  * footer behind the last of them; then, when those and all data are stable, what refers to them: the entries of new blocks, and bits of older
  * ones. A cut leaves at worst blocks that nothing refers to, and the copy of the footer at the beginning.
  */
+import { FlushQueue } from '@blk/cluster-map';
 import type { Completion } from '@blk/core-graph';
 import type { DynamicImage } from './dynamic-image.js';
 import type { SectorBitmap } from './sector-bitmaps.js';
@@ -14,39 +15,22 @@ interface Change {
 }
 
 export class Flusher {
-  #running: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
+  readonly #queue: FlushQueue;
   /** Blocks that are ready on disk, but whose entries could not be written. */
   readonly #retry = new Set<number>();
 
-  constructor(private readonly image: DynamicImage) {}
+  constructor(private readonly image: DynamicImage) {
+    this.#queue = new FlushQueue({ dirty: () => this.#dirty(), plain: () => image.file.flush(), write: () => this.#work() });
+  }
 
   /** Puts all that was written before this call on stable storage. Flushes at the same time become one. */
   flush(): Completion {
-    if (this.#running === undefined) return this.#dirty() ? this.#run() : this.image.file.flush();
-    // The one that runs may have begun before the last write.
-    this.#next ??= this.#running
-      .catch(() => undefined)
-      .then(() => {
-        this.#next = undefined;
-        return this.#run();
-      });
-    return this.#next;
+    return this.#queue.flush();
   }
 
   #dirty(): boolean {
     const { table, bitmaps, end, footerOffset } = this.image;
     return table.fresh.size > 0 || end !== footerOffset || this.#retry.size > 0 || bitmaps.dirty().next().done !== true;
-  }
-
-  async #run(): Promise<void> {
-    const running = this.#work();
-    this.#running = running;
-    try {
-      await running;
-    } finally {
-      if (this.#running === running) this.#running = undefined;
-    }
   }
 
   async #work(): Promise<void> {

@@ -1,0 +1,82 @@
+/** Reading: a run at a time, all of them at once. */
+import { BlockError, type Completion } from '@blk/core-graph';
+import type { MappedImage } from './mapped-image.js';
+import { Pending } from './pending.js';
+import { Place } from './place.js';
+import { findRun, Run } from './run.js';
+
+const scratch = new Run();
+
+/** Fills `buffer[start, start + length)` from `offset` of the disk. */
+export function readRange(image: MappedImage, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+  const end = offset + length;
+  const waiting = findRun(image, offset, end, scratch);
+  if (waiting !== undefined) return waiting.then(() => readRange(image, offset, buffer, start, length));
+  if (scratch.end === end) return readRun(image, scratch.place, offset, buffer, start, length);
+  return readParts(image, offset, buffer, start, length);
+}
+
+function readParts(image: MappedImage, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+  const pending = new Pending();
+  const end = offset + length;
+  for (let at = offset; at < end; ) {
+    const from = at;
+    const target = start + from - offset;
+    const waiting = findRun(image, from, end, scratch);
+    if (waiting !== undefined) {
+      pending.add(() => waiting.then(() => readRange(image, from, buffer, target, end - from)));
+      break;
+    }
+    const { place } = scratch;
+    at = scratch.end;
+    const size = at - from;
+    pending.add(() => readRun(image, place, from, buffer, target, size));
+  }
+  return pending.end();
+}
+
+function readRun(image: MappedImage, place: number, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+  const { file, cipher } = image.format;
+  if (place === Place.Packed) return readPacked(image, offset, buffer, start, length);
+  if (place === Place.Hole && image.backing !== undefined) return image.backing.read(offset, buffer, start, length);
+  if (place < 0) {
+    buffer.fill(0, start, start + length);
+    return;
+  }
+  // A file that was cut short must not be taken for one full of zeroes.
+  if (place + length > file.size) throw beyondEnd(image, offset, place);
+  const done = file.read(place, buffer, start, length);
+  if (cipher === undefined) return done;
+  if (done !== undefined) {
+    return done.then(() => {
+      cipher.decrypt(offset, buffer, start, length);
+    });
+  }
+  cipher.decrypt(offset, buffer, start, length);
+}
+
+/** A part of one cluster, or all of it, which needs no memory besides. */
+function readPacked({ format }: MappedImage, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+  const { tables, clusterSize, unpack } = format;
+  const cluster = Math.floor(offset / clusterSize);
+  const page = tables.pageOf(cluster);
+  const entries = tables.peek(page);
+  if (entries === undefined || entries === null || unpack === undefined) throw new Error(`cluster ${cluster} has no packed entry`);
+  const entry = cluster - tables.firstOf(page);
+  if (length === clusterSize) return unpack(entries.low(entry), entries.high(entry), buffer, start);
+  const whole = new Uint8Array(clusterSize);
+  const from = offset - cluster * clusterSize;
+  const done = unpack(entries.low(entry), entries.high(entry), whole, 0);
+  if (done !== undefined) {
+    return done.then(() => {
+      buffer.set(whole.subarray(from, from + length), start);
+    });
+  }
+  buffer.set(whole.subarray(from, from + length), start);
+}
+
+function beyondEnd({ format }: MappedImage, offset: number, host: number): BlockError {
+  const { driver, file } = format;
+  const message = `Cluster at 0x${host.toString(16)} lies beyond the end of the file at ${file.size} (guest offset: 0x${offset.toString(16)})`;
+  return new BlockError('io', message, { driver, reason: `${driver}/data-beyond-end`, offset: host });
+}

@@ -1,0 +1,49 @@
+/** Runs of clusters that lie one behind the other in the file, or that are all not in it. */
+import type { Completion } from '@blk/core-graph';
+import type { MappedImage } from './mapped-image.js';
+import { Place } from './place.js';
+
+/** Where a range lies; filled anew for every run. */
+export class Run {
+  /** End in the disk, in bytes. */
+  end = 0;
+  /** Offset in the file of the run's first byte, or one of `Place`. */
+  place: number = Place.Hole;
+}
+
+/**
+ * Finds the run that begins at `offset` and ends at `end` or before. Where that needs a table that is not in memory, the promise of it, and
+ * nothing is found yet.
+ */
+export function findRun({ format }: MappedImage, offset: number, end: number, into: Run): Completion {
+  const { tables, clusterSize } = format;
+  const first = Math.floor(offset / clusterSize);
+  let page = tables.pageOf(first);
+  let entries = tables.peek(page);
+  if (entries === undefined) return tables.load(page);
+  let start = tables.firstOf(page);
+  let stop = tables.endOf(page);
+  const place = entries === null ? Place.Hole : entries.get(first - start);
+  let cluster = entries === null ? stop : first + 1;
+  // A packed cluster is a run of its own.
+  const last = place === Place.Packed ? first + 1 : Math.ceil(end / clusterSize);
+  while (cluster < last) {
+    if (cluster === stop) {
+      const next = tables.peek(++page);
+      if (next === undefined) break;
+      entries = next;
+      start = cluster;
+      stop = tables.endOf(page);
+    }
+    if (entries === null) {
+      if (place !== Place.Hole) break;
+      cluster = stop;
+      continue;
+    }
+    const found = entries.get(cluster - start);
+    if (found !== (place >= 0 ? place + (cluster - first) * clusterSize : place)) break;
+    cluster++;
+  }
+  into.end = Math.min(end, cluster * clusterSize);
+  into.place = place >= 0 ? place + (offset - first * clusterSize) : place;
+}

@@ -1,0 +1,124 @@
+/** Which parts of the file are to be had for new clusters. */
+import { BlockError, type Edge } from '@blk/core-graph';
+
+/** Room in the file that nothing refers to yet. */
+export interface Room {
+  /** Offset in the file. */
+  readonly host: number;
+  readonly units: number;
+  /** The file has nothing there: it reads as zeroes. */
+  readonly virgin: boolean;
+}
+
+export interface Space {
+  /** Room for up to `units` clusters, one behind the other; throws kind `no-space` where there is none. */
+  take(units: number): Room;
+  /** Nothing refers to it, and nothing will. */
+  giveBack(room: Room): void;
+}
+
+/** A set of small numbers. */
+export class Bits {
+  readonly #bits: Uint8Array;
+
+  constructor(count: number) {
+    this.#bits = new Uint8Array(Math.ceil(count / 8));
+  }
+
+  has(at: number): boolean {
+    return ((this.#bits[at >>> 3] >>> (at & 7)) & 1) === 1;
+  }
+
+  add(at: number): void {
+    this.#bits[at >>> 3] |= 1 << (at & 7);
+  }
+
+  delete(at: number): void {
+    this.#bits[at >>> 3] &= ~(1 << (at & 7));
+  }
+}
+
+/** New clusters at the end of the file, and nowhere else. */
+export class SpaceAtEnd implements Space {
+  #end: number;
+  /** From here on, nothing has ever been written. */
+  #fresh: number;
+
+  constructor(
+    private readonly file: Edge,
+    private readonly unit: number,
+    /** No cluster lies before this offset. */
+    start = 0,
+  ) {
+    this.#end = Math.ceil(Math.max(start, file.size) / unit) * unit;
+    this.#fresh = this.#end;
+  }
+
+  take(units: number): Room {
+    const { file, unit } = this;
+    const host = this.#end;
+    if (file.node.driver.growable !== true) throw noSpace(file);
+    this.#end = host + units * unit;
+    const virgin = host >= this.#fresh;
+    this.#fresh = Math.max(this.#fresh, this.#end);
+    return { host, units, virgin };
+  }
+
+  giveBack({ host, units }: Room): void {
+    if (host + units * this.unit === this.#end) this.#end = host;
+  }
+}
+
+/** Clusters that nobody uses first, then new ones at the end. */
+export class SpaceInHoles implements Space {
+  /** Behind the last cluster in use. */
+  #end: number;
+  /** No unused cluster is below. */
+  #lowest = 0;
+  #fresh: number;
+  readonly #used: Bits;
+
+  /** `used`: the clusters in use, counted from `start`, all below `end`; it has room for `most`. */
+  constructor(
+    private readonly file: Edge,
+    private readonly layout: { readonly start: number; readonly unit: number; readonly most: number },
+    used: Bits,
+    end: number,
+  ) {
+    this.#used = used;
+    this.#end = end;
+    this.#fresh = Math.max(0, Math.ceil((file.size - layout.start) / layout.unit));
+  }
+
+  /** Clusters from the start up to the last in use. */
+  get end(): number {
+    return this.#end;
+  }
+
+  take(units: number): Room {
+    const { file, layout } = this;
+    const used = this.#used;
+    while (this.#lowest < this.#end && used.has(this.#lowest)) this.#lowest++;
+    const first = this.#lowest;
+    const growable = file.node.driver.growable === true;
+    const room = growable ? layout.most : Math.floor((file.size - layout.start) / layout.unit);
+    const virgin = growable && first >= this.#fresh;
+    let next = first;
+    while (next < room && next - first < units && !used.has(next) && (growable && next >= this.#fresh) === virgin) used.add(next++);
+    if (next === first) throw noSpace(file);
+    this.#lowest = next;
+    this.#end = Math.max(this.#end, next);
+    this.#fresh = Math.max(this.#fresh, next);
+    return { host: layout.start + first * layout.unit, units: next - first, virgin };
+  }
+
+  giveBack({ host, units }: Room): void {
+    const first = (host - this.layout.start) / this.layout.unit;
+    for (let at = first; at < first + units; at++) this.#used.delete(at);
+    this.#lowest = Math.min(this.#lowest, first);
+  }
+}
+
+function noSpace(file: Edge): BlockError {
+  return new BlockError('no-space', `No free cluster in a file of ${file.size} bytes: No space left on device`);
+}

@@ -1,0 +1,171 @@
+/**
+ * The tables of an image, a page at a time in memory: those used last, and those with changes that the file does not have. All tables
+ * together are one list of entries, one for each cluster of the disk.
+ */
+import { BlockError, type Completion, type Edge } from '@blk/core-graph';
+import { settled } from './pending.js';
+import type { EntryCodec } from './place.js';
+import type { Root } from './root.js';
+import { TablePage, type TablePiece } from './table-page.js';
+
+export interface TableLayout {
+  readonly driver: string;
+  readonly codec: EntryCodec;
+  /** Entries of one table. */
+  readonly entries: number;
+  readonly root: Root;
+  /** Most bytes of tables to keep in memory; 32 MiB unless given. */
+  readonly budget?: number;
+}
+
+const PAGE_BYTES = 65536;
+const BUDGET = 32 * 1024 * 1024;
+const ZEROES = new Uint8Array(512);
+
+export class Tables {
+  /** Entries of a page; the last page of a table may have fewer. */
+  readonly pageEntries: number;
+  readonly root: Root;
+  readonly #pages = new Map<number, TablePage>();
+  readonly #loading = new Map<number, Promise<void>>();
+  /** Tables that are getting their place. */
+  readonly #making = new Map<number, Promise<void>>();
+  readonly #pagesOfTable: number;
+  readonly #most: number;
+  #clock = 0;
+  #last: TablePage | undefined;
+  #lastNumber = -1;
+
+  constructor(
+    private readonly file: Edge,
+    private readonly layout: TableLayout,
+  ) {
+    this.root = layout.root;
+    this.pageEntries = Math.max(1, Math.min(layout.entries, PAGE_BYTES / layout.codec.bytes));
+    this.#pagesOfTable = Math.ceil(layout.entries / this.pageEntries);
+    this.#most = Math.max(4, Math.floor((layout.budget ?? BUDGET) / PAGE_BYTES));
+  }
+
+  get entries(): number {
+    return this.layout.entries;
+  }
+
+  /** Number of the page with a cluster's entry. */
+  pageOf(cluster: number): number {
+    const table = Math.floor(cluster / this.layout.entries);
+    return table * this.#pagesOfTable + Math.floor((cluster - table * this.layout.entries) / this.pageEntries);
+  }
+
+  /** First cluster of a page. */
+  firstOf(page: number): number {
+    const table = this.tableOf(page);
+    return table * this.layout.entries + (page - table * this.#pagesOfTable) * this.pageEntries;
+  }
+
+  /** First cluster behind a page. */
+  endOf(page: number): number {
+    return Math.min(this.firstOf(page) + this.pageEntries, (this.tableOf(page) + 1) * this.layout.entries);
+  }
+
+  tableOf(page: number): number {
+    return Math.floor(page / this.#pagesOfTable);
+  }
+
+  /** A page in memory; null where the image has no such table, undefined where it has to be loaded. */
+  peek(page: number): TablePage | null | undefined {
+    if (page === this.#lastNumber) return this.#last;
+    const found = this.#pages.get(page);
+    if (found === undefined) return this.root.page !== undefined && this.root.offsetOf(this.tableOf(page)) === 0 ? null : undefined;
+    found.used = ++this.#clock;
+    found.awaited = false;
+    this.#last = found;
+    this.#lastNumber = page;
+    return found;
+  }
+
+  load(page: number): Promise<void> {
+    let loading = this.#loading.get(page);
+    if (loading === undefined) {
+      loading = this.#load(page).finally(() => this.#loading.delete(page));
+      this.#loading.set(page, loading);
+    }
+    return loading;
+  }
+
+  /** A new table for `page`, without entries, at a place that `take` gives; `virgin`: the file has nothing there. */
+  make(page: number, take: (bytes: number) => { readonly host: number; readonly virgin: boolean }): Promise<void> {
+    const table = this.tableOf(page);
+    let making = this.#making.get(table);
+    if (making === undefined) {
+      making = this.#make(table, take).finally(() => this.#making.delete(table));
+      this.#making.set(table, making);
+    }
+    return making;
+  }
+
+  get dirty(): boolean {
+    if (this.root.page?.dirty === true) return true;
+    for (const page of this.#pages.values()) if (page.dirty) return true;
+    return false;
+  }
+
+  /** So many pages wait to be written that it is time to. */
+  get crowded(): boolean {
+    return this.#pages.size > this.#most && this.dirty;
+  }
+
+  /** What is to be written, as it is now. Each has to come back to `settle`. */
+  takeDirty(): readonly TablePiece[] {
+    const pieces: TablePiece[] = [];
+    for (const page of this.#pages.values()) if (page.dirty) pieces.push(...page.takeDirty());
+    for (const { page } of pieces) page.writing++;
+    return pieces;
+  }
+
+  settle(pieces: readonly TablePiece[], written: boolean): void {
+    for (const piece of pieces) {
+      piece.page.writing--;
+      if (!written) piece.page.restore(piece);
+    }
+    this.#makeRoom();
+  }
+
+  async #load(page: number): Promise<void> {
+    const { driver, codec, entries } = this.layout;
+    const table = this.tableOf(page);
+    const first = this.firstOf(page) - table * entries;
+    const offset = this.root.offsetOf(table) + first * codec.bytes;
+    const bytes = new Uint8Array(Math.min(this.pageEntries, entries - first) * codec.bytes);
+    if (offset + bytes.length > this.file.size) {
+      const message = `Table at 0x${offset.toString(16)} reaches beyond the end of the file at ${this.file.size}`;
+      throw new BlockError('invalid-image', message, { driver, reason: `${driver}/table-beyond-end`, offset });
+    }
+    await settled(this.file.read(offset, bytes, 0, bytes.length));
+    const loaded = new TablePage(offset, bytes, codec);
+    loaded.used = ++this.#clock;
+    this.#makeRoom();
+    this.#pages.set(page, loaded);
+  }
+
+  async #make(table: number, take: (bytes: number) => { readonly host: number; readonly virgin: boolean }): Promise<void> {
+    const { page } = this.root;
+    if (page === undefined) throw new Error('a table at a fixed place is always there');
+    const length = this.layout.entries * this.layout.codec.bytes;
+    const { host, virgin } = take(length);
+    const last = Math.min(length, ZEROES.length);
+    const done: Completion = virgin ? this.file.write(host + length - last, ZEROES, 0, last) : this.file.writeZeroes(host, length);
+    if (done !== undefined) await done;
+    page.set(table, host);
+  }
+
+  /** Drops the pages that were used longest ago, as far as the file has them. */
+  #makeRoom(): void {
+    const many = this.#pages.size - this.#most + 1;
+    if (many <= 0) return;
+    const clean = [...this.#pages].filter(([, page]) => !page.dirty && !page.awaited && page.writing === 0).sort(([, a], [, b]) => a.used - b.used);
+    for (const [number] of clean.slice(0, many)) {
+      this.#pages.delete(number);
+      if (number === this.#lastNumber) this.#lastNumber = -1;
+    }
+  }
+}

@@ -1,0 +1,147 @@
+/** Writing: in place where a cluster has its place in the file; else it gets one, filled up around what is written. */
+import { WriteFlag, type Completion } from '@blk/core-graph';
+import type { MappedImage } from './mapped-image.js';
+import { Pending, settled } from './pending.js';
+import { Place } from './place.js';
+import { readRange } from './read.js';
+import { findRun, Run } from './run.js';
+import type { Room } from './space.js';
+
+const SECTOR = 512;
+const ZEROES = new Uint8Array(SECTOR);
+const scratch = new Run();
+
+/** Stores `buffer[start, start + length)` at `offset` of the disk. */
+export function writeRange(image: MappedImage, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+  const end = offset + length;
+  const waiting = findRun(image, offset, end, scratch);
+  if (waiting !== undefined) return waiting.then(() => writeRange(image, offset, buffer, start, length));
+  if (scratch.place >= 0 && scratch.end === end) return writeHost(image, scratch.place, offset, buffer, start, length);
+  return writeParts(image, offset, buffer, start, length);
+}
+
+function writeParts(image: MappedImage, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+  const { tables, clusterSize } = image.format;
+  const pending = new Pending();
+  const end = offset + length;
+  for (let at = offset; at < end; ) {
+    const from = at;
+    const source = start + from - offset;
+    const waiting = findRun(image, from, end, scratch);
+    if (waiting !== undefined) {
+      pending.add(() => waiting.then(() => writeRange(image, from, buffer, source, end - from)));
+      break;
+    }
+    const { place } = scratch;
+    // New places are given a table page at a time.
+    const cluster = Math.floor(from / clusterSize);
+    at = place >= 0 ? scratch.end : Math.min(scratch.end, tables.endOf(tables.pageOf(cluster)) * clusterSize);
+    const size = at - from;
+    pending.add(() => (place >= 0 ? writeHost(image, place, from, buffer, source, size) : placeClusters(image, place, from, buffer, source, size)));
+  }
+  return pending.end();
+}
+
+function writeHost({ format }: MappedImage, host: number, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+  const { file, cipher } = format;
+  if (cipher === undefined) return file.write(host, buffer, start, length);
+  const hidden = buffer.slice(start, start + length);
+  cipher.encrypt(offset, hidden, 0, length);
+  return file.write(host, hidden, 0, length);
+}
+
+/** A range of clusters that all had no place when they were looked at, all in one page of one table. */
+async function placeClusters(image: MappedImage, found: number, offset: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
+  const { busy, format } = image;
+  const { tables, clusterSize, space } = format;
+  const first = Math.floor(offset / clusterSize);
+  const last = Math.floor((offset + length - 1) / clusterSize);
+  const page = tables.pageOf(first);
+  const crowd = image.idle(first, last) ?? image.relieve();
+  if (crowd !== undefined) {
+    await crowd;
+    return settled(writeRange(image, offset, buffer, start, length));
+  }
+  if (tables.peek(page) === null) {
+    const unit = clusterSize;
+    await tables.make(page, (bytes) => space.take(Math.ceil(bytes / unit)));
+    return settled(writeRange(image, offset, buffer, start, length));
+  }
+  const room = space.take(last - first + 1);
+  const end = first + room.units;
+  let release!: () => void;
+  const over = new Promise<void>((resolve) => (release = resolve));
+  for (let cluster = first; cluster < end; cluster++) busy.set(cluster, over);
+  const part = Math.min(length, end * clusterSize - offset);
+  try {
+    await fillRoom(image, room, found, offset, buffer, start, part);
+    await setEntries(image, first, room);
+  } catch (error) {
+    space.giveBack(room);
+    throw error;
+  } finally {
+    for (let cluster = first; cluster < end; cluster++) busy.delete(cluster);
+    release();
+  }
+  // The file had no room for all of them side by side.
+  if (part < length) return settled(writeRange(image, offset + part, buffer, start + part, length - part));
+}
+
+/** The page may have left memory meanwhile. */
+async function setEntries({ format }: MappedImage, first: number, { host, units }: Room): Promise<void> {
+  const { tables, clusterSize } = format;
+  const page = tables.pageOf(first);
+  const start = tables.firstOf(page);
+  let entries = tables.peek(page);
+  while (entries === undefined) {
+    await tables.load(page);
+    entries = tables.peek(page);
+  }
+  if (entries === null) throw new Error(`page ${page} of the tables went away`);
+  for (let at = 0; at < units; at++) entries.set(first + at - start, host + at * clusterSize);
+}
+
+async function fillRoom(
+  image: MappedImage, { host, units, virgin }: Room, found: number, offset: number, buffer: Uint8Array, start: number, length: number,
+): Promise<void> {
+  const { file, clusterSize, cipher, size } = image.format;
+  const begin = Math.floor(offset / clusterSize) * clusterSize;
+  const head = offset - begin;
+  const tail = units * clusterSize - head - length;
+  const tailAt = offset + length;
+  const blank = found === Place.Zero || (found === Place.Hole && image.backing === undefined);
+  if (head + tail === 0 && cipher === undefined) return settled(file.write(host, buffer, start, length));
+  if (blank && cipher === undefined) return fillBlank(image, { host, units, virgin }, head, buffer, start, length);
+  const before = new Uint8Array(head);
+  const after = new Uint8Array(tail);
+  if (!blank) {
+    if (head > 0) await settled(readRange(image, begin, before, 0, head));
+    const known = Math.min(tail, Math.max(0, size - tailAt));
+    if (known > 0) await settled(readRange(image, tailAt, after, 0, known));
+  }
+  const data = buffer.subarray(start, start + length);
+  if (cipher === undefined) return settled(file.writev(host, [before, data, after].filter(({ length: some }) => some > 0)));
+  const whole = new Uint8Array(units * clusterSize);
+  whole.set(before);
+  whole.set(data, head);
+  whole.set(after, head + length);
+  cipher.encrypt(begin, whole, 0, whole.length);
+  return settled(file.write(host, whole, 0, whole.length));
+}
+
+/** Zeroes around what is written; where the file has nothing yet, they are there already. */
+async function fillBlank(image: MappedImage, { host, units, virgin }: Room, head: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
+  const { file, clusterSize } = image.format;
+  const tail = units * clusterSize - head - length;
+  const tailHost = host + head + length;
+  const pending = new Pending();
+  if (!virgin && head > 0) pending.add(() => file.writeZeroes(host, head, WriteFlag.MayUnmap));
+  pending.add(() => file.write(host + head, buffer, start, length));
+  if (tail > 0 && virgin) {
+    // All of a cluster lies in the file.
+    const last = Math.min(tail, SECTOR);
+    pending.add(() => file.write(tailHost + tail - last, ZEROES, 0, last));
+  } else if (tail > 0) pending.add(() => file.writeZeroes(tailHost, tail, WriteFlag.MayUnmap));
+  const done = pending.end();
+  if (done !== undefined) await done;
+}

@@ -1,0 +1,103 @@
+/** From a file to an open image: the header, then every entry of the catalog, each checked before it is believed. */
+import { Bits, checkInUse, CheckOnlyNode, FixedRoot, MappedImage, mappedNode, Place, settled, SpaceInHoles, Tables, type EntryCodec } from '@blk/cluster-map';
+import type { CheckOptions, CheckResult, DriverNode, Edge, OpenContext } from '@blk/core-graph';
+import { checkParallels } from './check.js';
+import { parallelsError } from './errors.js';
+import { lookAtExtension } from './extension.js';
+import { ENTRY_BYTES, HEADER_BYTES, isMarkedEmpty, parseHeader, USE_OFFSET, usePatch, type ParallelsHeader } from './header.js';
+import { hostClusters, wrongPlace } from './places.js';
+
+export async function openParallels(file: Edge, context: OpenContext): Promise<DriverNode> {
+  const bytes = new Uint8Array(Math.min(HEADER_BYTES, file.size));
+  await settled(file.read(0, bytes, 0, bytes.length));
+  const header = parseHeader(bytes);
+  const end = HEADER_BYTES + header.clusters * ENTRY_BYTES;
+  if (end > file.size) throw parallelsError({ what: 'catalog-truncated', end, fileSize: file.size });
+  const memory = (hostClusters(file, header) + header.clusters) / 8;
+  const limit = context.policy.maxMetadataBytes;
+  if (memory > limit) throw parallelsError({ what: 'memory', bytes: memory, limit });
+  const { readOnly } = context;
+  const check = (options: CheckOptions): Promise<CheckResult> => checkParallels(file, header, options);
+  if (context.checking) return new CheckOnlyNode({ driver: 'parallels', file, size: header.size, readOnly, check });
+  if (header.inUse && !readOnly) throw parallelsError({ what: 'not-closed' });
+  if (header.extension !== 0) await lookAtExtension(file, header, context);
+  const image = await imageOf(file, header, readOnly);
+  const use = new Use(file, header);
+  const mapped = new MappedImage({ ...image, beforeTables: () => use.begin() });
+  return mappedNode(mapped, {
+    check: (options: CheckOptions) => checkInUse(() => mapped.flush(), check, options, 'parallels'),
+    close: async () => {
+      await settled(mapped.flush());
+      await use.end();
+    },
+  });
+}
+
+async function imageOf(file: Edge, header: ParallelsHeader, readOnly: boolean): Promise<ConstructorParameters<typeof MappedImage>[0]> {
+  const { clusters, clusterSize, dataOffset, unit, size } = header;
+  const codec: EntryCodec = {
+    bytes: ENTRY_BYTES,
+    littleEndian: true,
+    decode: (low) => (low === 0 ? Place.Hole : low * unit),
+    encode: (place) => place / unit,
+  };
+  const tables = new Tables(file, { driver: 'parallels', codec, entries: Math.max(1, clusters), root: new FixedRoot(HEADER_BYTES) });
+  const host = hostClusters(file, header);
+  // All that new clusters may need as well.
+  const most = host + clusters;
+  const used = new Bits(most);
+  let end = 0;
+  for (let cluster = 0; cluster < clusters; ) {
+    const page = tables.pageOf(cluster);
+    await tables.load(page);
+    const entries = tables.peek(page);
+    const first = tables.firstOf(page);
+    for (const stop = Math.min(clusters, tables.endOf(page)); cluster < stop; cluster++) {
+      const place = entries?.get(cluster - first) ?? Place.Hole;
+      if (place === Place.Hole) continue;
+      if (isMarkedEmpty(header)) throw parallelsError({ what: 'empty-bit', cluster });
+      const at = (place - dataOffset) / clusterSize;
+      const why = wrongPlace(file, header, place, Math.min(clusterSize, size - cluster * clusterSize)) ?? (used.has(at) ? 'lies where another one does' : undefined);
+      if (why !== undefined) throw parallelsError({ what: 'cluster', cluster, why });
+      used.add(at);
+      end = Math.max(end, at + 1);
+    }
+  }
+  if (header.extension !== 0) {
+    // What belongs to the extension is not known; nothing that is there is taken for free.
+    for (let at = 0; at < host; at++) used.add(at);
+    end = host;
+  }
+  const space = new SpaceInHoles(file, { start: dataOffset, unit: clusterSize, most }, used, end);
+  return { driver: 'parallels', file, size, clusterSize, tables, space, readOnly };
+}
+
+/** The mark of an image that somebody writes to, from its first change on. */
+class Use {
+  #marked = false;
+
+  constructor(
+    private readonly file: Edge,
+    private readonly header: ParallelsHeader,
+  ) {}
+
+  /** On stable storage before anything else changes. */
+  async begin(): Promise<void> {
+    if (this.#marked) return;
+    await this.#write(true);
+    await settled(this.file.flush());
+    this.#marked = true;
+  }
+
+  async end(): Promise<void> {
+    if (!this.#marked) return;
+    await this.#write(false);
+    await settled(this.file.flush());
+    this.#marked = false;
+  }
+
+  #write(inUse: boolean): Promise<void> {
+    const bytes = usePatch(this.header, inUse);
+    return settled(this.file.write(USE_OFFSET, bytes, 0, bytes.length));
+  }
+}

@@ -1,0 +1,61 @@
+/** Power cuts: at any moment the image is whole after a check, and what was flushed is there. */
+import { provePowerCuts, saveDisk, type MemoryDisk, type PowerCutSubject } from '@blk/driver-conformance';
+import { qemuImg, skipUnless, tempDir } from '@blk/oracle';
+import { describe, expect, test } from 'vitest';
+import { Bench, checkBytes, oldImage, sample } from './support.js';
+
+const oracle = skipUnless('qemu-img');
+
+/** An image that was not closed is written to only after a repair, which takes nothing away. */
+function subject(bench: Bench, look: (disk: MemoryDisk) => Promise<void> | void): PowerCutSubject {
+  return {
+    ...bench.subject(look),
+    open: async (disk, readOnly) => {
+      if (!readOnly) {
+        const { lines } = await bench.check(disk, 'all');
+        expect(lines.filter((line) => !/^Repairing (image was not closed|space leaked)/.test(line))).toEqual([]);
+      }
+      return bench.open(disk, {}, { readOnly });
+    },
+  };
+}
+
+test.each([false, true])('requests late and several at a time: %s', async (late) => {
+  for (let seed = 1; seed <= 3; seed++) {
+    const bench = new Bench();
+    const disk = seed === 1 ? oldImage(40) : await bench.create(1 << 20, { cluster_size: 4096 });
+    await provePowerCuts(subject(bench, checkBytes), disk, { seed, cuts: 25, steps: 50, longest: 48 << 10, late });
+  }
+});
+
+describe.skipIf(oracle.skip)(oracle.title('with the reference looking on'), () => {
+  test('it finds what ours finds, and repairs it', async () => {
+    using dir = tempDir();
+    const bench = new Bench();
+    let looked = 0;
+    const look = async (left: MemoryDisk): Promise<void> => {
+      if (looked++ % 4 !== 0) return;
+      saveDisk(left, dir.file('left'));
+      const { code, stderr } = await qemuImg('check', '-f', 'parallels', dir.file('left'));
+      const others = stderr.split('\n').filter((line) => line !== '' && !/^ERROR (image was not closed|space leaked)/.test(line));
+      if (code === 1 || others.length > 0) throw new Error(stderr);
+      expect((await bench.check(left)).lines).toEqual(stderr.split('\n').filter((line) => line !== ''));
+    };
+    await provePowerCuts(subject(bench, look), await bench.create(4 << 20), { seed: 7, cuts: 16, steps: 25, longest: 3 << 19 });
+  });
+});
+
+test('while it is written to, an image says so; closed, it does not', async () => {
+  const bench = new Bench();
+  const disk = await bench.create(4 << 20);
+  const use = (): number => new DataView(disk.toBytes().buffer).getUint32(44, true);
+  const node = await bench.open(disk);
+  await node.write(0, new Uint8Array(512).fill(1), 0, 512);
+  await node.flush();
+  expect(use()).toBe(0x746f_6e59);
+  await bench.graph.release(node);
+  expect(use()).toBe(0);
+  const left = await sample([[44, 0x746f_6e59]]);
+  await expect(bench.open(left)).rejects.toMatchObject({ kind: 'permission', message: 'parallels: Image was not closed correctly; cannot be opened read/write' });
+  expect((await bench.content(left))[3 << 20]).toBe(4);
+});
