@@ -17,8 +17,8 @@ interface Format {
 const FORMATS: readonly Format[] = [
   { format: 'vdi', options: ['static=off', 'static=on'], refused: [['-o', 'static=maybe', 'x', '1M'], ['-o', 'foo=1', 'x', '1M'], ['x', '1000T'], ['-b', 'y', '-F', 'raw', 'x', '1M']] },
   {
-    format: 'parallels', options: ['cluster_size=1M', 'cluster_size=4096', 'cluster_size=1000'],
-    refused: [['-o', 'cluster_size=0', 'x', '1M'], ['-o', 'cluster_size=2G', 'x', '1M'], ['-o', 'foo=1', 'x', '1M'], ['x', '8P'], ['-b', 'y', '-F', 'raw', 'x', '1M']],
+    format: 'parallels', options: ['cluster_size=1M', 'cluster_size=65536'],
+    refused: [['-o', 'cluster_size=0', 'x', '1M'], ['-o', 'cluster_size=2G', 'x', '1M'], ['-o', 'foo=1', 'x', '1M'], ['x', '4503599627370495'], ['-b', 'y', '-F', 'raw', 'x', '1M']],
   },
 ];
 

@@ -11,11 +11,12 @@ const COPY = 1024 * 1024;
 export async function checkParallels(file: Edge, header: ParallelsHeader, options: CheckOptions): Promise<CheckResult> {
   const result = emptyCheckResult();
   const all = options.repair === 'all';
-  const corruption = (text: string): boolean => {
-    options.finding?.(`${all ? 'Repairing' : 'ERROR'} ${text}`);
-    if (all) result.corruptionsFixed++;
+  const corruption = (text: string, can = true): boolean => {
+    const repair = all && can;
+    options.finding?.(`${repair ? 'Repairing' : 'ERROR'} ${text}`);
+    if (repair) result.corruptionsFixed++;
     else result.corruptions++;
-    return all;
+    return repair;
   };
   const notClosed = header.inUse && corruption('image was not closed correctly');
   const catalog = new CatalogCheck(file, header, result, corruption);
@@ -58,14 +59,18 @@ class CatalogCheck {
   end: number;
   readonly #used: Bits;
   #previous = 0;
+  /** Bytes that copies may still take: an image of nothing but shared clusters must not fill the host's disk. */
+  #room: number;
 
   constructor(
     private readonly file: Edge,
     private readonly header: ParallelsHeader,
     private readonly result: CheckResult,
-    private readonly corruption: (text: string) => boolean,
+    /** Tells of it; whether it is to be repaired, where it can be. */
+    private readonly corruption: (text: string, can?: boolean) => boolean,
   ) {
     this.end = header.dataOffset;
+    this.#room = Math.max(file.size, 64 * 1024 * 1024);
     this.#used = new Bits(hostClusters(file, header) + header.clusters);
   }
 
@@ -105,7 +110,10 @@ class CatalogCheck {
     }
     let now = place;
     const at = (place - dataOffset) / clusterSize;
-    if ((why === undefined || why === CUT_SHORT) && this.#used.has(at) && this.corruption(`cluster ${cluster} lies where another one does`)) now = await this.#copy(place, length);
+    if ((why === undefined || why === CUT_SHORT) && this.#used.has(at)) {
+      this.#room -= clusterSize;
+      if (this.corruption(`cluster ${cluster} lies where another one does`, this.#room >= 0)) now = await this.#copy(place, length);
+    }
     result.allocatedClusters++;
     if (this.#previous !== 0 && now !== this.#previous + clusterSize) result.fragmentedClusters++;
     this.#previous = now;

@@ -6,6 +6,9 @@ import {
 import { nameOf, openSource, wholeSectors, type AnySource } from './open.js';
 import { shownName } from './shown-name.js';
 
+/** Drivers of which the reference has nothing to tell, not even whether an image was closed. */
+const SAYS_NOTHING = new Set(['null-co', 'null-aio', 'parallels', 'bochs', 'cloop', 'dmg']);
+
 /** The schema's `ImageInfo`, for images of any format. Sizes in bytes. */
 export interface ImageInfo {
   snapshots?: ImageSnapshot[];
@@ -92,7 +95,7 @@ export async function describeImage(node: BlockNode, name: string = node.filenam
     'virtual-size': wholeSectors(node.size),
     ...(await spaceTaken(node)),
     // Of these the reference knows nothing besides the size.
-    ...(node.driverName.startsWith('null-') ? {} : { 'dirty-flag': about?.dirty ?? false }),
+    ...(SAYS_NOTHING.has(node.driverName) ? {} : { 'dirty-flag': about?.dirty ?? false }),
     ...(about?.clusterSize === undefined ? {} : { 'cluster-size': about.clusterSize }),
     ...(about?.encrypted === true ? { encrypted: true } : {}),
     ...(about?.compressed === true ? { compressed: true } : {}),

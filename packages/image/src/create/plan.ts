@@ -36,6 +36,11 @@ const SHOWN = [
   'encrypt.ivgen-hash-alg', 'encrypt.hash-alg', 'encrypt.iter-time', 'cluster_size', 'extended_l2', 'preallocation',
   'compression_type', 'size', 'log_size', 'block_size', 'subformat', 'compat', 'backing_file', 'backing_fmt', 'data_file', 'data_file_raw', 'lazy_refcounts', 'refcount_bits',
 ];
+/** Formats whose options come in an order of their own, and all others. */
+const EARLIEST = ['qcow2', 'luks'];
+const SHOWN_OTHERS = [
+  'size', 'backing_file', 'backing_fmt', 'encrypt.format', 'encrypt.key-secret', 'encryption', 'adapter_type', 'compat6', 'hwversion', 'toolsversion', 'log_size', 'block_size', 'subformat',
+];
 const SHOWN_RAW = ['size', 'nocow', 'preallocation', 'extent_size_hint'];
 
 /** Checks a creation. Throws, with nothing made, where it can't be; every message begins with the file's name. */
@@ -143,7 +148,8 @@ function defaults(table: CreateOptionTable): Record<string, string | number | bo
 }
 
 function inOrder(values: Record<string, string | number | boolean>, format: BlockDriver): Map<string, string | number | boolean> {
-  const first = format.name === 'raw' || format.role === 'protocol' ? SHOWN_RAW : SHOWN;
+  const others = format.name === 'raw' || format.role === 'protocol' ? SHOWN_RAW : SHOWN_OTHERS;
+  const first = EARLIEST.includes(format.name) ? SHOWN : others;
   const order = [...first, ...SHOWN_RAW, ...Object.keys(values)];
   return new Map([...new Set(order)].filter((name) => values[name] !== undefined).map((name) => [name, values[name]]));
 }
