@@ -13,6 +13,7 @@ import { imageBehind, imagesAbove, linksBetween } from './chain.js';
 import { ChainPlan } from './chain-plan.js';
 import { copyPieces, failing, type CopyPiece } from './copy-engine.js';
 import type { Job, JobOptions } from './job.js';
+import { setLenient } from './lenient.js';
 import { cannotRelink, changeBacking } from './relink.js';
 import type { Jobs } from './registry.js';
 
@@ -92,7 +93,7 @@ class Commit implements JobBody {
     await this.#makeWritable(this.#base);
     const above = this.#images[this.#images.length - 1];
     this.#lenient = above.backing;
-    this.#setLenient(true);
+    setLenient(this.#lenient, true);
     const shared = Permission.ConsistentRead | Permission.WriteUnchanged;
     this.#target = control.hold(this.#base, 'base', { permissions: Permission.ConsistentRead | Permission.Write | Permission.Resize, shared });
     for (const [index, image] of this.#images.entries()) {
@@ -147,7 +148,7 @@ class Commit implements JobBody {
   /** Rights as they were; what fails leaves more rights than needed, and is no reason to call the job failed. */
   async clean(): Promise<void> {
     try {
-      this.#setLenient(false);
+      setLenient(this.#lenient, false);
       for (const node of this.#madeWritable.reverse()) if (!node.closed) await setReadOnly(this.jobs.graph, node, true);
     } catch (error) {
       this.jobs.graph.host.warn(`After ${this.options.id}: ${messageOf(error)}`);
@@ -165,14 +166,6 @@ class Commit implements JobBody {
     if (!node.readOnly) return;
     await setReadOnly(this.jobs.graph, node, false);
     this.#madeWritable.push(node);
-  }
-
-  #setLenient(lenient: boolean): void {
-    const edge = this.#lenient;
-    const above = edge?.parent.node;
-    if (edge === undefined || above === undefined || edge.lenient === lenient) return;
-    edge.lenient = lenient;
-    if (!above.closed) changeAccess((transaction) => { transaction.refresh(above); });
   }
 
   /** Behind the end of a top that is shorter than both the overlay and the base, the overlay reads zeroes, and has to go on doing so. */

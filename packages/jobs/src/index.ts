@@ -15,3 +15,4 @@ export { startStream, type StreamOptions } from './stream.js';
 export { startCommit, type CommitOptions } from './commit.js';
 export { below, imageBehind, imagesAbove } from './chain.js';
 export { startMirror, type MirrorOptions, type MirrorSync } from './mirror.js';
+export { startActiveCommit, type ActiveCommitOptions } from './active-commit.js';

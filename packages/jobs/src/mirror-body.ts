@@ -35,10 +35,12 @@ export interface MirrorPlan {
   readonly writeBlocking: boolean;
   readonly onSourceError: OnError;
   readonly onTargetError: OnError;
-  /** Marks what is to be copied at first, where that takes long. */
-  scan?(control: JobControl): Promise<void>;
-  /** The end of the switch: in the same drained section, after it. */
-  switched?(): Promise<void>;
+  /** Checks, and marks what is to be copied at first, where that takes long. */
+  readonly begin: (control: JobControl) => Promise<void> | void;
+  /** The users of the source are those of the target now. */
+  readonly switched?: () => void;
+  /** At the very end, whichever. */
+  readonly clean?: () => Promise<void>;
 }
 
 /** Most bytes of one piece. */
@@ -74,9 +76,8 @@ export class MirrorBody implements JobBody {
   }
 
   async run(control: JobControl): Promise<void> {
-    const { source, target } = this.plan;
-    if (source.size !== target.size) throw new BlockError('invalid-argument', 'Source and target image have different sizes');
-    await this.plan.scan?.(control);
+    const begun = this.plan.begin(control);
+    if (begun !== undefined) await begun;
     this.#tell();
     for (;;) {
       const ignored = await this.#copyDirty(control);
@@ -121,8 +122,10 @@ export class MirrorBody implements JobBody {
     await this.#map.idle();
   }
 
-  clean(): void {
+  async clean(): Promise<void> {
     this.#detach();
+    const cleaned = this.plan.clean?.();
+    if (cleaned !== undefined) await cleaned;
   }
 
   get #lanes(): number {
@@ -254,7 +257,7 @@ export class MirrorBody implements JobBody {
     const node = target.node;
     const users = [...replaces.parents].filter((edge) => edge !== held && edge !== target && !(edge.parent.node && reaches(node, edge.parent.node)));
     await runTransaction([relax(held), relax(target), ...users.map((edge) => replaceChild(edge, node))]);
-    await this.plan.switched?.();
+    this.plan.switched?.();
   }
 
   /** The source is the guest's alone again. */

@@ -64,7 +64,10 @@ export async function startMirror(jobs: Jobs, options: MirrorOptions): Promise<J
           writeBlocking: options.copyMode === 'write-blocking',
           onSourceError: options.onSourceError ?? 'report',
           onTargetError: options.onTargetError ?? 'report',
-          ...(sync === 'top' ? { scan: (by) => markAllocated(by, source, dirty) } : {}),
+          begin: (by) => {
+            if (source.size !== target.size) throw new BlockError('invalid-argument', 'Source and target image have different sizes');
+            return sync === 'top' ? markAllocated(by, source, dirty) : undefined;
+          },
         },
         control,
       );
