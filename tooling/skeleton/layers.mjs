@@ -45,7 +45,7 @@ export const layers = [
   {
     name: 'qmp-server',
     imports: ['qapi-types', 'throttle', 'core-graph', 'crypto', 'nbd', 'jobs', 'image', 'drivers-all'],
-    tests: { 'drivers-*': 'monitor commands are tested on real nodes' },
+    tests: { 'drivers-*': 'monitor commands are tested on real nodes', 'qmp-client': 'the client is tried on the server that it was written for' },
   },
   { name: 'cli', imports: ['qapi-types', 'throttle', 'core-graph', 'crypto', 'drivers-*', 'drivers-all', 'nbd', 'jobs', 'image', 'qmp-server', 'qmp-client'] },
 ];
