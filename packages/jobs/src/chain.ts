@@ -1,5 +1,5 @@
 /** Backing chains as jobs see them: images one above the other, whatever filters lie between. */
-import { isPromise, type BlockNode, type Edge, type Extent, type MaybePromise } from '@blk/core-graph';
+import { isPromise, normalisePath, resolveReference, type BlockNode, type Edge, type Extent, type MaybePromise } from '@blk/core-graph';
 
 /** The image behind the filters that `node` may be the first of. */
 export function imageBehind(node: BlockNode): BlockNode {
@@ -26,6 +26,27 @@ export function imagesAbove(top: BlockNode, base: BlockNode | undefined): BlockN
     images.push(image);
   }
   return base === undefined ? images : undefined;
+}
+
+/**
+ * The image below `top` that is meant by a file name: as an image above it has recorded it, or as it is seen from there; undefined where
+ * there is none.
+ */
+export function findBelow(top: BlockNode, name: string): BlockNode | undefined {
+  for (let above = imageBehind(top), image = below(above); image !== undefined; above = image, image = below(above)) {
+    if (image.filename === name || above.driver.recordedBacking?.filename === name) return image;
+    if (samePlace(above, image, name)) return image;
+  }
+  return undefined;
+}
+
+function samePlace(above: BlockNode, image: BlockNode, name: string): boolean {
+  try {
+    return normalisePath(resolveReference(above.filename, name)) === normalisePath(image.filename);
+  } catch {
+    // A name that can't be seen from there, such as a relative one below a URL.
+    return false;
+  }
 }
 
 /** The links between images that follow each other in the list. */

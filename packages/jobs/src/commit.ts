@@ -87,6 +87,7 @@ class Commit implements JobBody {
   }
 
   async setUp(control: JobControl): Promise<void> {
+    control.progress(0, this.#top.size);
     control.block(new Set([this.#root, this.#overlay, ...this.#images, this.#base]));
     if (this.#overlay.driver.changeBackingFile === undefined) throw cannotRelink(this.#overlay);
     for (const link of linksBetween([this.#overlay, ...this.#images, this.#base])) control.freeze(link);
@@ -105,7 +106,6 @@ class Commit implements JobBody {
     const { graph } = this.jobs;
     const { onError = 'report' } = this.options;
     const end = this.#top.size;
-    control.progress(0, end);
     if (this.#base.size < end) await graph.drained([this.#base], () => this.#base.truncate(end));
     const piece = Math.max(PIECE, this.#base.limits.optimalTransfer);
     const plan = new ChainPlan({

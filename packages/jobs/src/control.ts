@@ -78,6 +78,8 @@ export class Control implements JobControl {
   handleError(operation: 'read' | 'write', error: unknown, policy: OnError): BlockErrorAction {
     const errno = errnoOf(error);
     const action = actionFor(policy, errno);
+    // Several pieces may be under way when the first one fails: that one is told, and all are tried again.
+    if (action === 'stop' && this.#job.isPaused && this.#job.ioStatus !== 'ok') return action;
     this.#job.jobs.emit({ type: 'error', job: this.#job, operation, action });
     if (action === 'stop') this.#job.stopFor(statusAfter(errno));
     return action;

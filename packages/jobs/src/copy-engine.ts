@@ -6,7 +6,7 @@
  * serves is thus copied at the speed of memory, and a slow disk gets its requests in flight. A lane owns one buffer, so that memory is
  * bounded by `lanes` times the size of a piece.
  */
-import { asBlockError, isPromise, type BlockError, type BufferPool, type Completion, type MaybePromise, type OnError } from '@blk/core-graph';
+import { asBlockError, BlockError, isPromise, strerror, type BufferPool, type Completion, type MaybePromise, type OnError } from '@blk/core-graph';
 import type { JobControl } from './body.js';
 import { nextTurn } from './next-turn.js';
 
@@ -62,6 +62,12 @@ export function failing<T>(operation: 'read' | 'write', request: () => MaybeProm
 /** Copies everything. Resolves with the first error that a policy ignored, rejects with one that it reported. */
 export async function copyPieces(work: CopyWork): Promise<BlockError | undefined> {
   return new Copier(work).run();
+}
+
+/** A failed request as a job tells of it: in the system's words, with what the driver said as the cause. */
+function asReported(error: unknown): BlockError {
+  const { kind, errno, context } = asBlockError(error);
+  return new BlockError(kind, strerror(errno), context, error);
 }
 
 /** Milliseconds of work without a turn of the event loop: guests and monitors wait no longer than that. */
@@ -167,7 +173,7 @@ class Copier {
 
   /** What lies where can't be told: there is nothing to go on with, unless the job stops and tries again. */
   async #askAgain(error: unknown): Promise<CopyPiece | undefined> {
-    if (this.work.control.handleError('read', error, this.work.readPolicy) !== 'stop') throw error;
+    if (this.work.control.handleError('read', error, this.work.readPolicy) !== 'stop') throw asReported(error);
     return this.#ask();
   }
 
@@ -212,14 +218,17 @@ class Copier {
   #failed(thrown: unknown, piece: CopyPiece, buffer: Uint8Array): Completion {
     if (!(thrown instanceof OperationError)) throw thrown;
     const { operation, cause } = thrown;
+    // It ends already, and says so once.
+    if (this.#failure !== undefined) throw asReported(cause);
     const policy = operation === 'read' ? this.work.readPolicy : this.work.writePolicy;
     switch (this.work.control.handleError(operation, cause, policy)) {
       case 'report':
-        throw cause;
+        this.#failure = { error: asReported(cause) };
+        throw this.#failure.error;
       case 'stop':
         return this.#attempt(piece, buffer);
       case 'ignore':
-        this.#ignored ??= asBlockError(cause);
+        this.#ignored ??= asReported(cause);
         this.#finished(piece, true);
     }
   }

@@ -37,6 +37,11 @@ export class Gate {
     return this.#closed > 0 && this.#inside === 0 && this.#waiting > 0;
   }
 
+  /** Nothing is inside, and whoever is to do the work sleeps. */
+  get quiescent(): boolean {
+    return this.#inside === 0 && this.#sleepers.size > 0;
+  }
+
   close(): void {
     this.#closed++;
     this.wake();

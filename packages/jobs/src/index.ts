@@ -13,6 +13,6 @@ export { copyPieces, failing, type CopyPiece, type CopyWork } from './copy-engin
 export { startBackup, type BackupOptions, type BackupSync, type BitmapMode } from './backup.js';
 export { startStream, type StreamOptions } from './stream.js';
 export { startCommit, type CommitOptions } from './commit.js';
-export { below, imageBehind, imagesAbove } from './chain.js';
 export { startMirror, type MirrorOptions, type MirrorSync } from './mirror.js';
 export { startActiveCommit, type ActiveCommitOptions } from './active-commit.js';
+export { below, findBelow, imageBehind, imagesAbove } from './chain.js';

@@ -92,8 +92,9 @@ export class Job {
   get isPaused(): boolean {
     return this.#paused;
   }
+  /** It is at work, rather than waiting for time to pass or for somebody to ask it for something. */
   get isBusy(): boolean {
-    return this.#status === 'running' || this.#status === 'ready';
+    return (this.#status === 'running' || this.#status === 'ready') && !this.control.gate.quiescent;
   }
 
   /** Asks it to pause, which it does before the next piece of work. */
@@ -106,8 +107,8 @@ export class Job {
 
   /** Goes on; an error that stopped it is forgotten, and what failed is tried again. */
   resume(): void {
-    checkVerb(this.id, this.#status, 'resume');
     if (!this.#paused) throw new BlockError('invalid-argument', "Can't resume a job that was not paused");
+    checkVerb(this.id, this.#status, 'resume');
     this.ioStatus = 'ok';
     this.#paused = false;
     this.control.gate.open();

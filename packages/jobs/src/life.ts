@@ -61,6 +61,8 @@ async function failed(job: Job, thrown: unknown): Promise<void> {
   const cancelled = thrown instanceof Cancelled;
   job.error = cancelled ? new BlockError('aborted', 'Operation canceled', { code: 'ECANCELED' }) : asBlockError(thrown);
   job.transaction.aborting = true;
+  // Whoever is called off while paused goes on first.
+  job.rested(false);
   job.enterStatus('aborting');
   for (const other of job.transaction.jobs) if (other !== job) callOff(other);
   await conclude(job, 'abort', cancelled);

@@ -58,7 +58,7 @@ class Stream implements JobBody {
       throw new BlockError('invalid-argument', 'backing file specified, but streaming the entire chain');
     }
     control.block(images);
-    if (images.length > 1 && image.driver.changeBackingFile === undefined) throw cannotRelink(image);
+    if ((images.length > 1 || base !== undefined) && image.driver.changeBackingFile === undefined) throw cannotRelink(image);
     const madeWritable = image.readOnly;
     if (madeWritable) await setReadOnly(jobs.graph, image, false);
     try {
@@ -76,16 +76,16 @@ class Stream implements JobBody {
       }
       throw error;
     }
+    if (images.length > 1) control.progress(0, image.size);
     return new Stream(jobs, options, image, images, madeWritable);
   }
 
   async run(control: JobControl): Promise<void> {
     const { image, images } = this;
     const { onError = 'report', base } = this.options;
-    // Without a backing file there is nothing to do, and nothing to tell.
-    if (images.length === 1 && base === undefined) return;
+    // There is nothing in between to take over.
+    if (images.length === 1) return;
     const cluster = clusterOf(image);
-    control.progress(0, image.size);
     const plan = new ChainPlan({
       images,
       present: 1,
@@ -111,7 +111,7 @@ class Stream implements JobBody {
   async prepare(): Promise<void> {
     const { image, images, options } = this;
     const lowest = images[images.length - 1];
-    if (images.length === 1) return;
+    if (lowest.backing === undefined && image.backing === undefined) return;
     // The base may have been replaced by another job meanwhile.
     const link = options.base === undefined ? undefined : lowest.backing;
     const recorded = link && { filename: options.backingFile ?? imageBehind(link.node).filename, format: imageBehind(link.node).driverName };

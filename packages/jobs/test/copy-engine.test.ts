@@ -84,7 +84,7 @@ describe('copyPieces', () => {
   it.each([true, false])('reports an error, and ends (waiting: %s)', async (async) => {
     const all = rig();
     const copying = await start(all, failOnce('io', async));
-    await expect(copying.job.done).rejects.toThrow('No luck');
+    await expect(copying.job.done).rejects.toThrow('Input/output error');
     expect(all.events).toContain('a: ERROR write report');
     expect(copying.pool.out).toBe(0);
   });
@@ -95,7 +95,7 @@ describe('copyPieces', () => {
     await copying.job.done;
     expect(copying.lost).toEqual([7]);
     expect(sorted(copying.copied)).toEqual(ALL.filter((index) => index !== 7));
-    expect(copying.ignored()).toMatchObject({ message: 'No luck' });
+    expect(copying.ignored()).toMatchObject({ message: 'Input/output error' });
   });
 
   it.each([
@@ -116,7 +116,7 @@ describe('copyPieces', () => {
 
   it('with the policy enospc reports other errors', async () => {
     const copying = await start(rig(), failOnce('io', true), 'enospc');
-    await expect(copying.job.done).rejects.toThrow('No luck');
+    await expect(copying.job.done).rejects.toThrow('Input/output error');
   });
 
   it('lets go of everything when it is cancelled in the middle of pieces', async () => {

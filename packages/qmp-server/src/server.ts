@@ -1,6 +1,7 @@
 /** The server as a value: a graph, its exports, an event bus, a dispatcher and any number of monitors; and one orderly end. */
 import type { Duplex } from 'node:stream';
 import { BlockGraph, messageOf, type Backend, type BlockDriver, type Definition, type Host, type ImagePolicy, type OpenOptions } from '@blk/core-graph';
+import { Jobs } from '@blk/jobs';
 import { validateType, type BlockdevOptions, type QmpCommandName, type QmpCommands } from '@blk/qapi-types';
 import { addBlockdev, openDevice, type DeviceOptions } from './blockdev.js';
 import { COMMANDS } from './commands/index.js';
@@ -9,6 +10,7 @@ import { genericError } from './errors.js';
 import { EventBus, eventClock, type EventBusOptions } from './events.js';
 import { Exports } from './exports/exports.js';
 import { forwardGraphEvents } from './graph-events.js';
+import { forwardJobEvents } from './jobs/job-events.js';
 import { MachineState } from './run-state.js';
 import { Media } from './medium.js';
 import { Monitor, type MonitorOptions } from './monitor/monitor.js';
@@ -56,6 +58,7 @@ export class BlkServer implements AsyncDisposable {
   readonly graph: BlockGraph;
   readonly events: EventBus;
   readonly exports: Exports;
+  readonly jobs: Jobs;
   readonly objects = new Objects();
   readonly dispatcher: Dispatcher;
   readonly media: Media;
@@ -92,11 +95,13 @@ export class BlkServer implements AsyncDisposable {
     this.events = new EventBus({ ...(options.host?.clock === undefined ? {} : { clock: eventClock(options.host.clock) }), ...options.events });
     this.exports = new Exports(this.graph);
     this.media = new Media(this.graph, this.events, this.exports);
+    this.jobs = new Jobs(this.graph);
     this.dispatcher = new Dispatcher([...COMMANDS, ...(options.commands ?? [])]);
     this.monitors = this.#monitors;
     this.closed = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.closed.catch(() => undefined);
     const forwarding = forwardGraphEvents(this.graph, this.events);
+    const forwardingJobs = forwardJobEvents(this.jobs, this.events);
     // After the forwarding: a failed request is told before the stop that it causes.
     this.machine = new MachineState(this.graph, this.events);
     const telling = this.events.subscribe((event) => {
@@ -104,6 +109,7 @@ export class BlkServer implements AsyncDisposable {
     });
     this.#unsubscribe = () => {
       forwarding();
+      forwardingJobs();
       telling();
     };
   }
@@ -199,6 +205,7 @@ export class BlkServer implements AsyncDisposable {
     for (const listener of this.#listeners) await attempt('cannot stop listening', () => listener.close());
     // A device that waits for its disk, or was stopped by an error, must not keep others from being flushed.
     await attempt('a command did not end', () => within(timeout, this.dispatcher.idle()));
+    await attempt('a job did not end', () => within(timeout + GRACE, this.jobs.close()));
     await attempt('cannot close the exports', () => within(timeout + GRACE, this.exports.close(timeout)));
     await attempt('cannot flush', () => this.graph.flushAll());
     if (this.#ownsGraph) await attempt('cannot close', () => within(timeout + GRACE, this.graph.close()));

@@ -481,6 +481,14 @@ export interface BlockJobInfo {
   'io-status': BlockDeviceIoStatus;
   /** whether it waits to be completed (since 2.2). */
   ready: boolean;
+  /** its state. (Since 2.12) */
+  status?: JobStatus;
+  /** its outcome is made real without being asked. (Since 2.12) */
+  'auto-finalize'?: boolean;
+  /** it is forgotten without being asked. (Since 2.12) */
+  'auto-dismiss'?: boolean;
+  /** what went wrong, once something did. (Since 2.12.1) */
+  error?: string;
 }
 
 /**
@@ -1229,6 +1237,51 @@ export interface BlockDirtyBitmapMerge {
 }
 
 /**
+ * Kinds of jobs.
+ *
+ * Since: 1.7
+ */
+export type JobType = 'commit' | 'stream' | 'mirror' | 'backup' | 'create';
+
+/**
+ * States of a job.
+ *
+ * Since: 2.12
+ */
+export type JobStatus =
+  | 'undefined'
+  | 'created'
+  | 'running'
+  | 'paused'
+  | 'ready'
+  | 'standby'
+  | 'waiting'
+  | 'pending'
+  | 'aborting'
+  | 'concluded'
+  | 'null';
+
+/**
+ * A job.
+ *
+ * Since: 3.0
+ */
+export interface JobInfo {
+  /** its id. */
+  id: string;
+  /** its kind. */
+  type: JobType;
+  /** its state. */
+  status: JobStatus;
+  /** how far it is. */
+  'current-progress': Int64;
+  /** where progress ends, as far as is known. */
+  'total-progress': Int64;
+  /** what went wrong, once something did. */
+  error?: string;
+}
+
+/**
  * The NBD server as the command line describes it.
  *
  * Since: 4.2
@@ -1670,6 +1723,20 @@ export interface BlockCommitArguments {
   'backing-file'?: string;
   /** limit in bytes per second; 0 is none. */
   speed?: Int64;
+  /** id of the job (default: the name of the device). (Since 2.7) */
+  'job-id'?: string;
+  /** the image that takes the content, by its node name. (Since 3.1) */
+  'base-node'?: string;
+  /** the highest image whose content goes down, by its node name. (Since 3.1) */
+  'top-node'?: string;
+  /** what to do about an error (default: report). (Since 5.0) */
+  'on-error'?: BlockdevOnError;
+  /** name of a node that lies over the top image meanwhile; taken, and without effect. (Since 2.9) */
+  'filter-node-name'?: string;
+  /** make the outcome real without being asked (default: true). (Since 3.1) */
+  'auto-finalize'?: boolean;
+  /** forget the job without being asked (default: true). (Since 3.1) */
+  'auto-dismiss'?: boolean;
 }
 
 /** Arguments of `query-named-block-nodes`. */
@@ -1768,6 +1835,18 @@ export interface BlockStreamArguments {
   speed?: Int64;
   /** what to do when a request fails (default: report; since 1.3). */
   'on-error'?: BlockdevOnError;
+  /** id of the job (default: the name of the device). (Since 2.7) */
+  'job-id'?: string;
+  /** the image that stays below, by its node name. (Since 2.8) */
+  'base-node'?: string;
+  /** the lowest image whose content is taken over, by its node name. (Since 6.0) */
+  bottom?: string;
+  /** name of a node that lies over the image meanwhile; taken, and without effect. (Since 6.0) */
+  'filter-node-name'?: string;
+  /** make the outcome real without being asked (default: true). (Since 2.12) */
+  'auto-finalize'?: boolean;
+  /** forget the job without being asked (default: true). (Since 2.12) */
+  'auto-dismiss'?: boolean;
 }
 
 /** Arguments of `block-job-set-speed`. */
@@ -1822,6 +1901,54 @@ export interface BlockSetWriteThresholdArguments {
 export interface BlockdevDelArguments {
   /** name of the node. */
   'node-name': string;
+}
+
+/** Arguments of `block-job-finalize`. */
+export interface BlockJobFinalizeArguments {
+  /** id of the job. */
+  id: string;
+}
+
+/** Arguments of `block-job-dismiss`. */
+export interface BlockJobDismissArguments {
+  /** id of the job. */
+  id: string;
+}
+
+/** Arguments of `job-pause`. */
+export interface JobPauseArguments {
+  /** id of the job. */
+  id: string;
+}
+
+/** Arguments of `job-resume`. */
+export interface JobResumeArguments {
+  /** id of the job. */
+  id: string;
+}
+
+/** Arguments of `job-cancel`. */
+export interface JobCancelArguments {
+  /** id of the job. */
+  id: string;
+}
+
+/** Arguments of `job-complete`. */
+export interface JobCompleteArguments {
+  /** id of the job. */
+  id: string;
+}
+
+/** Arguments of `job-finalize`. */
+export interface JobFinalizeArguments {
+  /** id of the job. */
+  id: string;
+}
+
+/** Arguments of `job-dismiss`. */
+export interface JobDismissArguments {
+  /** id of the job. */
+  id: string;
 }
 
 /** Arguments of `nbd-server-start`. */
@@ -2042,6 +2169,22 @@ export interface BlockWriteThresholdData {
   'write-threshold': Uint64;
 }
 
+/** Data of `JOB_STATUS_CHANGE`. */
+export interface JobStatusChangeData {
+  /** id of the job. */
+  id: string;
+  /** the state. */
+  status: JobStatus;
+}
+
+/** Data of `BLOCK_JOB_PENDING`. */
+export interface BlockJobPendingData {
+  /** its kind. */
+  type: JobType;
+  /** its id. */
+  id: string;
+}
+
 /** Data of `SHUTDOWN`. */
 export interface ShutdownData {
   /** true if a guest asked for it. Always false here. (Since 2.10) */
@@ -2136,6 +2279,24 @@ export interface QmpCommands {
   'block-dirty-bitmap-disable': { arguments: BlockDirtyBitmap; returns: EmptyObject };
   /** Adds what is dirty in some bitmaps to another: from all of them, or, where that fails, from none. */
   'block-dirty-bitmap-merge': { arguments: BlockDirtyBitmapMerge; returns: EmptyObject };
+  /** Makes the outcome of a pending job real. */
+  'block-job-finalize': { arguments: BlockJobFinalizeArguments; returns: EmptyObject };
+  /** Forgets a concluded job. */
+  'block-job-dismiss': { arguments: BlockJobDismissArguments; returns: EmptyObject };
+  /** Asks a job to come to rest. */
+  'job-pause': { arguments: JobPauseArguments; returns: EmptyObject };
+  /** Lets a paused job go on. */
+  'job-resume': { arguments: JobResumeArguments; returns: EmptyObject };
+  /** Calls a job off, paused or not. */
+  'job-cancel': { arguments: JobCancelArguments; returns: EmptyObject };
+  /** Ends a job that is ready. */
+  'job-complete': { arguments: JobCompleteArguments; returns: EmptyObject };
+  /** Makes the outcome of a pending job, and of all of its transaction, real. */
+  'job-finalize': { arguments: JobFinalizeArguments; returns: EmptyObject };
+  /** Forgets a concluded job. */
+  'job-dismiss': { arguments: JobDismissArguments; returns: EmptyObject };
+  /** Lists all jobs. */
+  'query-jobs': { arguments: EmptyObject; returns: JobInfo[] };
   /** Starts the NBD server. There is one; it has to be stopped before it can be started elsewhere. */
   'nbd-server-start': { arguments: NbdServerStartArguments; returns: EmptyObject };
   /** Gives out a device over the running NBD server. The name is the device's own unless one is given. */
@@ -2242,6 +2403,10 @@ export interface QmpEvents {
   BLOCK_JOB_READY: BlockJobReadyData;
   /** A write went past the threshold. The threshold is gone then and has to be set anew. */
   BLOCK_WRITE_THRESHOLD: BlockWriteThresholdData;
+  /** A job went into another state. */
+  JOB_STATUS_CHANGE: JobStatusChangeData;
+  /** A job is done and waits to be finalized. */
+  BLOCK_JOB_PENDING: BlockJobPendingData;
   /** The machine was stopped. */
   STOP: EmptyObject;
   /** The machine runs again. */
@@ -2330,6 +2495,9 @@ export interface QapiTypeMap {
   MapEntry: MapEntry;
   BlockDirtyBitmapOrStr: BlockDirtyBitmapOrStr;
   BlockDirtyBitmapMerge: BlockDirtyBitmapMerge;
+  JobType: JobType;
+  JobStatus: JobStatus;
+  JobInfo: JobInfo;
   NbdServerOptions: NbdServerOptions;
   BlockExportOptionsNbdBase: BlockExportOptionsNbdBase;
   BlockExportOptionsNbd: BlockExportOptionsNbd;

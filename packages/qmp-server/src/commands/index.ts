@@ -1,10 +1,12 @@
 /** All groups of commands. A further group is a further file, and a line here. */
 import type { CommandGroup } from '../dispatch.js';
 import { bitmaps } from './bitmaps.js';
+import { blockJobs } from './block-jobs.js';
 import { blockdev } from './blockdev.js';
 import { human } from './human.js';
 import { images } from './images.js';
 import { medium } from './medium.js';
+import { jobs } from './jobs.js';
 import { monitor } from './monitor.js';
 import { nbd } from './nbd.js';
 import { query } from './query.js';
@@ -29,4 +31,6 @@ export const COMMANDS: readonly CommandGroup[] = [
   runState,
   nbd,
   throttle,
+  jobs,
+  blockJobs,
 ];

@@ -4,7 +4,21 @@ import type { CommandGroup } from '../dispatch.js';
 import { VERSION } from '../version.js';
 
 /** The events that the server sends; each with the place that sends it. */
-const EVENTS = ['BLOCK_IMAGE_CORRUPTED', 'BLOCK_IO_ERROR', 'BLOCK_WRITE_THRESHOLD', 'SHUTDOWN', 'STOP', 'RESUME', 'DEVICE_TRAY_MOVED'];
+const EVENTS = [
+  'BLOCK_IMAGE_CORRUPTED',
+  'BLOCK_IO_ERROR',
+  'BLOCK_JOB_CANCELLED',
+  'BLOCK_JOB_COMPLETED',
+  'BLOCK_JOB_ERROR',
+  'BLOCK_JOB_PENDING',
+  'BLOCK_JOB_READY',
+  'BLOCK_WRITE_THRESHOLD',
+  'DEVICE_TRAY_MOVED',
+  'JOB_STATUS_CHANGE',
+  'RESUME',
+  'SHUTDOWN',
+  'STOP',
+];
 
 export const query: CommandGroup = {
   'query-version': () => VERSION,

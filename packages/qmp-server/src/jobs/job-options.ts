@@ -1,0 +1,35 @@
+/** What the commands that start jobs have in common. */
+import type { BlockGraph, OnError } from '@blk/core-graph';
+import type { JobOptions } from '@blk/jobs';
+import { toSafeInteger, type BlockdevOnError, type Int64 } from '@blk/qapi-types';
+import { genericError } from '../errors.js';
+import { mayStop } from '../info/block-info.js';
+
+/** Members of the commands. */
+export interface JobArguments {
+  readonly device: string;
+  readonly 'job-id'?: string;
+  readonly speed?: Int64;
+  readonly 'auto-finalize'?: boolean;
+  readonly 'auto-dismiss'?: boolean;
+}
+
+/** A job without an id of its own is known by the device that it works on; on a bare node it needs one. */
+export function jobOptions(graph: BlockGraph, args: JobArguments): Omit<JobOptions, 'type'> {
+  const { speed = 0, 'auto-finalize': autoFinalize, 'auto-dismiss': autoDismiss } = args;
+  return {
+    id: args['job-id'] ?? (graph.backends.has(args.device) ? args.device : ''),
+    speed: toSafeInteger(speed, 'speed'),
+    autoFinalize,
+    autoDismiss,
+  };
+}
+
+/** The policy; one that stops needs a device that shows an io-status, or a bare node, whose job shows its own. */
+export function errorPolicy(graph: BlockGraph, device: string, policy: BlockdevOnError | undefined): OnError {
+  const backend = graph.backends.get(device);
+  if ((policy === 'stop' || policy === 'enospc') && backend !== undefined && !mayStop(backend)) {
+    throw genericError("Invalid parameter 'on-error'");
+  }
+  return policy ?? 'report';
+}
