@@ -68,6 +68,18 @@ describe.skipIf(tools.skip)(tools.title('beside the reference'), () => {
       { wait: 'null' },
     ]));
 
+  it('commits the image that is written to, and switches when asked', () =>
+    same((dir) => [
+      open(dir),
+      ['block-commit', { device: 'n2', 'job-id': 'a' }],
+      ['block-commit', { device: 'n3', 'job-id': 'a', 'base-node': 'n1' }],
+      { wait: 'BLOCK_JOB_READY' },
+      ['query-jobs'],
+      ['block-job-complete', { device: 'a' }],
+      { wait: 'null' },
+      ['block-commit', { device: 'n1', 'job-id': 'b' }],
+    ], false));
+
   it('waits for finalize and dismiss, with what is refused meanwhile', () =>
     same((dir) => [
       open(dir),
