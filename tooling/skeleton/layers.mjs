@@ -24,8 +24,15 @@ export const layers = [
   { name: 'drivers-luks', imports: ['core-graph', 'qapi-types', 'crypto'], anywhere: true },
   // Protocols of the machine: these are what Node is for.
   { name: 'drivers-file', imports: ['core-graph', 'qapi-types'] },
+  { name: 'drivers-throttle', imports: ['core-graph', 'qapi-types', 'throttle'], anywhere: true },
   // Any later format or filter, until it is given a row of its own.
   { name: 'drivers-*', imports: ['core-graph', 'qapi-types', 'compression', 'cluster-map'], anywhere: true },
+  {
+    name: 'drivers-copy-on-read',
+    imports: ['core-graph', 'qapi-types'],
+    tests: { 'drivers-*': 'what it copies comes from real backing files, through real filters', throttle: 'those filters have limits' },
+    anywhere: true,
+  },
   { name: 'nbd', imports: ['core-graph'], tests: {} },
   // The protocol as a driver: its client does the talking.
   { name: 'drivers-nbd', imports: ['core-graph', 'qapi-types', 'nbd'] },

@@ -6,6 +6,7 @@
  */
 import { ThrottleMember, type Direction, type ThrottleGroup, type ThrottleLimits } from '@blk/throttle';
 import type { Completion } from './completion.js';
+import { letThrough } from './drain.js';
 import { Edge, type EdgeParent } from './edge.js';
 import {
   actionFor,
@@ -166,9 +167,11 @@ export class Backend implements EdgeParent {
     const root = this.#root;
     if (!root) return;
     // One beside another waits for its limits: letting go of them would let the other's requests through.
+    const holdBack = this.#beside ? undefined : letThrough([root.node]);
     if (!this.#beside) this.#throttle.letThrough();
     await this.idle();
     if (!this.#beside) this.#throttle.holdBack();
+    holdBack?.();
     this.#root = undefined;
     root.node.parents.delete(root);
     changeAccess((transaction) => {
@@ -187,7 +190,7 @@ export class Backend implements EdgeParent {
       if (flushed !== undefined) await flushed;
     } finally {
       await this.detach();
-      this.graph.throttling.join(this.#throttle, undefined);
+      if (!this.#beside) this.graph.throttling.join(this.#throttle, undefined);
       if (this.graph.backends.get(this.name) === this) this.graph.backends.delete(this.name);
     }
   }

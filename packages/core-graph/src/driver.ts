@@ -6,6 +6,7 @@
  * alignment, permissions, splitting and serialising of overlapping requests where that is needed, so a driver may trust
  * its arguments, and only them: the bytes of the image itself are hostile.
  */
+import type { ThrottleGroups } from '@blk/throttle';
 import type { Clock } from './clock.js';
 import type { Breakpoints } from './breakpoints.js';
 import type { BufferPool } from './buffer-pool.js';
@@ -80,6 +81,11 @@ export interface DriverNode {
   /** Leaves the whole disk to the backing file, and gives the space back: what `commit` does to an image whose content it moved. */
   empty?(): Promise<void>;
 
+  /** Filters that hold requests back: none waits until `resume` was called as often. For drained sections, and for the end. */
+  quiesce?(): void;
+  resume?(): void;
+  /** Permissions that a filter needs of its child for itself, beyond what its parents do. */
+  readonly childPermissions?: number;
   /** Takes or gives up locks for changed permissions. Throws, with nothing changed, where another process objects. */
   prepareAccess?(access: Access): PreparedAccess;
   /** What `info` shows about this image. */
@@ -180,6 +186,8 @@ export interface OpenContext {
   readonly signal: AbortSignal | undefined;
   /** Finds the bytes of a secret. */
   readonly secret: SecretLookup;
+  /** Groups that share limits of I/O. */
+  readonly throttling: ThrottleGroups;
   /**
    * Opens a child from an option value (a node name or a nested definition) and attaches it as `name`.
    * If `open` throws later, the graph detaches it again.

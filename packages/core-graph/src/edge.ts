@@ -3,6 +3,7 @@ import type { Completion, MaybePromise } from './completion.js';
 import type { ChildRole } from './driver.js';
 import type { Extent } from './extent.js';
 import type { Access } from './flags.js';
+import { readCopying } from './io/read.js';
 import type { BlockNode } from './node.js';
 
 /** Whoever holds an edge from above: a node, or a user of the graph (a backend, a job, an export). */
@@ -47,6 +48,14 @@ export class Edge {
   /** As `DriverNode.read`, for any range: what lies beyond the end reads as zeroes. */
   read(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
     return this.node.read(offset, buffer, start, length);
+  }
+
+  /**
+   * As `read`; what the node does not hold itself, but an image behind it does, is stored in the node on the way. With `bottom`
+   * only what comes from that image or one before it.
+   */
+  readCopying(offset: number, buffer: Uint8Array, start: number, length: number, bottom?: BlockNode): Completion {
+    return readCopying(this.node, offset, buffer, start, length, bottom);
   }
 
   readv(offset: number, buffers: readonly Uint8Array[]): Completion {

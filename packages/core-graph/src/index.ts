@@ -10,6 +10,7 @@ export * from './flags.js';
 export * from './extent.js';
 export type { Breakpoints } from './breakpoints.js';
 export * from './driver.js';
+export { FilterNode } from './filter-node.js';
 export * from './check.js';
 export * from './policy.js';
 export * from './options/spec.js';

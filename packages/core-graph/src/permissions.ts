@@ -1,6 +1,6 @@
 /** Which uses of a node go together: every parent says what it does and what it lets others do. */
 import { BlockError } from './errors.js';
-import type { ChildRole, PreparedAccess } from './driver.js';
+import type { ChildRole, DriverNode, PreparedAccess } from './driver.js';
 import type { Edge } from './edge.js';
 import { PERMISSION_NAMES, Permission, type Access } from './flags.js';
 import type { BlockNode } from './node.js';
@@ -23,7 +23,7 @@ export function childAccess(node: BlockNode, role: ChildRole, own: Access): Acce
   }
   switch (role) {
     case 'filtered':
-      return { permissions: own.permissions, shared: own.shared | Permission.WriteUnchanged };
+      return { permissions: own.permissions | childPermissions(node), shared: own.shared | Permission.WriteUnchanged };
     case 'backing':
       return {
         permissions: own.permissions & Permission.ConsistentRead,
@@ -88,6 +88,12 @@ export function changeAccess(change: (transaction: AccessTransaction) => void): 
     throw error;
   }
   transaction.commit();
+}
+
+/** What the node's driver needs of its child for itself; nothing as long as it is being opened. */
+function childPermissions(node: BlockNode): number {
+  const driver = node.driver as DriverNode | undefined;
+  return driver?.childPermissions ?? 0;
 }
 
 /** As `childAccess`, for an edge that is there. */

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import type { BlockDriver } from '@blk/core-graph';
+import { copyOnRead } from '@blk/drivers-copy-on-read';
 import { file, hostDevice } from '@blk/drivers-file';
 import { luks } from '@blk/drivers-luks';
 import { nbd } from '@blk/drivers-nbd';
@@ -12,11 +13,12 @@ import { blob } from '@blk/drivers-blob';
 import { parallels } from '@blk/drivers-parallels';
 import { qcow2 } from '@blk/drivers-qcow2';
 import { raw } from '@blk/drivers-raw';
+import { throttle } from '@blk/drivers-throttle';
 import { vdi } from '@blk/drivers-vdi';
 import { vhdx } from '@blk/drivers-vhdx';
 import { vpc } from '@blk/drivers-vpc';
 
-/** Every driver, protocols before formats. */
-export const allDrivers: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blob, raw, qcow2, luks, vpc, vhdx, vdi, parallels];
+/** Every driver: protocols, formats, filters. */
+export const allDrivers: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blob, raw, qcow2, luks, vpc, vhdx, vdi, parallels, throttle, copyOnRead];
 
 export { driverLoaders, driverNames } from './loaders.js';

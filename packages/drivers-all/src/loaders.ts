@@ -16,6 +16,8 @@ export const driverLoaders = {
   vpc: async () => (await import('@blk/drivers-vpc')).vpc,
   vdi: async () => (await import('@blk/drivers-vdi')).vdi,
   parallels: async () => (await import('@blk/drivers-parallels')).parallels,
+  throttle: async () => (await import('@blk/drivers-throttle')).throttle,
+  'copy-on-read': async () => (await import('@blk/drivers-copy-on-read')).copyOnRead,
 } satisfies Record<string, () => Promise<BlockDriver>>;
 
 /** Names of all drivers. */

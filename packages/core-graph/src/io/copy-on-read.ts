@@ -2,6 +2,7 @@
 import { isPromise, type Completion } from '../completion.js';
 import { WriteFlag } from '../flags.js';
 import type { BlockNode } from '../node.js';
+import { backingBelow, chainExtentAt } from './extents.js';
 import { isZero } from '../zero.js';
 import { alignedRead } from './read.js';
 import { alignedWrite } from './aligned-write.js';
@@ -9,21 +10,32 @@ import { alignedWrite } from './aligned-write.js';
 /** Bytes copied at once. */
 const PIECE = 1024 * 1024;
 
-/** A read inside the image that leaves it holding the clusters it touched. */
+/**
+ * A read inside the image that leaves it holding the clusters it touched; with `bottom` those of which something is held by that
+ * image or one before it.
+ */
 export async function copyOnRead(
   node: BlockNode,
   offset: number,
   buffer: Uint8Array,
   start: number,
   length: number,
+  bottom: BlockNode | undefined,
 ): Promise<void> {
   const cluster = Math.max(node.limits.zeroAlignment, node.limits.optimalTransfer, node.limits.alignment, 4096);
   const end = offset + length;
   for (let at = offset; at < end; ) {
     const found = node.extent(at, end - at);
     const extent = isPromise(found) ? await found : found;
-    const piece = Math.min(extent.length, PIECE, end - at);
-    if (!extent.allocated && !node.readOnly) await copyUp(node, at, piece, cluster);
+    let piece = Math.min(extent.length, PIECE, end - at);
+    let copies = !extent.allocated && !node.readOnly;
+    if (copies && bottom !== undefined) {
+      const above = chainExtentAt(node, at, piece, backingBelow(bottom));
+      const { allocated, length: alike } = isPromise(above) ? await above : above;
+      copies = allocated;
+      piece = Math.min(piece, alike);
+    }
+    if (copies) await copyUp(node, at, piece, cluster);
     const wait = node.requests.waitForSerialising(at, piece);
     const into = start + at - offset;
     await node.requests.track(Promise.resolve(wait).then(() => read(node, at, buffer, into, piece)), at, piece);

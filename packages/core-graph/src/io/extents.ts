@@ -125,7 +125,7 @@ function isFilter(node: BlockNode): boolean {
 }
 
 /** The backing file of the node, or of the image behind the filters that it is. */
-function backingBelow(node: BlockNode): BlockNode | undefined {
+export function backingBelow(node: BlockNode): BlockNode | undefined {
   let image = node;
   while (isFilter(image) && image.storage !== undefined) image = image.storage.node;
   return image.backing?.node;

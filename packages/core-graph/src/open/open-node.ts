@@ -150,6 +150,7 @@ export async function openDriver(
     host: graph.host,
     signal: state.signal,
     secret: graph.secret,
+    throttling: graph.throttling,
     child,
     corrupted: (report) => {
       graph.emit({ type: 'corrupted', node, report });

@@ -661,7 +661,9 @@ export type BlockdevDriver =
   | 'vmdk'
   | 'vpc'
   | 'vvfat'
-  | 'nbd';
+  | 'nbd'
+  | 'throttle'
+  | 'copy-on-read';
 
 /**
  * What can be said of every device, whatever its driver.
@@ -1006,7 +1008,9 @@ export type BlockdevOptions =
   | (BlockdevOptionsBase & { driver: 'vmdk' } & BlockdevOptionsGenericCOWFormat)
   | (BlockdevOptionsBase & { driver: 'vpc' } & BlockdevOptionsGenericFormat)
   | (BlockdevOptionsBase & { driver: 'vvfat' } & BlockdevOptionsVVFAT)
-  | (BlockdevOptionsBase & { driver: 'nbd' } & BlockdevOptionsNbd);
+  | (BlockdevOptionsBase & { driver: 'nbd' } & BlockdevOptionsNbd)
+  | (BlockdevOptionsBase & { driver: 'throttle' } & BlockdevOptionsThrottle)
+  | (BlockdevOptionsBase & { driver: 'copy-on-read' } & BlockdevOptionsCor);
 
 /**
  * A node: a new one or one that exists.
@@ -1234,6 +1238,28 @@ export interface BlockDirtyBitmapMerge {
   target: string;
   /** the others. */
   bitmaps: BlockDirtyBitmapOrStr[];
+}
+
+/**
+ * A filter whose requests wait as the limits of a group say.
+ *
+ * Since: 2.11
+ */
+export interface BlockdevOptionsThrottle {
+  /** id of the `throttle-group` object. */
+  'throttle-group': string;
+  /** the image whose requests wait. */
+  file: BlockdevRef;
+}
+
+/**
+ * A filter that leaves in its image what was read through it.
+ *
+ * Since: 6.0
+ */
+export interface BlockdevOptionsCor extends BlockdevOptionsGenericFormat {
+  /** node name of the last image of the chain whose content is copied (default: all of the chain). (Since 6.0) */
+  bottom?: string;
 }
 
 /**
@@ -2495,6 +2521,8 @@ export interface QapiTypeMap {
   MapEntry: MapEntry;
   BlockDirtyBitmapOrStr: BlockDirtyBitmapOrStr;
   BlockDirtyBitmapMerge: BlockDirtyBitmapMerge;
+  BlockdevOptionsThrottle: BlockdevOptionsThrottle;
+  BlockdevOptionsCor: BlockdevOptionsCor;
   JobType: JobType;
   JobStatus: JobStatus;
   JobInfo: JobInfo;
