@@ -195,6 +195,8 @@ export interface OpenContext {
   child(name: string, reference: unknown, role: ChildRole): Promise<Edge>;
   /** Reports a defect found in the image; the graph passes it on as `BLOCK_IMAGE_CORRUPTED`. */
   corrupted(report: CorruptionReport): void;
+  /** Reports that the children of a quorum differ; passed on as `QUORUM_FAILURE` or `QUORUM_REPORT_BAD`. */
+  quorum(report: QuorumReport): void;
   /** Says something to people that is no error. */
   warn(message: string): void;
 }
@@ -214,6 +216,20 @@ export interface CorruptionReport {
   readonly offset?: number;
   readonly size?: number;
 }
+
+/** What a driver of redundant images found about one request; offset and length in bytes. */
+export type QuorumReport =
+  | { readonly what: 'failure'; readonly offset: number; readonly length: number }
+  | {
+      readonly what: 'bad';
+      readonly operation: 'read' | 'write' | 'flush';
+      /** Name of the child's node. */
+      readonly child: string;
+      /** Absent: it answered, and differs from the others. */
+      readonly error?: Error;
+      readonly offset: number;
+      readonly length: number;
+    };
 
 /** What the embedder hands in, so that tests can own it. */
 export interface Host extends Clock {
@@ -250,6 +266,8 @@ export interface BlockDriver<Options = Record<string, unknown>, CreateOptions = 
   readonly role: 'format' | 'protocol' | 'filter';
   /** Driver-specific options of `open` and how to check them; `Options` is their checked type. */
   readonly options: OptionTable;
+  /** Options that may be others when an open image is opened again. Absent: none. */
+  readonly changeable?: readonly string[];
   /** Children that the options name, besides `backing`: option name to whether it is required. */
   readonly children?: Readonly<Record<string, 'required' | 'optional'>>;
   /** Formats with copy-on-write take `backing`. */

@@ -1,7 +1,7 @@
 /** The graph: which drivers there are, which nodes by which names, and who is told of what happens. */
 import { ThrottleGroups } from '@blk/throttle';
 import { BufferPool } from './buffer-pool.js';
-import type { BlockDriver, CorruptionReport, Host, SecretLookup } from './driver.js';
+import type { BlockDriver, CorruptionReport, Host, QuorumReport, SecretLookup } from './driver.js';
 import { createImage, type CreateRequest } from './create.js';
 import { drained } from './drain.js';
 import { BlockError } from './errors.js';
@@ -51,6 +51,7 @@ export interface OpenOptions {
 
 export type GraphEvent =
   | { readonly type: 'corrupted'; readonly node: BlockNode; readonly report: CorruptionReport }
+  | { readonly type: 'quorum'; readonly node: BlockNode; readonly report: QuorumReport }
   | { readonly type: 'write-threshold'; readonly node: BlockNode; readonly amount: number; readonly threshold: number }
   | {
       readonly type: 'io-error';

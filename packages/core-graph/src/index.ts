@@ -36,6 +36,7 @@ export { changeAccess } from './permissions.js';
 export { runTransaction, replaceChild, replaceBacking, reaches, type GraphAction } from './transaction.js';
 export { putOver } from './overlay.js';
 export { reopenNodes, setReadOnly, type Reopening } from './open/reopen.js';
+export { reopenWithOptions, type ReopenRequest } from './open/reopen-options.js';
 export { platformHost } from './host.js';
 export { unflatten, type Definition } from './open/definition.js';
 export { guessFormat, protocolDefinition, PROBE_BYTES } from './open/open-filename.js';

@@ -41,6 +41,7 @@ export function fileDrivers({ native = loadKoffi, lockList }: FileDriversOptions
     name: 'file',
     role: 'protocol',
     options,
+    changeable: ['aio', 'drop-cache', 'aio-max-batch'],
     schemes: ['file'],
     parseFilename: (filename) => ({ filename: withoutScheme('file', filename) }),
     // Every path may be a file; devices have a driver that is surer.
@@ -54,6 +55,7 @@ export function fileDrivers({ native = loadKoffi, lockList }: FileDriversOptions
     name: 'host_device',
     role: 'protocol',
     options,
+    changeable: ['aio', 'drop-cache', 'aio-max-batch'],
     schemes: ['host_device'],
     parseFilename: (filename) => ({ filename: withoutScheme('host_device', filename) }),
     probePath: async (path) => ((await stat(path).then(isDevice, () => false)) ? 100 : 0),

@@ -19,6 +19,7 @@ export const qcow2: BlockDriver = defineDriver<RawOptions, CreateOptions>({
   name: 'qcow2',
   role: 'format',
   options: OPTION_TABLE,
+  changeable: Object.keys(OPTION_TABLE).filter((name) => name !== 'encrypt'),
   children: { file: 'required', 'data-file': 'optional' },
   backing: true,
 

@@ -24,6 +24,7 @@ export const raw = defineDriver<RawOptions, RawCreateOptions>({
   name: 'raw',
   role: 'format',
   options: { offset: { type: 'size' }, size: { type: 'size' } },
+  changeable: ['offset', 'size'],
   children: { file: 'required' },
 
   // Whatever no other format recognises.

@@ -31,6 +31,9 @@ function forward(graph: BlockGraph, events: EventBus, event: GraphEvent): void {
         'write-threshold': event.threshold,
       });
       break;
+    case 'quorum':
+      forwardQuorum(graph, events, event);
+      break;
     case 'io-error': {
       const { backend, operation, action, error } = event;
       const errno = errnoOf(error);
@@ -45,6 +48,27 @@ function forward(graph: BlockGraph, events: EventBus, event: GraphEvent): void {
     }
   }
 }
+
+function forwardQuorum(graph: BlockGraph, events: EventBus, { node, report }: GraphEvent & { readonly type: 'quorum' }): void {
+  const { offset, length } = report;
+  const first = Math.floor(offset / SECTOR);
+  const sectors = { 'sector-num': first, 'sectors-count': Math.ceil((offset + length) / SECTOR) - first };
+  if (report.what === 'failure') {
+    const device = deviceOf(graph, node);
+    events.emit('QUORUM_FAILURE', { reference: device === '' ? node.name : device, ...sectors });
+    return;
+  }
+  const { operation, child, error } = report;
+  events.emit('QUORUM_REPORT_BAD', {
+    type: operation,
+    ...(error === undefined ? {} : { error: strerror(errnoOf(error)) }),
+    'node-name': child,
+    ...sectors,
+  });
+}
+
+/** Bytes. */
+const SECTOR = 512;
 
 /** The device whose image this is; empty for an image below, or one without a device. */
 function deviceOf(graph: BlockGraph, node: BlockNode): string {

@@ -93,7 +93,7 @@ export class BlkServer implements AsyncDisposable {
         ...(options.policy === undefined ? {} : { policy: options.policy }),
       });
     this.events = new EventBus({ ...(options.host?.clock === undefined ? {} : { clock: eventClock(options.host.clock) }), ...options.events });
-    this.exports = new Exports(this.graph);
+    this.exports = new Exports(this.graph, (id) => { this.events.emit('BLOCK_EXPORT_DELETED', { id }); });
     this.media = new Media(this.graph, this.events, this.exports);
     this.jobs = new Jobs(this.graph);
     this.dispatcher = new Dispatcher([...COMMANDS, ...(options.commands ?? [])]);

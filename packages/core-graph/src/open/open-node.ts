@@ -60,7 +60,7 @@ export async function openDefinition(graph: BlockGraph, definition: Definition, 
 }
 
 /** What a definition says, checked: everything that the node is made with, and what is said of its backing file. */
-interface ReadDefinition {
+export interface ReadDefinition {
   /** `anonymous`: the name is still to be made up. */
   readonly settings: NodeSettings;
   readonly backing: Reference;
@@ -68,7 +68,7 @@ interface ReadDefinition {
 }
 
 /** Checks a definition (nested, with a driver) against the tables of its driver. Throws before anything is opened. */
-function readDefinition(graph: BlockGraph, definition: Definition, state: OpenState): ReadDefinition {
+export function readDefinition(graph: BlockGraph, definition: Definition, state: OpenState): ReadDefinition {
   const { common, own } = splitCommon(definition);
   const driver = graph.driver(String(common.driver));
   const cache: CacheMode = {
@@ -154,6 +154,9 @@ export async function openDriver(
     child,
     corrupted: (report) => {
       graph.emit({ type: 'corrupted', node, report });
+    },
+    quorum: (report) => {
+      graph.emit({ type: 'quorum', node, report });
     },
     warn: (message) => {
       graph.host.warn(message);

@@ -9,7 +9,8 @@ import { BlockError, messageOf } from '../errors.js';
 import type { Edge } from '../edge.js';
 import type { BlockGraph } from '../graph.js';
 import type { BlockNode, NodeSettings } from '../node.js';
-import { changeAccess } from '../permissions.js';
+import { Permission } from '../flags.js';
+import { changeAccess, cumulativeAccess } from '../permissions.js';
 import { attachBitmaps } from '../persistent-bitmaps.js';
 import { openDriver } from './open-node.js';
 
@@ -43,15 +44,15 @@ export async function reopenNodes(graph: BlockGraph, changes: readonly Reopening
  */
 export async function setReadOnly(graph: BlockGraph, node: BlockNode, readOnly: boolean): Promise<void> {
   const changes: Reopening[] = [];
-  collect(node, readOnly, changes);
+  collect(graph, node, readOnly, changes);
   // Whoever writes needs something to write to, and goes first when that ends.
   await reopenNodes(graph, readOnly ? changes.reverse() : changes);
 }
 
-function collect(node: BlockNode, readOnly: boolean, changes: Reopening[]): void {
+function collect(graph: BlockGraph, node: BlockNode, readOnly: boolean, changes: Reopening[]): void {
   if (node.readOnly === readOnly) return;
   for (const edge of node.children.values()) {
-    if (edge.role !== 'backing' && belongsTo(edge, node)) collect(edge.node, readOnly, changes);
+    if (edge.role !== 'backing' && belongsTo(graph, edge, node)) collect(graph, edge.node, readOnly, changes);
   }
   const { settings } = node;
   const { opened } = settings;
@@ -59,13 +60,17 @@ function collect(node: BlockNode, readOnly: boolean, changes: Reopening[]): void
 }
 
 /** Whether the child was opened for this parent, and serves nobody else. */
-function belongsTo({ node: child }: Edge, parent: BlockNode): boolean {
-  return [...child.parents].every((edge) => edge.parent === parent);
+export function belongsTo(graph: BlockGraph, { node: child }: Edge, parent: BlockNode): boolean {
+  return !graph.isOwned(child) && [...child.parents].every((edge) => edge.parent === parent);
 }
 
 async function reopenNode(graph: BlockGraph, { node, settings }: Reopening): Promise<void> {
   const before = node.settings;
   const old = node.driver;
+  const writers = Permission.Write | Permission.Resize;
+  if (settings.readOnly && !node.readOnly && (cumulativeAccess(node.parents).permissions & writers) !== 0) {
+    throw new BlockError('busy', 'Cannot make block node read-only, there is a writer on it', { node: node.name });
+  }
   const children = keepChildren(node);
   // What never writes may stay until the new one is there. What writes has to end first: the other reads what it leaves.
   const writes = !node.readOnly;

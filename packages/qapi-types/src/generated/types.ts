@@ -1401,6 +1401,22 @@ export interface BlockExportOptionsBase {
 export type BlockExportOptions = (BlockExportOptionsBase & { type: 'nbd' } & BlockExportOptionsNbd);
 
 /**
+ * An export that is there.
+ *
+ * Since: 5.2
+ */
+export interface BlockExportInfo {
+  /** its name. */
+  id: string;
+  /** the way in which it gives out its node. */
+  type: BlockExportType;
+  /** the node. */
+  'node-name': string;
+  /** whether it waits for its end. */
+  'shutting-down': boolean;
+}
+
+/**
  * Today's `BlockdevSnapshot`.
  *
  * Since: 2.5
@@ -1658,6 +1674,13 @@ export type SchemaInfo =
   | (SchemaInfoBase & { 'meta-type': 'alternate' } & SchemaInfoAlternate)
   | (SchemaInfoBase & { 'meta-type': 'command' } & SchemaInfoCommand)
   | (SchemaInfoBase & { 'meta-type': 'event' } & SchemaInfoEvent);
+
+/**
+ * What failed in a quorum.
+ *
+ * Since: 2.6
+ */
+export type QuorumOpType = 'read' | 'write' | 'flush';
 
 /** Since: 2.3 */
 export type BlockdevChangeReadOnlyMode = 'retain' | 'read-only' | 'read-write';
@@ -1997,6 +2020,14 @@ export interface NbdServerRemoveArguments {
   mode?: BlockExportRemoveMode;
 }
 
+/** Arguments of `block-export-del`. */
+export interface BlockExportDelArguments {
+  /** the export. */
+  id: string;
+  /** what to do if clients are connected (default: safe). */
+  mode?: BlockExportRemoveMode;
+}
+
 /** Arguments of `blockdev-snapshot-delete-internal-sync`. */
 export interface BlockdevSnapshotDeleteInternalSyncArguments {
   /** device or node whose image keeps the snapshot. */
@@ -2011,6 +2042,22 @@ export interface BlockdevSnapshotDeleteInternalSyncArguments {
 export interface QmpCapabilitiesArguments {
   /** capabilities to switch on, of those that the greeting offered. (Since 2.12) */
   enable?: QMPCapability[];
+}
+
+/** Arguments of `blockdev-reopen`. */
+export interface BlockdevReopenArguments {
+  /** the definitions; each names its node. */
+  options: BlockdevOptions[];
+}
+
+/** Arguments of `x-blockdev-change`. */
+export interface XBlockdevChangeArguments {
+  /** device or node. */
+  parent: string;
+  /** the child to remove. */
+  child?: string;
+  /** the node to add. */
+  node?: string;
 }
 
 /** Arguments of `eject`. */
@@ -2211,10 +2258,40 @@ export interface BlockJobPendingData {
   id: string;
 }
 
+/** Data of `BLOCK_EXPORT_DELETED`. */
+export interface BlockExportDeletedData {
+  /** the export. */
+  id: string;
+}
+
 /** Data of `SHUTDOWN`. */
 export interface ShutdownData {
   /** true if a guest asked for it. Always false here. (Since 2.10) */
   guest?: boolean;
+}
+
+/** Data of `QUORUM_FAILURE`. */
+export interface QuorumFailureData {
+  /** device or node of the quorum; empty where it has no name. */
+  reference: string;
+  /** the first sector of the request, of 512 bytes. */
+  'sector-num': Int64;
+  /** how many sectors it has. */
+  'sectors-count': Int64;
+}
+
+/** Data of `QUORUM_REPORT_BAD`. */
+export interface QuorumReportBadData {
+  /** what it was asked for. (Since 2.6) */
+  type?: QuorumOpType;
+  /** the error, where there was one. */
+  error?: string;
+  /** the child. */
+  'node-name': string;
+  /** the first sector of the request, of 512 bytes. */
+  'sector-num': Int64;
+  /** how many sectors it has. */
+  'sectors-count': Int64;
 }
 
 /** Data of `DEVICE_TRAY_MOVED`. */
@@ -2331,6 +2408,12 @@ export interface QmpCommands {
   'nbd-server-remove': { arguments: NbdServerRemoveArguments; returns: EmptyObject };
   /** Disconnects all clients, withdraws all exports and stops listening. */
   'nbd-server-stop': { arguments: EmptyObject; returns: EmptyObject };
+  /** Gives out a node. */
+  'block-export-add': { arguments: BlockExportOptions; returns: EmptyObject };
+  /** Withdraws an export. `BLOCK_EXPORT_DELETED` says when it is gone. */
+  'block-export-del': { arguments: BlockExportDelArguments; returns: EmptyObject };
+  /** Lists the exports, the newest first. */
+  'query-block-exports': { arguments: EmptyObject; returns: BlockExportInfo[] };
   /** Puts an existing node on top of another: from then on writes go to it. */
   'blockdev-snapshot': { arguments: BlockdevSnapshotOverlay; returns: EmptyObject };
   /**
@@ -2369,6 +2452,13 @@ export interface QmpCommands {
   'query-events': { arguments: EmptyObject; returns: EventInfo[] };
   /** Describes all commands and events with the types that they use. */
   'query-qmp-schema': { arguments: EmptyObject; returns: SchemaInfo[] };
+  /**
+   * Opens nodes again by new definitions: all of them, or none. What a definition leaves out has its default again. A child that is
+   * named by a node name is exchanged for that node; an image that has a backing image must say which one it has from now on.
+   */
+  'blockdev-reopen': { arguments: BlockdevReopenArguments; returns: EmptyObject };
+  /** Adds a child to a node whose driver takes children while it is open, or removes one. */
+  'x-blockdev-change': { arguments: XBlockdevChangeArguments; returns: EmptyObject };
   /**
    * Opens the tray of a device and takes its medium out.
    *
@@ -2433,12 +2523,18 @@ export interface QmpEvents {
   JOB_STATUS_CHANGE: JobStatusChangeData;
   /** A job is done and waits to be finalized. */
   BLOCK_JOB_PENDING: BlockJobPendingData;
+  /** An export is gone. */
+  BLOCK_EXPORT_DELETED: BlockExportDeletedData;
   /** The machine was stopped. */
   STOP: EmptyObject;
   /** The machine runs again. */
   RESUME: EmptyObject;
   /** The server is about to end. */
   SHUTDOWN: ShutdownData;
+  /** Children of a quorum do not agree, and not enough of them do. */
+  QUORUM_FAILURE: QuorumFailureData;
+  /** A child of a quorum failed, or differs from the others. */
+  QUORUM_REPORT_BAD: QuorumReportBadData;
   /** A tray was opened or closed. */
   DEVICE_TRAY_MOVED: DeviceTrayMovedData;
 }
@@ -2534,6 +2630,7 @@ export interface QapiTypeMap {
   BlockExportType: BlockExportType;
   BlockExportOptionsBase: BlockExportOptionsBase;
   BlockExportOptions: BlockExportOptions;
+  BlockExportInfo: BlockExportInfo;
   BlockdevSnapshotOverlay: BlockdevSnapshotOverlay;
   BlockdevSnapshotInternal: BlockdevSnapshotInternal;
   RunState: RunState;
@@ -2557,6 +2654,7 @@ export interface QapiTypeMap {
   SchemaInfoEvent: SchemaInfoEvent;
   SchemaInfoBase: SchemaInfoBase;
   SchemaInfo: SchemaInfo;
+  QuorumOpType: QuorumOpType;
   BlockdevChangeReadOnlyMode: BlockdevChangeReadOnlyMode;
   Abort: Abort;
   ActionCompletionMode: ActionCompletionMode;

@@ -3,6 +3,8 @@ import type { CommandGroup } from '../dispatch.js';
 import { bitmaps } from './bitmaps.js';
 import { blockJobs } from './block-jobs.js';
 import { blockdev } from './blockdev.js';
+import { blockExports } from './exports.js';
+import { graphChanges } from './graph.js';
 import { human } from './human.js';
 import { images } from './images.js';
 import { medium } from './medium.js';
@@ -24,12 +26,14 @@ export const COMMANDS: readonly CommandGroup[] = [
   blockdev,
   bitmaps,
   images,
+  graphChanges,
   snapshots,
   transaction,
   medium,
   human,
   runState,
   nbd,
+  blockExports,
   throttle,
   jobs,
   blockJobs,

@@ -5,6 +5,7 @@ import { VERSION } from '../version.js';
 
 /** The events that the server sends; each with the place that sends it. */
 const EVENTS = [
+  'BLOCK_EXPORT_DELETED',
   'BLOCK_IMAGE_CORRUPTED',
   'BLOCK_IO_ERROR',
   'BLOCK_JOB_CANCELLED',
@@ -15,6 +16,8 @@ const EVENTS = [
   'BLOCK_WRITE_THRESHOLD',
   'DEVICE_TRAY_MOVED',
   'JOB_STATUS_CHANGE',
+  'QUORUM_FAILURE',
+  'QUORUM_REPORT_BAD',
   'RESUME',
   'SHUTDOWN',
   'STOP',

@@ -4,7 +4,7 @@ import { coerceType, parseKeyval, parseOptions, validateType } from '@blk/qapi-t
 import { parseJson } from '@blk/qapi-types/json';
 import { startNbd } from '../commands/nbd.js';
 import { genericError } from '../errors.js';
-import { exportBitmaps } from '../exports/export-bitmaps.js';
+import { addExport } from '../exports/add-export.js';
 import { lacksKey } from '../passwords.js';
 import type { BlkServer } from '../server.js';
 import type { Argument, OptionName } from './arguments.js';
@@ -74,7 +74,9 @@ const ACTIONS: { readonly [N in OptionName]?: Action } = {
       maxConnections: options['max-connections'],
     });
   },
-  export: addExport,
+  export: (value, { server }) => {
+    addExport(server, parseOptions('BlockExportOptions', value, 'type'));
+  },
   object: (value, { server }) => addObject(server.objects, value),
   trace: () => {
     throw genericError('tracing is not supported');
@@ -109,22 +111,5 @@ async function openCompat(chardevs: Chardevs, id: string, value: string): Promis
   else if (address !== 'stdio') throw genericError(`'${address}' is not unix:PATH, tcp:HOST:PORT or stdio`);
   await chardevs.add(id, address === 'stdio' ? 'stdio' : 'socket', options);
   return id;
-}
-
-function addExport(value: string, { server }: SetUp): void {
-  const options = parseOptions('BlockExportOptions', value, 'type');
-  const node = options['node-name'];
-  // A device is found by its name as well: its policies then hold for the clients.
-  const source = server.graph.findNode(node) === undefined ? server.graph.backends.get(node) : undefined;
-  server.exports.add({
-    id: options.id,
-    source: source ?? { node },
-    name: options.name ?? node,
-    writable: options.writable ?? false,
-    writeThrough: options.writethrough ?? false,
-    allocationDepth: options['allocation-depth'] ?? false,
-    ...(options.description === undefined ? {} : { description: options.description }),
-    ...(options.bitmaps === undefined ? {} : { bitmaps: exportBitmaps(server.graph, source?.root ?? server.graph.node(node), options.bitmaps) }),
-  });
 }
 

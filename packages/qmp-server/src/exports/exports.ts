@@ -40,7 +40,11 @@ export class Exports {
   #nbd: NbdServer | undefined;
   #starting = false;
 
-  constructor(private readonly graph: BlockGraph) {}
+  /** `deleted`: told of each export that is gone. */
+  constructor(
+    private readonly graph: BlockGraph,
+    private readonly deleted: (id: string) => void = () => undefined,
+  ) {}
 
   /** The running NBD server, if there is one. */
   get nbd(): NbdServer | undefined {
@@ -120,6 +124,7 @@ export class Exports {
     }
     this.#entries.delete(entry.id);
     await release(entry);
+    this.deleted(entry.id);
   }
 
   /** Withdraws what a device gives out, whoever uses it: its medium goes. */
@@ -149,7 +154,10 @@ export class Exports {
     } catch (error) {
       failed = { error };
     }
-    for (const entry of entries) await release(entry).catch((error: unknown) => (failed ??= { error }));
+    for (const entry of entries) {
+      await release(entry).catch((error: unknown) => (failed ??= { error }));
+      this.deleted(entry.id);
+    }
     if (failed !== undefined) throw failed.error;
   }
 }

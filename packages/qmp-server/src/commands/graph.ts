@@ -1,0 +1,34 @@
+/** Changes of the graph, in today's commands. */
+import type { BlockNode} from '@blk/core-graph';
+import { reopenWithOptions, type Definition } from '@blk/core-graph';
+import type { CommandGroup } from '../dispatch.js';
+import { genericError } from '../errors.js';
+import { findNamed } from '../lookup.js';
+
+export const graphChanges: CommandGroup = {
+  'blockdev-reopen': async ({ options }, { server: { graph } }) => {
+    const seen = new Set<BlockNode>();
+    const requests = options.map(({ id: _device, rerror: _read, werror: _write, ...definition }) => {
+      const name = definition['node-name'];
+      if (name === undefined) throw genericError('node-name not specified');
+      const node = graph.findNode(name);
+      if (node === undefined) throw genericError(`Failed to find node with node-name='${name}'`);
+      if (seen.has(node)) throw genericError(`Node '${name}' is there twice`);
+      seen.add(node);
+      return { node, definition: definition };
+    });
+    await reopenWithOptions(graph, requests);
+  },
+
+  'x-blockdev-change': ({ parent, child, node }, { server: { graph } }) => {
+    const above = findNamed(graph, parent);
+    if (child === undefined && node === undefined) throw genericError('Either child or node must be specified');
+    if (child !== undefined && node !== undefined) throw genericError('The parameters child and node are in conflict');
+    if (child !== undefined) {
+      if (!above.children.has(child)) throw genericError(`Node '${parent}' does not have child '${child}'`);
+      throw genericError(`The node ${parent} does not support removing a child`);
+    }
+    if (graph.findNode(node ?? '') === undefined) throw genericError(`Node '${node ?? ''}' not found`);
+    throw genericError(`The node ${parent} does not support adding a child`);
+  },
+};
