@@ -1,6 +1,6 @@
 /** Changes of the graph, in today's commands. */
 import type { BlockNode} from '@blk/core-graph';
-import { reopenWithOptions, type Definition } from '@blk/core-graph';
+import { reopenWithOptions } from '@blk/core-graph';
 import type { CommandGroup } from '../dispatch.js';
 import { genericError } from '../errors.js';
 import { findNamed } from '../lookup.js';
