@@ -295,7 +295,7 @@ describe.skipIf(tools.skip)(tools.title('with an image'), () => {
     while ((await written(client)) === 0) await Promise.resolve();
     const code = await daemon.stop('SIGTERM');
     expect({ code, stderr: daemon.stderr() }).toEqual({ code: 0, stderr: '' });
-    expect(client.messages).toMatchObject([{ event: 'SHUTDOWN' }]);
+    expect(client.messages).toMatchObject([{ event: 'SHUTDOWN' }, { event: 'BLOCK_EXPORT_DELETED' }]);
     const answered = (await load).stdout.match(/wrote 65536\/65536/g)?.length ?? 0;
     expect(answered).toBeGreaterThan(0);
     expect(existsSync(dir.file('nbd'))).toBe(false);

@@ -12,7 +12,7 @@ async function seen(client: TestClient): Promise<Message> {
   return { device, removable, locked, open, file: (inserted as Message | undefined)?.file, ro: (inserted as Message | undefined)?.ro };
 }
 
-const moves = (client: TestClient): unknown[] => client.messages.splice(0).map(({ event, data }) => [event, data]);
+const moves = (client: TestClient): unknown[] => client.messages.splice(0).filter(({ event }) => event === 'DEVICE_TRAY_MOVED').map(({ event, data }) => [event, data]);
 const moved = (open: boolean): unknown => ['DEVICE_TRAY_MOVED', { device: 'd', 'tray-open': open }];
 
 /** A daemon with a drive `d` that has no disc. */
@@ -83,6 +83,7 @@ describe('eject, change and blockdev-change-medium', () => {
     await client.execute('nbd-server-add', { device: 'd' });
     expect(await client.ask('change', { device: 'd', target: dir.file('two'), arg: 'raw' })).toEqual({ return: {} });
     expect(server.exports.entries.size).toBe(0);
+    expect(await client.event('BLOCK_EXPORT_DELETED')).toMatchObject({ data: { id: 'd' } });
     expect(await seen(client)).toMatchObject({ open: false, file: dir.file('two'), ro: false });
     const buffer = new Uint8Array(3);
     await device.read(0, buffer, 0, 3);
