@@ -6,6 +6,7 @@ import { nbd } from '@blk/drivers-nbd';
 import { nullAio, nullCo } from '@blk/drivers-null';
 import { parallels } from '@blk/drivers-parallels';
 import { qcow2 } from '@blk/drivers-qcow2';
+import { qed } from '@blk/drivers-qed';
 import { raw } from '@blk/drivers-raw';
 import { vdi } from '@blk/drivers-vdi';
 import { vhdx } from '@blk/drivers-vhdx';
@@ -13,7 +14,7 @@ import { vpc } from '@blk/drivers-vpc';
 import type { Tool } from './tool.js';
 
 /** What command lines can name; images in memory have no name. */
-export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, raw, qcow2, luks, vpc, vhdx, vdi, parallels];
+export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, raw, qcow2, luks, vpc, vhdx, vdi, parallels, qed];
 
 /** The drivers; one that only looks at images need not ask for the list of locks again. */
 function driversOf({ io: { lockList } }: Tool): readonly BlockDriver[] {

@@ -20,6 +20,12 @@ const FORMATS: readonly Format[] = [
     format: 'parallels', options: ['cluster_size=1M', 'cluster_size=65536'],
     refused: [['-o', 'cluster_size=0', 'x', '1M'], ['-o', 'cluster_size=2G', 'x', '1M'], ['-o', 'foo=1', 'x', '1M'], ['x', '4503599627370495'], ['-b', 'y', '-F', 'raw', 'x', '1M']],
   },
+  {
+    format: 'qed', options: ['cluster_size=64k', 'cluster_size=4096,table_size=2', 'table_size=16'],
+    refused: [
+      ['-o', 'cluster_size=1000', 'x', '1M'], ['-o', 'table_size=3', 'x', '1M'], ['-o', 'foo=1', 'x', '1M'], ['x', '1P'], ['-b', 'nothing', '-F', 'raw', 'x', '1M'], ['-b', 'y', 'x', '1M'],
+    ],
+  },
 ];
 
 describe.skipIf(oracle.skip).each(FORMATS)(oracle.title('$format on the command line'), ({ format, options, refused }) => {

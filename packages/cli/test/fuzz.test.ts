@@ -134,6 +134,20 @@ const KINDS: readonly Kind[] = [
     ],
   },
   {
+    format: 'qed',
+    async images(dir) {
+      writeFileSync(dir.file('raw'), Buffer.alloc(3 << 20).fill(7, 1 << 20, 2 << 20));
+      await made('convert', '-f', 'raw', '-O', 'qed', '-o', 'cluster_size=4096', dir.file('raw'), dir.file('image'));
+      return [readFileSync(dir.file('image'))];
+    },
+    rounds: 40,
+    head: 64,
+    commands: [
+      ['info', '-f', 'qed', 'FILE'], ['map', '-f', 'qed', 'FILE'], ['check', '-f', 'qed', 'FILE'], ['convert', '-f', 'qed', '-O', 'qcow2', 'FILE', 'OUT'],
+      ['check', '-f', 'qed', '-r', 'all', 'FILE'],
+    ],
+  },
+  {
     format: 'raw',
     images: () => Promise.resolve([Buffer.alloc(70_000, 7), Buffer.alloc(0), Buffer.alloc(1)]),
     rounds: 20,

@@ -17,7 +17,9 @@ const scratch = new Run();
 
 /** The verbs of the data plane over an image; `own` is what the format adds. */
 export function mappedNode<Own extends Partial<DriverNode>>(image: MappedImage, own: Own): DriverNode & Own {
-  return Object.assign(new MappedNode(image), own);
+  // With its getters.
+  const node: DriverNode = new MappedNode(image);
+  return Object.defineProperties(node, Object.getOwnPropertyDescriptors(own)) as DriverNode & Own;
 }
 
 class MappedNode implements DriverNode {

@@ -1,9 +1,9 @@
 /** Reading: a run at a time, all of them at once. */
-import { BlockError, type Completion } from '@blk/core-graph';
+import type { Completion } from '@blk/core-graph';
 import type { MappedImage } from './mapped-image.js';
 import { Pending } from './pending.js';
 import { Place } from './place.js';
-import { findRun, Run } from './run.js';
+import { checkInside, findRun, Run } from './run.js';
 
 const scratch = new Run();
 
@@ -43,8 +43,7 @@ function readRun(image: MappedImage, place: number, offset: number, buffer: Uint
     buffer.fill(0, start, start + length);
     return;
   }
-  // A file that was cut short must not be taken for one full of zeroes.
-  if (place + length > file.size) throw beyondEnd(image, offset, place);
+  checkInside(image, place, offset, length);
   const done = file.read(place, buffer, start, length);
   if (cipher === undefined) return done;
   if (done !== undefined) {
@@ -73,10 +72,4 @@ function readPacked({ format }: MappedImage, offset: number, buffer: Uint8Array,
     });
   }
   buffer.set(whole.subarray(from, from + length), start);
-}
-
-function beyondEnd({ format }: MappedImage, offset: number, host: number): BlockError {
-  const { driver, file } = format;
-  const message = `Cluster at 0x${host.toString(16)} lies beyond the end of the file at ${file.size} (guest offset: 0x${offset.toString(16)})`;
-  return new BlockError('io', message, { driver, reason: `${driver}/data-beyond-end`, offset: host });
 }

@@ -1,5 +1,5 @@
 /** Runs of clusters that lie one behind the other in the file, or that are all not in it. */
-import type { Completion } from '@blk/core-graph';
+import { BlockError, type Completion } from '@blk/core-graph';
 import type { MappedImage } from './mapped-image.js';
 import { Place } from './place.js';
 
@@ -46,4 +46,12 @@ export function findRun({ format }: MappedImage, offset: number, end: number, in
   }
   into.end = Math.min(end, cluster * clusterSize);
   into.place = place >= 0 ? place + (offset - first * clusterSize) : place;
+}
+
+/** Throws where a run that is stored reaches beyond the end of the file: one that was cut short must not be taken for one full of zeroes. */
+export function checkInside({ format }: MappedImage, place: number, offset: number, length: number): void {
+  const { driver, file } = format;
+  if (place + length <= file.size) return;
+  const message = `Cluster at 0x${place.toString(16)} lies beyond the end of the file at ${file.size} (guest offset: 0x${offset.toString(16)})`;
+  throw new BlockError('io', message, { driver, reason: `${driver}/data-beyond-end`, offset: place });
 }

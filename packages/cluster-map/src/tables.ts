@@ -25,7 +25,7 @@ const ZEROES = new Uint8Array(512);
 export class Tables {
   /** Entries of a page; the last page of a table may have fewer. */
   readonly pageEntries: number;
-  readonly root: Root;
+  #root: Root;
   readonly #pages = new Map<number, TablePage>();
   readonly #loading = new Map<number, Promise<void>>();
   /** Tables that are getting their place. */
@@ -40,10 +40,19 @@ export class Tables {
     private readonly file: Edge,
     private readonly layout: TableLayout,
   ) {
-    this.root = layout.root;
+    this.#root = layout.root;
     this.pageEntries = Math.max(1, Math.min(layout.entries, PAGE_BYTES / layout.codec.bytes));
     this.#pagesOfTable = Math.ceil(layout.entries / this.pageEntries);
     this.#most = Math.max(4, Math.floor((layout.budget ?? BUDGET) / PAGE_BYTES));
+  }
+
+  get root(): Root {
+    return this.#root;
+  }
+
+  /** Another root, of a disk that grew; what the old one had is on disk. */
+  replaceRoot(root: Root): void {
+    this.#root = root;
   }
 
   get entries(): number {

@@ -4,7 +4,7 @@ import type { MappedImage } from './mapped-image.js';
 import { Pending, settled } from './pending.js';
 import { Place } from './place.js';
 import { readRange } from './read.js';
-import { findRun, Run } from './run.js';
+import { checkInside, findRun, Run } from './run.js';
 import type { Room } from './space.js';
 
 const SECTOR = 512;
@@ -42,8 +42,9 @@ function writeParts(image: MappedImage, offset: number, buffer: Uint8Array, star
   return pending.end();
 }
 
-function writeHost({ format }: MappedImage, host: number, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
-  const { file, cipher } = format;
+function writeHost(image: MappedImage, host: number, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+  const { file, cipher } = image.format;
+  checkInside(image, host, offset, length);
   if (cipher === undefined) return file.write(host, buffer, start, length);
   const hidden = buffer.slice(start, start + length);
   cipher.encrypt(offset, hidden, 0, length);

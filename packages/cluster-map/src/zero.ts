@@ -3,7 +3,7 @@ import { BlockError, WriteFlag, type Completion } from '@blk/core-graph';
 import type { MappedImage } from './mapped-image.js';
 import { Pending, settled } from './pending.js';
 import { Place } from './place.js';
-import { findRun, Run } from './run.js';
+import { checkInside, findRun, Run } from './run.js';
 
 const scratch = new Run();
 
@@ -20,6 +20,7 @@ export async function zeroRange(image: MappedImage, offset: number, length: numb
     }
     const { place } = scratch;
     if (!canZero(image, place, at, scratch.end)) throw new BlockError('unsupported', 'Zeroes have to be written', { driver: format.driver });
+    if (place >= 0) checkInside(image, place, at, scratch.end - at);
     runs.push({ place, from: at, size: scratch.end - at });
     at = scratch.end;
   }
@@ -46,7 +47,11 @@ export function discardRange(image: MappedImage, offset: number, length: number)
     const { place } = scratch;
     at = scratch.end;
     const size = at - from;
-    if (place >= 0) pending.add(() => file.discard(place, size));
+    if (place < 0) continue;
+    pending.add(() => {
+      checkInside(image, place, from, size);
+      return file.discard(place, size);
+    });
   }
   return pending.end();
 }

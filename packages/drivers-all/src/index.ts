@@ -12,6 +12,7 @@ import { nullAio, nullCo } from '@blk/drivers-null';
 import { blob } from '@blk/drivers-blob';
 import { parallels } from '@blk/drivers-parallels';
 import { qcow2 } from '@blk/drivers-qcow2';
+import { qed } from '@blk/drivers-qed';
 import { raw } from '@blk/drivers-raw';
 import { throttle } from '@blk/drivers-throttle';
 import { vdi } from '@blk/drivers-vdi';
@@ -19,6 +20,6 @@ import { vhdx } from '@blk/drivers-vhdx';
 import { vpc } from '@blk/drivers-vpc';
 
 /** Every driver: protocols, formats, filters. */
-export const allDrivers: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blob, raw, qcow2, luks, vpc, vhdx, vdi, parallels, throttle, copyOnRead];
+export const allDrivers: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blob, raw, qcow2, luks, vpc, vhdx, vdi, parallels, qed, throttle, copyOnRead];
 
 export { driverLoaders, driverNames } from './loaders.js';

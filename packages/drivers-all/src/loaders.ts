@@ -18,6 +18,7 @@ export const driverLoaders = {
   parallels: async () => (await import('@blk/drivers-parallels')).parallels,
   throttle: async () => (await import('@blk/drivers-throttle')).throttle,
   'copy-on-read': async () => (await import('@blk/drivers-copy-on-read')).copyOnRead,
+  qed: async () => (await import('@blk/drivers-qed')).qed,
 } satisfies Record<string, () => Promise<BlockDriver>>;
 
 /** Names of all drivers. */

@@ -1,0 +1,35 @@
+/** The driver value of `qed`: recognition, opening, creation. */
+import { defineDriver } from '@blk/core-graph';
+import { createQed, headerFor, type QedCreateOptions } from './create.js';
+import { CLUSTERS, isQed } from './header.js';
+import { openQed } from './open.js';
+
+interface QedOptions {
+  readonly file: unknown;
+}
+
+/** The QEMU Enhanced Disk: two levels of tables, backing files. */
+export const qed = defineDriver<QedOptions, QedCreateOptions>({
+  name: 'qed',
+  role: 'format',
+  options: {},
+  children: { file: 'required' },
+  backing: true,
+
+  probe: (head) => (isQed(head) ? 100 : 0),
+
+  async open(options, context) {
+    return openQed(await context.child('file', options.file, 'storage'), context);
+  },
+
+  createOptions: {
+    backing_file: { type: { type: 'string' }, help: 'File name of a base image' },
+    backing_fmt: { type: { type: 'string' }, help: 'Image format of the base image' },
+    cluster_size: { type: { type: 'size' }, help: 'Cluster size (in bytes)', implied: CLUSTERS.usual },
+    table_size: { type: { type: 'size' }, help: 'L1/L2 table size (in clusters)' },
+  },
+  checkCreate: (options) => {
+    headerFor(options);
+  },
+  create: createQed,
+});

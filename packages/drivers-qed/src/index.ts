@@ -1,0 +1,6 @@
+/**
+ * Block driver for QED images.
+ *
+ * @packageDocumentation
+ */
+export { qed } from './driver.js';
