@@ -68,6 +68,8 @@ export class BlockGraph {
   readonly policy: ImagePolicy;
   readonly secret: SecretLookup;
   readonly backends = new Map<string, Backend>();
+  /** Asked by `checkFree`; each throws kind `busy` for a node that it works on. */
+  readonly guards = new Set<(node: BlockNode) => void>();
   /** Groups that share limits of I/O. */
   readonly throttling: ThrottleGroups;
   readonly #nodes = new Map<string, BlockNode>();
@@ -139,6 +141,11 @@ export class BlockGraph {
   /** Creates an image, as `qemu-img create` does. */
   async create(filename: string, request: CreateRequest): Promise<void> {
     await createImage(this, filename, request);
+  }
+
+  /** Throws kind `busy` where somebody works on the node who can't bear that its size or its place among others changes: a job. */
+  checkFree(node: BlockNode): void {
+    for (const guard of this.guards) guard(node);
   }
 
   /** Whether the node is held by its name, as `blockdev-add` leaves it. */

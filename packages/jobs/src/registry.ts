@@ -12,7 +12,13 @@ export class Jobs implements Iterable<Job>, AsyncDisposable {
   readonly #starting = new Set<Job>();
   #closed = false;
 
-  constructor(readonly graph: BlockGraph) {}
+  readonly #guard = (node: BlockNode): void => {
+    this.checkFree(node);
+  };
+
+  constructor(readonly graph: BlockGraph) {
+    graph.guards.add(this.#guard);
+  }
 
   /**
    * Makes a job and starts it; it does its first work in the next turn of the event loop. `setUp` takes what the job needs of the graph
@@ -83,6 +89,7 @@ export class Jobs implements Iterable<Job>, AsyncDisposable {
       await job.done.catch(() => undefined);
       if (job.status === 'concluded') job.dismiss();
     }
+    this.graph.guards.delete(this.#guard);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

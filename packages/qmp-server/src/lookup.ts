@@ -37,3 +37,11 @@ export function findDeviceOrNode(graph: BlockGraph, name: string): BlockNode {
   if (node === undefined) throw deviceNotFound(name);
   return node;
 }
+
+/** Throws, in QEMU's words, for an image whose size or place can't change now: a job works on it, or other images rest on it. */
+export function checkFree(graph: BlockGraph, node: BlockNode): void {
+  graph.checkFree(node);
+  for (const { role, parent } of node.parents) {
+    if (role === 'backing') throw genericError(`Node '${node.name}' is busy: node is used as backing hd of '${parent.node?.name ?? ''}'`);
+  }
+}

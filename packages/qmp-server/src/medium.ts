@@ -38,6 +38,7 @@ export class Media {
     this.#checkOpen(device);
     if (device.edge === undefined) return;
     const { root, readOnly } = device;
+    this.graph.checkFree(root);
     this.#readOnly.set(device, readOnly);
     await this.exports.withdraw(device);
     if (!readOnly) {

@@ -1,10 +1,10 @@
 /** Nodes and devices: added, removed, resized, watched. */
-import { Backend } from '@blk/core-graph';
+import { Backend, type BlockGraph, type BlockNode } from '@blk/core-graph';
 import { toSafeInteger, validateCommandArguments, validateType, type BlockdevOptions } from '@blk/qapi-types';
 import { addBlockdev } from '../blockdev.js';
 import type { CommandGroup } from '../dispatch.js';
 import { deviceNotFound, genericError } from '../errors.js';
-import { findByEither } from '../lookup.js';
+import { checkFree, findByEither } from '../lookup.js';
 
 export const blockdev: CommandGroup = {
   'blockdev-add': {
@@ -18,6 +18,7 @@ export const blockdev: CommandGroup = {
   'blockdev-del': async ({ 'node-name': name }, { server: { graph } }) => {
     const node = graph.findNode(name);
     if (node === undefined) throw genericError(`Failed to find node with node-name='${name}'`);
+    checkFree(graph, node);
     if (node.parents.size > 0) throw genericError(`Node ${name} is in use`);
     if (!graph.isOwned(node)) throw genericError(`Node ${name} is not owned by the monitor`);
     if (!node.readOnly) {
@@ -29,6 +30,7 @@ export const blockdev: CommandGroup = {
 
   block_resize: async ({ device, 'node-name': nodeName, size }, { server: { graph } }) => {
     const node = findByEither(graph, device, nodeName);
+    checkUnused(graph, node, device ?? nodeName ?? '');
     if (size < 0) throw genericError("Parameter 'size' expects a >0 size");
     const bytes = toSafeInteger(size, 'size');
     if (node.driver.truncate === undefined) throw genericError('Image format driver does not support resize');
@@ -47,6 +49,15 @@ export const blockdev: CommandGroup = {
     node.updatePaths();
   },
 };
+
+/** As `checkFree`, in the words of a command that has always said it like this. */
+function checkUnused(graph: BlockGraph, node: BlockNode, name: string): void {
+  try {
+    checkFree(graph, node);
+  } catch (error) {
+    throw genericError(`Device '${name}' is in use`, error);
+  }
+}
 
 /** Whether the arguments are the options themselves. */
 function isToday(args: unknown): boolean {

@@ -16,6 +16,7 @@ export const images: CommandGroup = {
   'change-backing-file': async ({ device, 'image-node-name': name, 'backing-file': filename }, { server: { graph } }) => {
     const top = nodeInDevice(graph, device);
     const image = graph.node(name);
+    graph.checkFree(image);
     const recorded = image.driver.recordedBacking;
     if (image.backing === undefined && recorded === undefined) {
       throw genericError('not allowing backing file change on an image without a backing file');

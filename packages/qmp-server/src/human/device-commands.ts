@@ -36,6 +36,7 @@ export const deviceCommands: readonly HumanCommand[] = [
       const { server } = context;
       const device = server.graph.backends.get(id);
       if (device !== undefined) {
+        if (device.edge !== undefined) server.graph.checkFree(device.root);
         await server.exports.withdraw(device);
         await device.close();
         return '';

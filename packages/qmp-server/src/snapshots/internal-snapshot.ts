@@ -12,6 +12,7 @@ export function internalSnapshot(graph: BlockGraph, { device, name }: BlockdevSn
   return {
     async prepare() {
       node = findDeviceOrNode(graph, device);
+      graph.checkFree(node);
       const { driverName, driver, readOnly } = node;
       if (readOnly) throw genericError(`Device '${device}' is read only`);
       if (driver.snapshots === undefined || driver.snapshots.refused === true) {
@@ -52,6 +53,7 @@ export async function deleteInternal(
   { device, id, name }: { readonly device: string; readonly id?: string | undefined; readonly name?: string | undefined },
 ): Promise<SnapshotInfo> {
   const node = findDeviceOrNode(graph, device);
+  graph.checkFree(node);
   if (id === undefined && name === undefined) throw genericError('Name or id must be provided');
   const { snapshots } = node.driver;
   if (snapshots === undefined) {

@@ -4,7 +4,7 @@ import { createImage, protocolOf, type BlockGraph, type BlockNode } from '@blk/c
 import type { BlockdevSnapshot } from '@blk/qapi-types';
 import { stringify } from '@blk/qapi-types/json';
 import { genericError } from '../errors.js';
-import { findByEither } from '../lookup.js';
+import { checkFree, findByEither } from '../lookup.js';
 import type { TransactionAction } from '../transaction/action.js';
 import { overlayAction } from './overlay-action.js';
 
@@ -37,6 +37,7 @@ export function snapshotSync(graph: BlockGraph, args: BlockdevSnapshot): Transac
 function check(graph: BlockGraph, args: BlockdevSnapshot): BlockNode {
   const { device, 'node-name': nodeName, 'snapshot-node-name': newName, format = 'qcow2' } = args;
   const base = findByEither(graph, device, nodeName);
+  checkFree(graph, base);
   if (nodeName !== undefined && newName === undefined) throw genericError('New overlay node-name missing');
   if (newName !== undefined && (graph.findNode(newName) !== undefined || graph.backends.has(newName))) {
     throw genericError('New overlay node-name already in use');
