@@ -1,5 +1,6 @@
-/** Objects that options refer to by name: secrets, and credentials for TLS. */
+/** Objects that options refer to by name: secrets, credentials for TLS, groups that share limits. */
 import type { TlsCredentials } from '@blk/nbd';
+import type { ThrottleGroup } from '@blk/throttle';
 import { genericError } from './errors.js';
 
 export interface SecretObject {
@@ -15,25 +16,52 @@ export interface TlsObject {
   readonly credentials: TlsCredentials | undefined;
 }
 
-export type ServerObject = SecretObject | TlsObject;
+export interface ThrottleGroupObject {
+  readonly type: 'throttle-group';
+  readonly id: string;
+  readonly group: ThrottleGroup;
+}
+
+export type ServerObject = SecretObject | TlsObject | ThrottleGroupObject;
+
+/** No identifier begins so. */
+const HIDDEN = '#';
+
+function isHidden(id: string): boolean {
+  return id.startsWith(HIDDEN);
+}
 
 export class Objects {
   readonly #objects = new Map<string, ServerObject>();
   #hidden = 0;
 
   add(object: ServerObject): void {
-    const { id } = object;
-    if (this.#objects.has(id)) throw genericError(`attempt to add duplicate property '${id}' to object (type 'container')`);
-    this.#objects.set(id, object);
+    this.checkFree(object.id);
+    this.#objects.set(object.id, object);
   }
 
-  get(id: string): ServerObject | undefined {
-    return this.#objects.get(id);
+  /** Throws where there is an object of this id. */
+  checkFree(id: string): void {
+    if (this.#objects.has(id)) throw genericError(`attempt to add duplicate property '${id}' to object (type 'container')`);
+  }
+
+  delete(id: string): void {
+    this.#objects.delete(id);
+  }
+
+  /** In the order in which they were added. */
+  all(): readonly ServerObject[] {
+    return [...this.#objects.values()].filter(({ id }) => !isHidden(id));
+  }
+
+  /** The object of this id; not one that is hidden. */
+  named(id: string): ServerObject | undefined {
+    return isHidden(id) ? undefined : this.#objects.get(id);
   }
 
   /** Keeps bytes as a secret under a name that no object can have; gives the name. They stay for as long as an image may be opened again. */
   hide(data: Uint8Array): string {
-    const id = `#secret${this.#hidden++}`;
+    const id = `${HIDDEN}secret${this.#hidden++}`;
     this.#objects.set(id, { type: 'secret', id, data });
     return id;
   }
@@ -55,7 +83,7 @@ export class Objects {
   async serverCredentials(id: string): Promise<TlsCredentials> {
     const object = this.#objects.get(id);
     if (object === undefined) throw genericError(`No TLS credentials with id '${id}'`);
-    if (object.type === 'secret') throw genericError(`Object with id '${id}' is not TLS credentials`);
+    if (object.type === 'secret' || object.type === 'throttle-group') throw genericError(`Object with id '${id}' is not TLS credentials`);
     if (object.endpoint !== 'server' || object.credentials === undefined) {
       throw genericError('Expecting TLS credentials with a server endpoint');
     }

@@ -147,7 +147,7 @@ export class BlkServer implements AsyncDisposable {
   /** Runs a command as a monitor would, without one. Rejects with a `QmpError` or a `BlockError`. */
   async execute<N extends QmpCommandName>(name: N, args?: QmpCommands[N]['arguments']): Promise<QmpCommands[N]['returns']> {
     if (this.#closing) throw genericError('The server is shutting down');
-    return this.dispatcher.execute(name, args, { server: this, monitor: undefined }) as Promise<QmpCommands[N]['returns']>;
+    return this.dispatcher.execute(name, args, { server: this, monitor: undefined });
   }
 
   /** Opens a node that is held by its name, or a device if the options have an `id`; they are checked first. */

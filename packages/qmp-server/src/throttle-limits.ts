@@ -1,6 +1,7 @@
 /** Limits of I/O between their names: those of `block_set_io_throttle` and `query-block`, and those of `throttle-group`. */
-import type { BlockDeviceInfo } from '@blk/qapi-types';
+import type { BlockDeviceInfo, ThrottleGroupProperties } from '@blk/qapi-types';
 import { toSafeInteger } from '@blk/qapi-types';
+import { genericError } from './errors.js';
 import { METERS, UNLIMITED, type LimitName, type MeterName, type ThrottleGroup, type ThrottleLimits } from '@blk/throttle';
 
 const SHORT = {
@@ -33,6 +34,22 @@ export function limitsOf(given: Given): ThrottleLimits {
   for (const [short, long] of LIMIT_NAMES) {
     const value = given[short];
     if (value !== undefined) limits[long] = isCounted(long) ? toSafeInteger(value, short) : Number(value);
+  }
+  return limits;
+}
+
+/** The longest burst that an object takes, in seconds. */
+const MAX_LENGTH = 2 ** 32 - 1;
+
+/** Limits as an object's properties give them; those that they do not name are as `before`. Throws where one is out of its range. */
+export function limitsOfProperties(properties: ThrottleGroupProperties, before: ThrottleLimits = UNLIMITED): ThrottleLimits {
+  const limits: Record<LimitName, number> = { ...before };
+  const { limits: given = {} } = properties;
+  for (const [, name] of LIMIT_NAMES) {
+    const value = given[name] ?? properties[`x-${name}`];
+    if (value === undefined) continue;
+    if (name.endsWith('-length') && value > MAX_LENGTH) throw genericError(`${name} value must be in the range [0, ${MAX_LENGTH}]`);
+    limits[name] = isCounted(name) ? toSafeInteger(value, name) : Number(value);
   }
   return limits;
 }

@@ -1,6 +1,7 @@
 /** The same script given to our server and to the installed qemu-storage-daemon. */
 import { rmSync } from 'node:fs';
 import { startStorageDaemon, tempDir, type TempDir } from '@blk/oracle';
+import type { ServerOptions } from '../src/index.js';
 import { attach, testServer, type Message } from './support.js';
 
 export type Step = readonly [command: string, args?: object];
@@ -13,6 +14,7 @@ interface ReferenceError extends Error {
 export async function both(
   prepare: (dir: TempDir) => Promise<void>,
   script: (dir: TempDir) => readonly Step[],
+  options: Partial<ServerOptions> = {},
 ): Promise<{ ours: Message[]; theirs: Message[] }> {
   const replies: Message[][] = [];
   for (const reference of [false, true]) {
@@ -31,7 +33,7 @@ export async function both(
         );
       }
     } else {
-      await using server = await testServer();
+      await using server = await testServer(options);
       const client = await attach(server).negotiate();
       for (const [command, args] of script(dir)) answers.push(await client.ask(command, args));
     }

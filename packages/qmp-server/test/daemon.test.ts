@@ -76,7 +76,6 @@ describe('options', () => {
     [['--daemonize', '--chardev', 'stdio,id=m'], '--chardev stdio,id=m: cannot use stdio with -daemonize'],
     [['--drive', 'file=/x,if=ide'], '-drive file=/x,if=ide: if=ide needs a machine; use if=none'],
     [['--drive', 'file=/x,cache=fast'], '-drive file=/x,cache=fast: invalid cache option'],
-    [['--object', 'throttle-group,id=t'], "--object throttle-group,id=t: Objects of type 'throttle-group' are not supported"],
     [['--object', 'secret,id=s'], "--object secret,id=s: Either 'file' or 'data' must be provided"],
     [['--pidfile', '/'], "cannot create PID file: Could not create '/': Is a directory"],
     [['--pidfile', '/nonexistent/p'], "cannot create PID file: Could not create '/nonexistent/p': No such file or directory"],

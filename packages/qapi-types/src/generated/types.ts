@@ -1263,6 +1263,193 @@ export interface BlockdevOptionsCor extends BlockdevOptionsGenericFormat {
 }
 
 /**
+ * What there is to be made.
+ *
+ * Since: 6.0
+ */
+export type ObjectType = 'secret' | 'throttle-group' | 'tls-creds-psk' | 'tls-creds-x509';
+
+/**
+ * How the bytes of a secret are written.
+ *
+ * Since: 2.6
+ */
+export type QCryptoSecretFormat = 'raw' | 'base64';
+
+/**
+ * A secret; exactly one of `data` and `file` has to be given.
+ *
+ * Since: 2.6
+ */
+export interface SecretProperties {
+  /** the bytes. */
+  data?: string;
+  /** the file that holds them. */
+  file?: string;
+  /** how they are written (default: raw). */
+  format?: QCryptoSecretFormat;
+  /** id of the secret with which they are encrypted (AES-256-CBC). */
+  keyid?: string;
+  /** initialisation vector of that, in base64. */
+  iv?: string;
+}
+
+/**
+ * Whose credentials they are.
+ *
+ * Since: 2.5
+ */
+export type QCryptoTLSCredsEndpoint = 'client' | 'server';
+
+/**
+ * What all credentials for TLS have.
+ *
+ * Since: 2.5
+ */
+export interface TlsCredsProperties {
+  /** whether the other side has to show a certificate (default: true). */
+  'verify-peer'?: boolean;
+  /** the folder with the keys. */
+  dir?: string;
+  /** whose they are (default: client). */
+  endpoint?: QCryptoTLSCredsEndpoint;
+  /** refused. */
+  priority?: string;
+}
+
+/**
+ * Pre-shared keys.
+ *
+ * Since: 3.0
+ */
+export interface TlsCredsPskProperties extends TlsCredsProperties {
+  /** refused. */
+  username?: string;
+}
+
+/**
+ * Certificates.
+ *
+ * Since: 2.5
+ */
+export interface TlsCredsX509Properties extends TlsCredsProperties {
+  /** taken, and always done by the library (default: true). */
+  'sanity-check'?: boolean;
+  /** refused. */
+  passwordid?: string;
+}
+
+/**
+ * Limits of I/O; 0, or what is left out, stands for none.
+ *
+ * Since: 2.11
+ */
+export interface ThrottleLimits {
+  /** requests a second. */
+  'iops-total'?: Int64;
+  /** requests a second of a burst. */
+  'iops-total-max'?: Int64;
+  /** seconds that a burst may last (default: 1). */
+  'iops-total-max-length'?: Int64;
+  /** reads a second. */
+  'iops-read'?: Int64;
+  /** reads a second of a burst. */
+  'iops-read-max'?: Int64;
+  /** seconds that a burst may last (default: 1). */
+  'iops-read-max-length'?: Int64;
+  /** writes a second. */
+  'iops-write'?: Int64;
+  /** writes a second of a burst. */
+  'iops-write-max'?: Int64;
+  /** seconds that a burst may last (default: 1). */
+  'iops-write-max-length'?: Int64;
+  /** bytes a second. */
+  'bps-total'?: Int64;
+  /** bytes a second of a burst. */
+  'bps-total-max'?: Int64;
+  /** seconds that a burst may last (default: 1). */
+  'bps-total-max-length'?: Int64;
+  /** bytes read a second. */
+  'bps-read'?: Int64;
+  /** bytes read a second of a burst. */
+  'bps-read-max'?: Int64;
+  /** seconds that a burst may last (default: 1). */
+  'bps-read-max-length'?: Int64;
+  /** bytes written a second. */
+  'bps-write'?: Int64;
+  /** bytes written a second of a burst. */
+  'bps-write-max'?: Int64;
+  /** seconds that a burst may last (default: 1). */
+  'bps-write-max-length'?: Int64;
+  /** bytes of a request that counts as one. */
+  'iops-size'?: Int64;
+}
+
+/**
+ * A group that shares limits. The members that begin with x- are another way to say `limits`, which goes first.
+ *
+ * Since: 2.11
+ */
+export interface ThrottleGroupProperties {
+  /** the limits. */
+  limits?: ThrottleLimits;
+  'x-iops-total'?: Int64;
+  'x-iops-total-max'?: Int64;
+  'x-iops-total-max-length'?: Int64;
+  'x-iops-read'?: Int64;
+  'x-iops-read-max'?: Int64;
+  'x-iops-read-max-length'?: Int64;
+  'x-iops-write'?: Int64;
+  'x-iops-write-max'?: Int64;
+  'x-iops-write-max-length'?: Int64;
+  'x-bps-total'?: Int64;
+  'x-bps-total-max'?: Int64;
+  'x-bps-total-max-length'?: Int64;
+  'x-bps-read'?: Int64;
+  'x-bps-read-max'?: Int64;
+  'x-bps-read-max-length'?: Int64;
+  'x-bps-write'?: Int64;
+  'x-bps-write-max'?: Int64;
+  'x-bps-write-max-length'?: Int64;
+  'x-iops-size'?: Int64;
+}
+
+/**
+ * What is said of every object.
+ *
+ * Since: 6.0
+ */
+export interface ObjectOptionsBase {
+  /** what it is. */
+  'qom-type': ObjectType;
+  /** its name. */
+  id: string;
+}
+
+/**
+ * An object to be made.
+ *
+ * Since: 6.0
+ */
+export type ObjectOptions =
+  | (ObjectOptionsBase & { 'qom-type': 'secret' } & SecretProperties)
+  | (ObjectOptionsBase & { 'qom-type': 'throttle-group' } & ThrottleGroupProperties)
+  | (ObjectOptionsBase & { 'qom-type': 'tls-creds-psk' } & TlsCredsPskProperties)
+  | (ObjectOptionsBase & { 'qom-type': 'tls-creds-x509' } & TlsCredsX509Properties);
+
+/**
+ * A property of an object.
+ *
+ * Since: 1.2
+ */
+export interface ObjectPropertyInfo {
+  /** its name. */
+  name: string;
+  /** its type; `child<…>` for an object inside. */
+  type: string;
+}
+
+/**
  * Kinds of jobs.
  *
  * Since: 1.7
@@ -1952,6 +2139,36 @@ export interface BlockdevDelArguments {
   'node-name': string;
 }
 
+/** Arguments of `object-del`. */
+export interface ObjectDelArguments {
+  /** its name. */
+  id: string;
+}
+
+/** Arguments of `qom-list`. */
+export interface QomListArguments {
+  /** where it is: `/objects/ID`, or its id. */
+  path: string;
+}
+
+/** Arguments of `qom-get`. */
+export interface QomGetArguments {
+  /** where the object is. */
+  path: string;
+  /** name of the property. */
+  property: string;
+}
+
+/** Arguments of `qom-set`. */
+export interface QomSetArguments {
+  /** where the object is. */
+  path: string;
+  /** name of the property. */
+  property: string;
+  /** its new value. */
+  value: unknown;
+}
+
 /** Arguments of `block-job-finalize`. */
 export interface BlockJobFinalizeArguments {
   /** id of the job. */
@@ -2382,6 +2599,16 @@ export interface QmpCommands {
   'block-dirty-bitmap-disable': { arguments: BlockDirtyBitmap; returns: EmptyObject };
   /** Adds what is dirty in some bitmaps to another: from all of them, or, where that fails, from none. */
   'block-dirty-bitmap-merge': { arguments: BlockDirtyBitmapMerge; returns: EmptyObject };
+  /** Makes an object. */
+  'object-add': { arguments: ObjectOptions; returns: EmptyObject };
+  /** Removes an object; refused while it is in use. */
+  'object-del': { arguments: ObjectDelArguments; returns: EmptyObject };
+  /** Lists the properties of an object. */
+  'qom-list': { arguments: QomListArguments; returns: ObjectPropertyInfo[] };
+  /** Gives the value of a property. */
+  'qom-get': { arguments: QomGetArguments; returns: unknown };
+  /** Changes a property. */
+  'qom-set': { arguments: QomSetArguments; returns: EmptyObject };
   /** Makes the outcome of a pending job real. */
   'block-job-finalize': { arguments: BlockJobFinalizeArguments; returns: EmptyObject };
   /** Forgets a concluded job. */
@@ -2619,6 +2846,18 @@ export interface QapiTypeMap {
   BlockDirtyBitmapMerge: BlockDirtyBitmapMerge;
   BlockdevOptionsThrottle: BlockdevOptionsThrottle;
   BlockdevOptionsCor: BlockdevOptionsCor;
+  ObjectType: ObjectType;
+  QCryptoSecretFormat: QCryptoSecretFormat;
+  SecretProperties: SecretProperties;
+  QCryptoTLSCredsEndpoint: QCryptoTLSCredsEndpoint;
+  TlsCredsProperties: TlsCredsProperties;
+  TlsCredsPskProperties: TlsCredsPskProperties;
+  TlsCredsX509Properties: TlsCredsX509Properties;
+  ThrottleLimits: ThrottleLimits;
+  ThrottleGroupProperties: ThrottleGroupProperties;
+  ObjectOptionsBase: ObjectOptionsBase;
+  ObjectOptions: ObjectOptions;
+  ObjectPropertyInfo: ObjectPropertyInfo;
   JobType: JobType;
   JobStatus: JobStatus;
   JobInfo: JobInfo;

@@ -11,6 +11,7 @@ import { medium } from './medium.js';
 import { jobs } from './jobs.js';
 import { monitor } from './monitor.js';
 import { nbd } from './nbd.js';
+import { objects } from './objects.js';
 import { query } from './query.js';
 import { throttle } from './throttle.js';
 import { queryBlock } from './query-block.js';
@@ -35,6 +36,7 @@ export const COMMANDS: readonly CommandGroup[] = [
   nbd,
   blockExports,
   throttle,
+  objects,
   jobs,
   blockJobs,
 ];

@@ -55,6 +55,8 @@ QMP and NBD server of the block layer. Options are carried out in the order give
   --object secret,id=<id>,data=<text>|file=<path>[,format=raw|base64][,keyid=<id>,iv=<base64>]
   --object tls-creds-x509,id=<id>,endpoint=server,dir=<dir>[,verify-peer=on|off]
   --object tls-creds-psk,id=<id>,endpoint=server,dir=<dir>
+  --object throttle-group,id=<id>[,limits.bps-total|bps-read|bps-write|iops-total|iops-read|iops-write[-max[-length]]=<n>]
+           [,limits.iops-size=<bytes>]
                          make an object that other options refer to
 
   --daemonize            go to the background once everything is set up

@@ -77,7 +77,7 @@ const ACTIONS: { readonly [N in OptionName]?: Action } = {
   export: (value, { server }) => {
     addExport(server, parseOptions('BlockExportOptions', value, 'type'));
   },
-  object: (value, { server }) => addObject(server.objects, value),
+  object: (value, { server }) => addObject(server, value),
   trace: () => {
     throw genericError('tracing is not supported');
   },

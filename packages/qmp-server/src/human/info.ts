@@ -76,5 +76,5 @@ function statsLine({ device, stats }: BlockStats): string {
 
 /** What the command of QMP says. */
 function ask<N extends QmpCommandName>({ server, monitor }: CommandContext, name: N): Promise<QmpCommands[N]['returns']> {
-  return server.dispatcher.within(name, {}, { server, monitor }) as Promise<QmpCommands[N]['returns']>;
+  return server.dispatcher.within(name, {}, { server, monitor });
 }
