@@ -97,7 +97,7 @@ function childPermissions(node: BlockNode): number {
 }
 
 /** As `childAccess`, for an edge that is there. */
-function accessOfChild(node: BlockNode, child: Edge, own: Access): Access {
+export function accessOfChild(node: BlockNode, child: Edge, own: Access): Access {
   const access = childAccess(node, child.role as ChildRole, own);
   return child.lenient ? { ...access, shared: Permission.All } : access;
 }

@@ -2,7 +2,7 @@
 import { BlockError } from './errors.js';
 import { Edge } from './edge.js';
 import type { BlockNode } from './node.js';
-import { AccessTransaction, childAccess, cumulativeAccess } from './permissions.js';
+import { AccessTransaction, accessOfChild, cumulativeAccess } from './permissions.js';
 
 /** One step of a transaction. `prepare` may fail and must then leave everything as it was; `commit` and `abort` may not. */
 export interface GraphAction {
@@ -63,10 +63,11 @@ export function replaceChild(edge: Edge, node: BlockNode): GraphAction {
   };
 }
 
-/** Gives `parent` another backing file, or none. To be run in a drained section. */
-export function replaceBacking(parent: BlockNode, node: BlockNode | undefined): GraphAction {
+/** Gives `parent` another backing file, or none. To be run in a drained section. `lenient`: the new link bears that others write the file. */
+export function replaceBacking(parent: BlockNode, node: BlockNode | undefined, options: { readonly lenient?: boolean } = {}): GraphAction {
+  const { lenient = false } = options;
   const before = parent.backing;
-  if (node !== undefined && before !== undefined) return replaceChild(before, node);
+  if (node !== undefined && before !== undefined && !lenient) return replaceChild(before, node);
   const access = new AccessTransaction();
   let edge: Edge | undefined;
   const attach = (next: Edge | undefined): void => {
@@ -90,7 +91,10 @@ export function replaceBacking(parent: BlockNode, node: BlockNode | undefined): 
       }
       attach(edge);
       try {
-        if (edge) access.set(edge, childAccess(parent, 'backing', cumulativeAccess(parent.parents)));
+        if (edge) {
+          edge.lenient = lenient;
+          access.set(edge, accessOfChild(parent, edge, cumulativeAccess(parent.parents)));
+        }
         if (before) access.refresh(before.node);
       } catch (error) {
         access.abort();

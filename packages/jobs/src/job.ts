@@ -3,7 +3,7 @@ import { BlockError, type IoStatus } from '@blk/core-graph';
 import type { JobBody } from './body.js';
 import { Control } from './control.js';
 import type { JobProgress } from './events.js';
-import { callOff, finalizeTransaction } from './life.js';
+import { callOff, discardJob, finalizeTransaction, runJob } from './life.js';
 import { ProgressFeed } from './progress-feed.js';
 import type { Jobs } from './registry.js';
 import { checkStep, checkVerb, type JobStatus, type JobType } from './status.js';
@@ -22,6 +22,8 @@ export interface JobOptions {
   /** Cancels the job, by force. */
   readonly signal?: AbortSignal | undefined;
   readonly transaction?: JobTransaction | undefined;
+  /** True: what the job needs is taken, and it is in the list, but it does nothing before `start`. Default false. */
+  readonly deferred?: boolean | undefined;
 }
 
 export class Job {
@@ -30,6 +32,7 @@ export class Job {
   readonly autoFinalize: boolean;
   readonly autoDismiss: boolean;
   readonly transaction: JobTransaction;
+  readonly signal: AbortSignal | undefined;
   /** Resolves when the job has ended well; rejects with what ended it, kind `aborted` where it was cancelled. */
   readonly done: Promise<void>;
   /** What went wrong, once something did. */
@@ -58,6 +61,7 @@ export class Job {
     this.autoFinalize = options.autoFinalize ?? true;
     this.autoDismiss = options.autoDismiss ?? true;
     this.transaction = options.transaction ?? new JobTransaction();
+    this.signal = options.signal;
     this.control = new Control(this);
     this.control.gate.rate.speed = checkedSpeed(options.speed ?? 0);
     let settle: Job['settle'] | undefined;
@@ -167,17 +171,27 @@ export class Job {
     callOff(this);
   }
 
-  /** Part of the core, like all that follows: the first two states. */
-  began(signal: AbortSignal | undefined): void {
-    this.jobs.emit({ type: 'status', job: this, status: 'created' });
+  /** Begins a job that was made `deferred`. */
+  start(): void {
+    if (this.#status !== 'created') throw new BlockError('invalid-argument', `Job '${this.id}' has begun already`);
     this.enterStatus('running');
-    if (signal === undefined) return;
-    const onAbort = (): void => { callOff(this); };
-    signal.addEventListener('abort', onAbort);
-    this.#forgetSignal = () => { signal.removeEventListener('abort', onAbort); };
+    const { signal } = this;
+    if (signal !== undefined) {
+      const onAbort = (): void => { callOff(this); };
+      signal.addEventListener('abort', onAbort);
+      this.#forgetSignal = () => { signal.removeEventListener('abort', onAbort); };
+      if (signal.aborted) callOff(this);
+    }
+    void runJob(this);
   }
 
-  /** The signal says nothing to a job that has ended. */
+  /** Ends a job that has not begun, as if it had never been; resolves when it has let go of everything. */
+  async discard(): Promise<void> {
+    if (this.#status !== 'created') throw new BlockError('invalid-argument', `Job '${this.id}' has begun already`);
+    await discardJob(this);
+  }
+
+  /** Part of the core, like all that follows: the signal says nothing to a job that has ended. */
   ended(): void {
     this.#forgetSignal?.();
   }

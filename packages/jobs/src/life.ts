@@ -52,7 +52,19 @@ export function callOff(job: Job): void {
   if (job.transaction.ending) return;
   job.control.gate.cancel();
   if (job.isPaused) job.resume();
-  if (status === 'waiting' || status === 'pending') void failed(job, new Cancelled());
+  if (status === 'created' || status === 'waiting' || status === 'pending') void failed(job, new Cancelled());
+}
+
+/** Ends a job that has not begun: its states are told, but no end. */
+export async function discardJob(job: Job): Promise<void> {
+  job.error = new BlockError('aborted', 'Operation canceled', { code: 'ECANCELED' });
+  job.enterStatus('aborting');
+  await job.body.abort?.(job.control);
+  await job.control.release();
+  await job.body.clean?.();
+  job.enterStatus('concluded');
+  job.settle.reject(job.error);
+  job.dismiss();
 }
 
 /** Ends a job that did not end well, and with it all of its transaction. */

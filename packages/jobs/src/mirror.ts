@@ -1,5 +1,5 @@
 /** Mirror jobs: `startMirror`, its options, and what is refused. */
-import { BlockError, chainExtents, defaultGranularity, DirtyBitmap, Permission, type BlockNode, type OnError } from '@blk/core-graph';
+import { BlockError, chainExtents, defaultGranularity, DirtyBitmap, Permission, type BlockNode, type ChainExtent, type OnError } from '@blk/core-graph';
 import type { JobControl } from './body.js';
 import type { Job, JobOptions } from './job.js';
 import { MirrorBody } from './mirror-body.js';
@@ -13,6 +13,8 @@ export interface MirrorOptions extends Omit<JobOptions, 'type'> {
   /** Of the source's size. Held until the job ends; closes then where nobody else uses it. Its backing file is not touched. */
   readonly target: BlockNode;
   readonly sync: MirrorSync;
+  /** The target is new: where it reads as zeroes throughout, only what the source's images hold is copied, and counted. */
+  readonly blank?: boolean | undefined;
   /** Bytes for each bit of what is to be copied, a power of two from 512 to 64 MiB. Default: the cluster size, from 4 to 64 KiB. */
   readonly granularity?: number | undefined;
   /** Most bytes in flight. 0, the default: 16 MiB. */
@@ -52,7 +54,8 @@ export async function startMirror(jobs: Jobs, options: MirrorOptions): Promise<J
     });
     const dirty = new DirtyBitmap(undefined, granularity, source.size);
     return jobs.graph.drained([source], () => {
-      if (sync === 'full') dirty.set(0, source.size);
+      const scanned = sync === 'top' || (sync === 'full' && options.blank === true);
+      if (sync === 'full' && !scanned) dirty.set(0, source.size);
       source.bitmaps.add(dirty);
       return new MirrorBody(
         jobs,
@@ -64,9 +67,12 @@ export async function startMirror(jobs: Jobs, options: MirrorOptions): Promise<J
           writeBlocking: options.copyMode === 'write-blocking',
           onSourceError: options.onSourceError ?? 'report',
           onTargetError: options.onTargetError ?? 'report',
-          begin: (by) => {
+          begin: async (by) => {
             if (source.size !== target.size) throw new BlockError('invalid-argument', 'Source and target image have different sizes');
-            return sync === 'top' ? markAllocated(by, source, dirty) : undefined;
+            if (!scanned) return;
+            if (sync === 'top') await mark(by, source, dirty, ({ allocated, depth }) => allocated && depth === 0);
+            else if (await readsAsZeroes(target)) await mark(by, source, dirty, ({ allocated }) => allocated);
+            else dirty.set(0, source.size);
           },
         },
         control,
@@ -75,13 +81,18 @@ export async function startMirror(jobs: Jobs, options: MirrorOptions): Promise<J
   });
 }
 
-/** Marks what the topmost image holds. What guests write meanwhile is marked by that. */
-async function markAllocated(control: JobControl, source: BlockNode, dirty: DirtyBitmap): Promise<void> {
-  for await (const { offset, length, depth, allocated } of chainExtents(source, 0, source.size)) {
+/** Marks the extents of the chain that are wanted. What guests write meanwhile is marked by that. */
+async function mark(control: JobControl, source: BlockNode, dirty: DirtyBitmap, wanted: (extent: ChainExtent) => boolean): Promise<void> {
+  for await (const extent of chainExtents(source, 0, source.size)) {
     const paused = control.pausePoint();
     if (paused !== undefined) await paused;
-    if (allocated && depth === 0) dirty.set(offset, length);
+    if (wanted(extent)) dirty.set(extent.offset, extent.length);
   }
+}
+
+async function readsAsZeroes(node: BlockNode): Promise<boolean> {
+  for await (const { zero } of chainExtents(node, 0, node.size)) if (!zero) return false;
+  return true;
 }
 
 function checkGranularity(granularity: number): void {

@@ -3,7 +3,6 @@ import { BlockError, type BlockGraph, type BlockNode } from '@blk/core-graph';
 import type { JobBody, JobControl } from './body.js';
 import type { JobEvent } from './events.js';
 import { Job, type JobOptions } from './job.js';
-import { runJob } from './life.js';
 
 export class Jobs implements Iterable<Job>, AsyncDisposable {
   readonly #jobs = new Map<string, Job>();
@@ -27,6 +26,13 @@ export class Jobs implements Iterable<Job>, AsyncDisposable {
    * @throws BlockError for an id that is none or in use, or a speed that is none.
    */
   async create(options: JobOptions, setUp: (control: JobControl) => JobBody | Promise<JobBody>): Promise<Job> {
+    const job = await this.#prepare(options, setUp);
+    if (options.deferred !== true) job.start();
+    return job;
+  }
+
+  /** Makes a job that is only begun by `start`. */
+  async #prepare(options: JobOptions, setUp: (control: JobControl) => JobBody | Promise<JobBody>): Promise<Job> {
     if (this.#closed) throw new BlockError('closed', 'No further job is taken');
     const job = new Job(this, options);
     this.#starting.add(job);
@@ -48,8 +54,7 @@ export class Jobs implements Iterable<Job>, AsyncDisposable {
     }
     this.#jobs.set(job.id, job);
     job.transaction.add(job);
-    job.began(options.signal);
-    void runJob(job);
+    this.emit({ type: 'status', job, status: 'created' });
     return job;
   }
 

@@ -1,8 +1,8 @@
 /** The life of a job: states, verbs, pauses, transactions, ends. */
 import { BlockError } from '@blk/core-graph';
 import { describe, expect, it } from 'vitest';
-import { JobTransaction, type JobBody, type JobControl, type JobProgress } from '../src/index.js';
-import { rig, turns } from './support.js';
+import { JobTransaction, type Job, type JobBody, type JobControl, type JobProgress } from '../src/index.js';
+import { rig, turns, type Rig } from './support.js';
 
 /** A body that does `pieces` pieces of one byte, each in a turn of its own. */
 function counting(pieces: number, further: Partial<JobBody> = {}): () => JobBody {
@@ -227,5 +227,48 @@ describe('a transaction', () => {
     expect(events).toContain('a: CANCELLED');
     expect(events).toContain('b: CANCELLED');
     expect(events.some((line) => line.startsWith('c: COMPLETED'))).toBe(true);
+  });
+});
+
+describe('a deferred job', () => {
+  const made = async (on: Rig, ends: string[]): Promise<Job> =>
+    on.jobs.create({ id: 'a', type: 'backup', deferred: true }, () => ({
+      run: async () => { ends.push('run'); },
+      commit: () => { ends.push('commit'); },
+      abort: () => { ends.push('abort'); },
+      clean: () => { ends.push('clean'); },
+    }));
+
+  it('does nothing before it is started', async () => {
+    const on = rig();
+    const ends: string[] = [];
+    const job = await made(on, ends);
+    await turns();
+    expect([job.status, ends, [...on.jobs]]).toEqual(['created', [], [job]]);
+    job.start();
+    expect(() => { job.start(); }).toThrow("Job 'a' has begun already");
+    await expect(job.discard()).rejects.toThrow("Job 'a' has begun already");
+    await job.done;
+    expect(ends).toEqual(['run', 'commit', 'clean']);
+  });
+
+  it('discarded, it tells no end', async () => {
+    const on = rig();
+    const ends: string[] = [];
+    const job = await made(on, ends);
+    await job.discard();
+    await expect(job.done).rejects.toMatchObject({ kind: 'aborted' });
+    expect([ends, [...on.jobs]]).toEqual([['abort', 'clean'], []]);
+    expect(on.events).toEqual(['a: created', 'a: aborting', 'a: concluded', 'a: null']);
+  });
+
+  it('cancelled before it was started, it ends', async () => {
+    const on = rig();
+    const ends: string[] = [];
+    const job = await made(on, ends);
+    job.cancel();
+    await expect(job.done).rejects.toMatchObject({ kind: 'aborted' });
+    expect(ends).toEqual(['abort', 'clean']);
+    expect(() => { job.start(); }).toThrow('has begun already');
   });
 });
