@@ -20,6 +20,7 @@ export interface BackupOptions extends Omit<JobOptions, 'type'> {
   readonly sync: BackupSync;
   /** Name of a bitmap of the source. Frozen while the job runs. */
   readonly bitmap?: string | undefined;
+  /** With a bitmap it is to be given, unless `sync` is `incremental`. */
   readonly bitmapMode?: BitmapMode | undefined;
   /** Data is stored compressed. */
   readonly compress?: boolean | undefined;
@@ -38,13 +39,17 @@ const UNIT = 64 * 1024;
 export async function startBackup(jobs: Jobs, options: BackupOptions): Promise<Job> {
   const { source, target, sync } = options;
   if (source === target) throw new BlockError('invalid-argument', 'Source and target cannot be the same');
-  const bitmapMode = modeOf(options);
+  checkMode(options);
   const bitmap = options.bitmap === undefined ? undefined : bitmapOf(source, options.bitmap);
+  const bitmapMode = options.bitmapMode ?? 'on-success';
+  if (bitmap !== undefined && options.bitmapMode === undefined && sync !== 'incremental') {
+    throw new BlockError('invalid-argument', 'Bitmap sync mode must be given when providing a bitmap');
+  }
   if (sync === 'none' && bitmap !== undefined) {
     throw new BlockError('invalid-argument', "sync mode 'none' does not produce meaningful bitmap outputs");
   }
-  if (options.compress === true && ((target.driver.writeFlags ?? 0) & WriteFlag.Compressed) === 0) {
-    throw new BlockError('unsupported', `Compression is not supported for this drive ${target.name}`);
+  if (options.compress === true && !compresses(target)) {
+    throw new BlockError('unsupported', 'Compression is not supported for this drive ');
   }
   if (source.size !== target.size) throw new BlockError('invalid-argument', 'Source and target image have different sizes');
   const unit = Math.max(UNIT, (await target.driver.info?.())?.clusterSize ?? 0);
@@ -73,18 +78,14 @@ export async function startBackup(jobs: Jobs, options: BackupOptions): Promise<J
   });
 }
 
-/** The mode, checked against the rest in the reference's words. */
-function modeOf({ sync, bitmap, bitmapMode }: BackupOptions): BitmapMode {
-  if (sync === 'incremental' || sync === 'bitmap') {
-    if (bitmap === undefined) throw new BlockError('invalid-argument', `must provide a valid bitmap name for '${sync}' sync mode`);
+/** What is refused whichever bitmap is meant, in the reference's words. */
+function checkMode({ sync, bitmap, bitmapMode }: BackupOptions): void {
+  if ((sync === 'incremental' || sync === 'bitmap') && bitmap === undefined) {
+    throw new BlockError('invalid-argument', `must provide a valid bitmap name for '${sync}' sync mode`);
   }
-  if (sync === 'incremental') {
-    if (bitmapMode !== undefined && bitmapMode !== 'on-success') {
-      throw new BlockError('invalid-argument', "Bitmap sync mode must be 'on-success' when using sync mode 'incremental'");
-    }
-    return 'on-success';
+  if (sync === 'incremental' && bitmapMode !== undefined && bitmapMode !== 'on-success') {
+    throw new BlockError('invalid-argument', "Bitmap sync mode must be 'on-success' when using sync mode 'incremental'");
   }
-  return bitmapMode ?? 'on-success';
 }
 
 function bitmapOf(source: BlockNode, name: string): DirtyBitmap {
@@ -96,4 +97,10 @@ function bitmapOf(source: BlockNode, name: string): DirtyBitmap {
   }
   bitmap.checkUsable();
   return bitmap;
+}
+
+/** Whether the image stores compressed data; what only shows its child's bytes does as the child. */
+function compresses({ driver, storage }: BlockNode): boolean {
+  if (((driver.writeFlags ?? 0) & WriteFlag.Compressed) === 0) return false;
+  return storage?.role !== 'filtered' || compresses(storage.node);
 }

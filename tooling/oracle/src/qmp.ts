@@ -53,6 +53,8 @@ export async function qmpClient(from: Readable, to: Writable): Promise<QmpClient
     lines.once('close', () => { reject(new Error('the monitor closed before its greeting')); });
   });
   lines.on('line', (line) => {
+    // Between its messages the reference prints what it creates: `Formatting …`.
+    if (!line.startsWith('{')) return;
     const message = JSON.parse(line) as Message;
     if (message.event !== undefined) {
       const event = message as QmpEvent;

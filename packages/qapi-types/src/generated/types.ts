@@ -448,7 +448,7 @@ export type BlockdevOnError = 'report' | 'ignore' | 'enospc' | 'stop';
  *
  * Since: 1.3
  */
-export type MirrorSyncMode = 'top' | 'full' | 'none' | 'incremental';
+export type MirrorSyncMode = 'top' | 'full' | 'none' | 'incremental' | 'bitmap';
 
 /**
  * Kinds of jobs.
@@ -539,6 +539,18 @@ export interface DriveBackup {
   'on-source-error'?: BlockdevOnError;
   /** what to do when writing the target fails (default: report). */
   'on-target-error'?: BlockdevOnError;
+  /** id of the job (default: the name of the device). (Since 2.7) */
+  'job-id'?: string;
+  /** when the bitmap is brought up to date (default: on-success, where sync is incremental). (Since 4.2) */
+  'bitmap-mode'?: BitmapSyncMode;
+  /** store the data compressed (default: false). (Since 2.8) */
+  compress?: boolean;
+  /** name of a node that lies over the source meanwhile; taken, and without effect. (Since 4.2) */
+  'filter-node-name'?: string;
+  /** make the outcome real without being asked (default: true). (Since 2.12) */
+  'auto-finalize'?: boolean;
+  /** forget the job without being asked (default: true). (Since 2.12) */
+  'auto-dismiss'?: boolean;
 }
 
 /**
@@ -560,6 +572,20 @@ export interface BlockdevBackup {
   'on-source-error'?: BlockdevOnError;
   /** what to do when writing the target fails (default: report). */
   'on-target-error'?: BlockdevOnError;
+  /** id of the job (default: the name of the device). (Since 2.7) */
+  'job-id'?: string;
+  /** name of a dirty bitmap of the source. (Since 3.1) */
+  bitmap?: string;
+  /** when the bitmap is brought up to date (default: on-success, where sync is incremental). (Since 4.2) */
+  'bitmap-mode'?: BitmapSyncMode;
+  /** store the data compressed (default: false). (Since 2.8) */
+  compress?: boolean;
+  /** name of a node that lies over the source meanwhile; taken, and without effect. (Since 4.2) */
+  'filter-node-name'?: string;
+  /** make the outcome real without being asked (default: true). (Since 2.12) */
+  'auto-finalize'?: boolean;
+  /** forget the job without being asked (default: true). (Since 2.12) */
+  'auto-dismiss'?: boolean;
 }
 
 /**
@@ -1495,6 +1521,20 @@ export interface JobInfo {
 }
 
 /**
+ * When the bitmap of a backup is brought up to date.
+ *
+ * Since: 4.2
+ */
+export type BitmapSyncMode = 'on-success' | 'never' | 'always';
+
+/**
+ * When what guests write gets into the target of a mirror.
+ *
+ * Since: 3.0
+ */
+export type MirrorCopyMode = 'background' | 'write-blocking';
+
+/**
  * The NBD server as the command line describes it.
  *
  * Since: 4.2
@@ -2009,6 +2049,14 @@ export interface DriveMirrorArguments {
   'on-target-error'?: BlockdevOnError;
   /** whether zeroes may become holes in the target (default: true; since 2.4). */
   unmap?: boolean;
+  /** id of the job (default: the name of the device). (Since 2.7) */
+  'job-id'?: string;
+  /** when what guests write gets into the target (default: background). (Since 3.0) */
+  'copy-mode'?: MirrorCopyMode;
+  /** make the outcome real without being asked (default: true). (Since 3.1) */
+  'auto-finalize'?: boolean;
+  /** forget the job without being asked (default: true). (Since 3.1) */
+  'auto-dismiss'?: boolean;
 }
 
 /** Arguments of `block_set_io_throttle`. */
@@ -2215,6 +2263,38 @@ export interface JobFinalizeArguments {
 export interface JobDismissArguments {
   /** id of the job. */
   id: string;
+}
+
+/** Arguments of `blockdev-mirror`. */
+export interface BlockdevMirrorArguments {
+  /** id of the job (default: the name of the device). */
+  'job-id'?: string;
+  /** the device or node whose writes are mirrored. */
+  device: string;
+  /** the node that they go to; of the same size. */
+  target: string;
+  /** the node whose place the target takes when the job is completed (default: the source). */
+  replaces?: string;
+  /** what is copied at first. */
+  sync: MirrorSyncMode;
+  /** bytes per second; 0 is no limit (default: 0). */
+  speed?: Int64;
+  /** bytes for each bit of what is to be copied (default: the cluster size of the target, from 4 to 64 KiB). */
+  granularity?: number;
+  /** most bytes in flight. */
+  'buf-size'?: Int64;
+  /** what to do about an error of the source (default: report). */
+  'on-source-error'?: BlockdevOnError;
+  /** what to do about an error of the target (default: report). */
+  'on-target-error'?: BlockdevOnError;
+  /** name of a node that lies over the source meanwhile; taken, and without effect. (Since 2.9) */
+  'filter-node-name'?: string;
+  /** when what guests write gets into the target (default: background). (Since 3.0) */
+  'copy-mode'?: MirrorCopyMode;
+  /** make the outcome real without being asked (default: true). (Since 3.1) */
+  'auto-finalize'?: boolean;
+  /** forget the job without being asked (default: true). (Since 3.1) */
+  'auto-dismiss'?: boolean;
 }
 
 /** Arguments of `nbd-server-start`. */
@@ -2627,6 +2707,8 @@ export interface QmpCommands {
   'job-dismiss': { arguments: JobDismissArguments; returns: EmptyObject };
   /** Lists all jobs. */
   'query-jobs': { arguments: EmptyObject; returns: JobInfo[] };
+  /** Mirrors a device or node to a node that is there already. */
+  'blockdev-mirror': { arguments: BlockdevMirrorArguments; returns: EmptyObject };
   /** Starts the NBD server. There is one; it has to be stopped before it can be started elsewhere. */
   'nbd-server-start': { arguments: NbdServerStartArguments; returns: EmptyObject };
   /** Gives out a device over the running NBD server. The name is the device's own unless one is given. */
@@ -2861,6 +2943,8 @@ export interface QapiTypeMap {
   JobType: JobType;
   JobStatus: JobStatus;
   JobInfo: JobInfo;
+  BitmapSyncMode: BitmapSyncMode;
+  MirrorCopyMode: MirrorCopyMode;
   NbdServerOptions: NbdServerOptions;
   BlockExportOptionsNbdBase: BlockExportOptionsNbdBase;
   BlockExportOptionsNbd: BlockExportOptionsNbd;

@@ -5,6 +5,7 @@ import { blockJobs } from './block-jobs.js';
 import { blockdev } from './blockdev.js';
 import { blockExports } from './exports.js';
 import { graphChanges } from './graph.js';
+import { copies } from './copies.js';
 import { human } from './human.js';
 import { images } from './images.js';
 import { medium } from './medium.js';
@@ -39,4 +40,5 @@ export const COMMANDS: readonly CommandGroup[] = [
   objects,
   jobs,
   blockJobs,
+  copies,
 ];

@@ -1,8 +1,10 @@
 /** `transaction`: which parts there are, and what each is made of. */
 import type { BlockGraph } from '@blk/core-graph';
+import { JobTransaction } from '@blk/jobs';
 import type { TransactionAction as ActionArguments, TransactionProperties } from '@blk/qapi-types';
 import type { CommandContext, CommandGroup } from '../dispatch.js';
 import { genericError } from '../errors.js';
+import { blockdevBackup, driveBackup } from '../jobs/backup-action.js';
 import { findDeviceOrNode } from '../lookup.js';
 import { internalSnapshot } from '../snapshots/internal-snapshot.js';
 import { snapshotOverlay } from '../snapshots/snapshot-overlay.js';
@@ -13,14 +15,17 @@ import { bitmapActions } from './bitmaps.js';
 
 export const transaction: CommandGroup = {
   transaction: async ({ actions, properties = {} }, context) => {
+    const group = properties['completion-mode'] === 'grouped' ? new JobTransaction() : undefined;
     await runActions(
       context.server.graph,
-      actions.map((action) => checked(action, properties, actionOf(action, context))),
+      actions.map((action) => checked(action, properties, actionOf(action, context, group))),
     );
   },
 };
 
-function actionOf(action: ActionArguments, { server: { graph } }: CommandContext): TransactionAction {
+/** `group`: the jobs that are made end together. */
+function actionOf(action: ActionArguments, { server }: CommandContext, group: JobTransaction | undefined): TransactionAction {
+  const { graph } = server;
   switch (action.type) {
     case 'abort':
       return { prepare: () => Promise.reject(genericError('Transaction aborted using Abort action')) };
@@ -43,8 +48,9 @@ function actionOf(action: ActionArguments, { server: { graph } }: CommandContext
     case 'block-dirty-bitmap-remove':
       return onBitmap(graph, action.data.node, () => bitmapActions['block-dirty-bitmap-remove'](graph, action.data));
     case 'blockdev-backup':
+      return blockdevBackup(server, action.data, group);
     case 'drive-backup':
-      throw genericError(`Action '${action.type}' is not supported`);
+      return driveBackup(server, action.data, group);
   }
 }
 

@@ -25,11 +25,11 @@ export function jobOptions(graph: BlockGraph, args: JobArguments): Omit<JobOptio
   };
 }
 
-/** The policy; one that stops needs a device that shows an io-status, or a bare node, whose job shows its own. */
-export function errorPolicy(graph: BlockGraph, device: string, policy: BlockdevOnError | undefined): OnError {
+/** The policy; one that stops needs a device that shows an io-status, or a bare node, whose job shows its own. `name`: of the parameter. */
+export function errorPolicy(graph: BlockGraph, device: string, policy: BlockdevOnError | undefined, name = 'on-error'): OnError {
   const backend = graph.backends.get(device);
   if ((policy === 'stop' || policy === 'enospc') && backend !== undefined && !mayStop(backend)) {
-    throw genericError("Invalid parameter 'on-error'");
+    throw genericError(`Invalid parameter '${name}'`);
   }
   return policy ?? 'report';
 }
