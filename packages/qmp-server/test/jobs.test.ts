@@ -1,4 +1,5 @@
 /** Stream, commit and the commands of jobs: what they answer and tell, alone and beside the reference. */
+import { existsSync } from 'node:fs';
 import { createImage, imageInfo, qemuIo, skipUnless, tempDir, type TempDir } from '@blk/oracle';
 import { describe, expect, it } from 'vitest';
 import { attach, testServer, type Message, type TestClient } from './support.js';
@@ -207,6 +208,24 @@ describe.skipIf(tools.skip)(tools.title('as the contract has it'), () => {
       expect(await client.ask(command, { device: 'drive0', top: dir.file('c2.qcow2'), 'on-error': 'stop' })).toMatchObject({ error: { class: 'GenericError' } });
     }
     expect(await client.ask('block-stream', { device: 'drive0', 'on-error': 'enospc' })).toEqual({ error: { class: 'GenericError', desc: "Invalid parameter 'on-error'" } });
+    await server.close();
+  });
+
+  it('keeps commands away from what a job works on', async () => {
+    using dir = tempDir();
+    const { client, server } = await served(dir, drive(dir));
+    await client.execute('block-stream', { device: 'drive0', speed: 1 });
+    const node = server.graph.backends.get('drive0')?.root.name ?? '';
+    const busy = { error: { class: 'GenericError', desc: `Node '${node}' is busy: block device is in use by block job: stream` } };
+    expect(await client.ask('block_resize', { device: 'drive0', size: 8 * MiB })).toMatchObject({ error: { desc: "Device 'drive0' is in use" } });
+    expect(await client.ask('blockdev-snapshot-sync', { device: 'drive0', 'snapshot-file': dir.file('s.qcow2') })).toEqual(busy);
+    expect(await client.ask('change-backing-file', { device: 'drive0', 'image-node-name': node, 'backing-file': 'x' })).toEqual(busy);
+    expect(await client.ask('blockdev-snapshot-internal-sync', { device: 'drive0', name: 's' })).toEqual(busy);
+    expect(await client.ask('eject', { device: 'drive0', force: true })).toEqual(busy);
+    expect(existsSync(dir.file('s.qcow2'))).toBe(false);
+    await client.execute('block-job-cancel', { device: 'drive0' });
+    await client.event('BLOCK_JOB_CANCELLED');
+    await client.execute('change-backing-file', { device: 'drive0', 'image-node-name': node, 'backing-file': 'x' });
     await server.close();
   });
 

@@ -3,3 +3,4 @@ export { blk, startDaemon, type Daemon, type DaemonOptions } from './programs.js
 export { NbdTestClient } from './nbd-client.js';
 export { cloudImage, type CloudImage } from './cloud-image.js';
 export { canMount, smallDisk, type SmallDisk } from './small-disk.js';
+export { BLOCK, Versions, verifyVersions, writeUntilCut } from './versions.js';

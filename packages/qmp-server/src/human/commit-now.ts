@@ -8,6 +8,7 @@ export async function commitNow(graph: BlockGraph, name: string, top: BlockNode)
   const base = top.backing?.node;
   if (base === undefined || top.driver.empty === undefined) throw failed(name, 'Operation not supported');
   if (top.readOnly) throw failed(name, 'Permission denied');
+  for (const node of [top, base]) graph.checkFree(node);
   await graph.drained([top, base], async () => {
     const { readOnly } = base;
     if (readOnly) await setReadOnly(graph, base, false);

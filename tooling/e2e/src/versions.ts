@@ -1,0 +1,88 @@
+// What a disk may hold after a kill: for every block the versions that were written since it was last flushed.
+import { closeSync, openSync, readSync } from 'node:fs';
+import type { Prng } from '@blk/oracle';
+import type { NbdTestClient } from './nbd-client.js';
+
+/** Bytes of a block; each holds one version as a whole. */
+export const BLOCK = 4096;
+const ZEROES = Buffer.alloc(BLOCK);
+
+/** For every block, the versions that it may hold: what was flushed last, and what was written since. Version 0 is zeroes. */
+export class Versions {
+  readonly blocks: Set<number>[];
+  /** Versions that were written as zeroes. */
+  readonly zeroes = new Set([0]);
+  #next = 1;
+
+  constructor(blocks: number) {
+    this.blocks = Array.from({ length: blocks }, () => new Set([0]));
+  }
+
+  version(): number {
+    return this.#next++;
+  }
+  /** After a flush: of the writes completed before it began, only the last can be there. */
+  settle(completed: ReadonlyMap<number, number>): void {
+    for (const [block, version] of completed) {
+      const later = [...(this.blocks[block])].filter((other) => other > version);
+      this.blocks[block] = new Set([version, ...later]);
+    }
+  }
+}
+
+/** Random writes, zeroes and flushes until the connection breaks, or `limit` of them were made. Lanes own every fourth block: no two writes overlap. */
+export async function writeUntilCut(client: NbdTestClient, lane: number, model: Versions, completed: Map<number, number>, random: Prng, limit = Infinity): Promise<void> {
+  try {
+    for (let request = 0; request < limit; request++) {
+      const action = random.below(20);
+      if (action === 0) {
+        const before = new Map(completed);
+        await client.flush();
+        model.settle(before);
+        continue;
+      }
+      const block = random.below(model.blocks.length / 4) * 4 + lane;
+      const version = model.version();
+      model.blocks[block].add(version);
+      if (action === 1) {
+        model.zeroes.add(version);
+        await client.writeZeroes(block * BLOCK, BLOCK);
+      } else {
+        await client.write(block * BLOCK, content(block, version));
+      }
+      completed.set(block, version);
+    }
+  } catch (error) {
+    if (!/connection closed/.test((error as Error).message)) throw error;
+  }
+}
+
+function content(block: number, version: number): Buffer {
+  const words = Buffer.alloc(8);
+  words.writeUInt32LE(block, 0);
+  words.writeUInt32LE(version, 4);
+  return Buffer.alloc(BLOCK, words);
+}
+
+/** Compares a raw image with what may be there; what is there is all that is known from then on. */
+export function verifyVersions(raw: string, model: Versions, what: string): void {
+  const fd = openSync(raw, 'r');
+  const data = Buffer.alloc(BLOCK);
+  try {
+    for (let block = 0; block < model.blocks.length; block++) {
+      readSync(fd, data, 0, BLOCK, block * BLOCK);
+      const allowed = model.blocks[block];
+      const written = data.readUInt32LE(4);
+      const found = data.equals(ZEROES)
+        ? [...allowed].filter((version) => model.zeroes.has(version)).at(-1)
+        : allowed.has(written) && data.equals(content(block, written)) ? written : undefined;
+      if (found === undefined) {
+        throw new Error(`${what}: block ${block} begins ${data.toString('hex', 0, 16)}, allowed versions: ${[...allowed].join(', ')}`);
+      }
+      // What survived is what the next life starts from.
+      model.blocks[block] = new Set([found]);
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
