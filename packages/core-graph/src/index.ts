@@ -29,6 +29,7 @@ export { Backend, type BackendOptions } from './backend.js';
 export { DeviceStatistics } from './statistics.js';
 export * from './error-policy.js';
 export { createImage, type CreateRequest, type CreateResult } from './create.js';
+export { createInNode, type CreateInNodeRequest } from './create-in-node.js';
 export { Image, openImage, type OpenImageOptions } from './image.js';
 export { readableOf, writableOf, type ReadableOptions } from './streams.js';
 export { drained } from './drain.js';

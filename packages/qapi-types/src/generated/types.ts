@@ -1902,6 +1902,155 @@ export type SchemaInfo =
   | (SchemaInfoBase & { 'meta-type': 'command' } & SchemaInfoCommand)
   | (SchemaInfoBase & { 'meta-type': 'event' } & SchemaInfoEvent);
 
+/** Since: 2.12 */
+export interface BlockdevCreateOptionsFile {
+  /** the file to make. */
+  filename: string;
+  /** its length in bytes. */
+  size: Uint64;
+  /** whether its space is reserved (default: off). */
+  preallocation?: PreallocMode;
+  /** whether copy-on-write of the file system is switched off for it (default: false). */
+  nocow?: boolean;
+  /** extent size hint in bytes; 0 for none. (Since 5.1) */
+  'extent-size-hint'?: Uint64;
+}
+
+/**
+ * What every format is told.
+ *
+ * Since: 2.12
+ */
+export interface BlockdevCreateOptionsImage {
+  /** node to make the image in. */
+  file: BlockdevRef;
+  /** size of the disk in bytes. */
+  size: Uint64;
+}
+
+/**
+ * How a new image is encrypted.
+ *
+ * Since: 2.12
+ */
+export interface BlockdevCreateEncryption {
+  /** the method: `luks`, or `aes` for the old one. */
+  format: string;
+  /** id of the secret that opens it. */
+  'key-secret'?: string;
+  /** cipher. */
+  'cipher-alg'?: string;
+  /** mode of the cipher. */
+  'cipher-mode'?: string;
+  /** how initialisation vectors are made. */
+  'ivgen-alg'?: string;
+  /** hash for that. */
+  'ivgen-hash-alg'?: string;
+  /** hash for keys. */
+  'hash-alg'?: string;
+  /** milliseconds that deriving a key takes. */
+  'iter-time'?: Int64;
+}
+
+/** Since: 2.12 */
+export type BlockdevQcow2Version = 'v2' | 'v3';
+
+/** Since: 2.12 */
+export interface BlockdevCreateOptionsQcow2 extends BlockdevCreateOptionsImage {
+  /** node that takes the guest's data. (Since 4.0) */
+  'data-file'?: BlockdevRef;
+  /** whether that file is a raw image as well (default: false). (Since 4.0) */
+  'data-file-raw'?: boolean;
+  /** whether clusters are divided into subclusters (default: false). (Since 5.2) */
+  'extended-l2'?: boolean;
+  /** version of the format (default: v3). */
+  version?: BlockdevQcow2Version;
+  /** name of the backing file. */
+  'backing-file'?: string;
+  /** its format. */
+  'backing-fmt'?: string;
+  /** how it is encrypted. */
+  encrypt?: BlockdevCreateEncryption;
+  /** bytes in a cluster (default: 65536). */
+  'cluster-size'?: Uint64;
+  /** what is reserved (default: off). */
+  preallocation?: PreallocMode;
+  /** whether reference counts may be late (default: false). */
+  'lazy-refcounts'?: boolean;
+  /** bits of a reference count (default: 16). */
+  'refcount-bits'?: Int64;
+  /** how clusters are compressed (default: zlib). (Since 5.1) */
+  'compression-type'?: Qcow2CompressionType;
+}
+
+/** Since: 2.12 */
+export interface BlockdevCreateOptionsVdi extends BlockdevCreateOptionsImage {
+  /** off or metadata (default: off). */
+  preallocation?: PreallocMode;
+}
+
+/** Since: 2.12 */
+export type BlockdevCreateSubformat = 'dynamic' | 'fixed';
+
+/** Since: 2.12 */
+export interface BlockdevCreateOptionsVhdx extends BlockdevCreateOptionsImage {
+  /** bytes of the log (default: 1 MiB). */
+  'log-size'?: Uint64;
+  /** bytes in a block (default: by the size of the disk). */
+  'block-size'?: Uint64;
+  /** dynamic or fixed (default: dynamic). */
+  subformat?: BlockdevCreateSubformat;
+  /** whether blocks may be marked as zeroes (default: true). */
+  'block-state-zero'?: boolean;
+}
+
+/** Since: 2.12 */
+export interface BlockdevCreateOptionsVpc extends BlockdevCreateOptionsImage {
+  /** dynamic or fixed (default: dynamic). */
+  subformat?: BlockdevCreateSubformat;
+  /** whether the disk gets exactly this size, rather than one that its geometry can tell (default: false). */
+  'force-size'?: boolean;
+}
+
+/** Since: 2.12 */
+export interface BlockdevCreateOptionsBase {
+  /** what is made: a file, or an image of a format. */
+  driver: BlockdevDriver;
+}
+
+export type BlockdevCreateOptions =
+  | BlockdevCreateOptionsBase & { driver: 'archipelago' }
+  | BlockdevCreateOptionsBase & { driver: 'blkdebug' }
+  | BlockdevCreateOptionsBase & { driver: 'blkverify' }
+  | BlockdevCreateOptionsBase & { driver: 'bochs' }
+  | BlockdevCreateOptionsBase & { driver: 'cloop' }
+  | BlockdevCreateOptionsBase & { driver: 'dmg' }
+  | (BlockdevCreateOptionsBase & { driver: 'file' } & BlockdevCreateOptionsFile)
+  | BlockdevCreateOptionsBase & { driver: 'ftp' }
+  | BlockdevCreateOptionsBase & { driver: 'ftps' }
+  | BlockdevCreateOptionsBase & { driver: 'host_cdrom' }
+  | BlockdevCreateOptionsBase & { driver: 'host_device' }
+  | BlockdevCreateOptionsBase & { driver: 'host_floppy' }
+  | BlockdevCreateOptionsBase & { driver: 'http' }
+  | BlockdevCreateOptionsBase & { driver: 'https' }
+  | BlockdevCreateOptionsBase & { driver: 'null-aio' }
+  | BlockdevCreateOptionsBase & { driver: 'null-co' }
+  | BlockdevCreateOptionsBase & { driver: 'parallels' }
+  | BlockdevCreateOptionsBase & { driver: 'qcow' }
+  | (BlockdevCreateOptionsBase & { driver: 'qcow2' } & BlockdevCreateOptionsQcow2)
+  | BlockdevCreateOptionsBase & { driver: 'qed' }
+  | BlockdevCreateOptionsBase & { driver: 'quorum' }
+  | BlockdevCreateOptionsBase & { driver: 'raw' }
+  | BlockdevCreateOptionsBase & { driver: 'tftp' }
+  | (BlockdevCreateOptionsBase & { driver: 'vdi' } & BlockdevCreateOptionsVdi)
+  | (BlockdevCreateOptionsBase & { driver: 'vhdx' } & BlockdevCreateOptionsVhdx)
+  | BlockdevCreateOptionsBase & { driver: 'vmdk' }
+  | (BlockdevCreateOptionsBase & { driver: 'vpc' } & BlockdevCreateOptionsVpc)
+  | BlockdevCreateOptionsBase & { driver: 'vvfat' }
+  | BlockdevCreateOptionsBase & { driver: 'nbd' }
+  | BlockdevCreateOptionsBase & { driver: 'throttle' }
+  | BlockdevCreateOptionsBase & { driver: 'copy-on-read' };
+
 /**
  * What failed in a quorum.
  *
@@ -2341,6 +2490,14 @@ export interface QmpCapabilitiesArguments {
   enable?: QMPCapability[];
 }
 
+/** Arguments of `blockdev-create`. */
+export interface BlockdevCreateArguments {
+  /** id of the job. */
+  'job-id': string;
+  /** what is made. */
+  options: BlockdevCreateOptions;
+}
+
 /** Arguments of `blockdev-reopen`. */
 export interface BlockdevReopenArguments {
   /** the definitions; each names its node. */
@@ -2762,6 +2919,11 @@ export interface QmpCommands {
   /** Describes all commands and events with the types that they use. */
   'query-qmp-schema': { arguments: EmptyObject; returns: SchemaInfo[] };
   /**
+   * Starts a job that makes a file, or an image in a node; what the node held is lost. The job stays until `job-dismiss`, and tells by its
+   * error where the image could not be made.
+   */
+  'blockdev-create': { arguments: BlockdevCreateArguments; returns: EmptyObject };
+  /**
    * Opens nodes again by new definitions: all of them, or none. What a definition leaves out has its default again. A child that is
    * named by a node name is exchanged for that node; an image that has a backing image must say which one it has from now on.
    */
@@ -2977,6 +3139,16 @@ export interface QapiTypeMap {
   SchemaInfoEvent: SchemaInfoEvent;
   SchemaInfoBase: SchemaInfoBase;
   SchemaInfo: SchemaInfo;
+  BlockdevCreateOptionsFile: BlockdevCreateOptionsFile;
+  BlockdevCreateOptionsImage: BlockdevCreateOptionsImage;
+  BlockdevCreateEncryption: BlockdevCreateEncryption;
+  BlockdevQcow2Version: BlockdevQcow2Version;
+  BlockdevCreateOptionsQcow2: BlockdevCreateOptionsQcow2;
+  BlockdevCreateOptionsVdi: BlockdevCreateOptionsVdi;
+  BlockdevCreateSubformat: BlockdevCreateSubformat;
+  BlockdevCreateOptionsVhdx: BlockdevCreateOptionsVhdx;
+  BlockdevCreateOptionsVpc: BlockdevCreateOptionsVpc;
+  BlockdevCreateOptions: BlockdevCreateOptions;
   QuorumOpType: QuorumOpType;
   BlockdevChangeReadOnlyMode: BlockdevChangeReadOnlyMode;
   Abort: Abort;

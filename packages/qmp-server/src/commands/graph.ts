@@ -1,12 +1,12 @@
 /** Changes of the graph, in today's commands. */
-import type { BlockNode} from '@blk/core-graph';
-import { reopenWithOptions } from '@blk/core-graph';
+import { reopenWithOptions, type BlockNode } from '@blk/core-graph';
 import type { CommandGroup } from '../dispatch.js';
 import { genericError } from '../errors.js';
+import { checkCreatable, makeImage } from '../jobs/create-job.js';
 import { findNamed } from '../lookup.js';
 
 export const graphChanges: CommandGroup = {
-  'blockdev-reopen': async ({ options }, { server: { graph } }) => {
+  'blockdev-reopen': async ({ options }, { server: { graph, jobs } }) => {
     const seen = new Set<BlockNode>();
     const requests = options.map(({ id: _device, rerror: _read, werror: _write, ...definition }) => {
       const name = definition['node-name'];
@@ -14,10 +14,25 @@ export const graphChanges: CommandGroup = {
       const node = graph.findNode(name);
       if (node === undefined) throw genericError(`Failed to find node with node-name='${name}'`);
       if (seen.has(node)) throw genericError(`Node '${name}' is there twice`);
+      jobs.checkFree(node);
       seen.add(node);
       return { node, definition: definition };
     });
     await reopenWithOptions(graph, requests);
+  },
+
+  'blockdev-create': async ({ 'job-id': id, options }, { server: { graph, jobs } }) => {
+    checkCreatable(options);
+    await jobs.create({ id, type: 'create', autoDismiss: false }, () => ({
+      run: async (control) => {
+        control.progress(0, 1);
+        try {
+          await makeImage(graph, options);
+        } finally {
+          control.progress(1, 1);
+        }
+      },
+    }));
   },
 
   'x-blockdev-change': ({ parent, child, node }, { server: { graph } }) => {
