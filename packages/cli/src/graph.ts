@@ -1,5 +1,6 @@
 /** The graph of a program: all drivers, warnings to standard error, and the policy for images. */
 import { BlockGraph, TRUSTED, UNTRUSTED, type BlockDriver, type Host } from '@blk/core-graph';
+import { copyOnRead } from '@blk/drivers-copy-on-read';
 import { file, fileDrivers, hostDevice } from '@blk/drivers-file';
 import { luks } from '@blk/drivers-luks';
 import { nbd } from '@blk/drivers-nbd';
@@ -8,13 +9,15 @@ import { parallels } from '@blk/drivers-parallels';
 import { qcow2 } from '@blk/drivers-qcow2';
 import { qed } from '@blk/drivers-qed';
 import { raw } from '@blk/drivers-raw';
+import { throttle } from '@blk/drivers-throttle';
 import { vdi } from '@blk/drivers-vdi';
 import { vhdx } from '@blk/drivers-vhdx';
 import { vpc } from '@blk/drivers-vpc';
+import { makeThrottleGroups } from './throttle-groups.js';
 import type { Tool } from './tool.js';
 
 /** What command lines can name; images in memory have no name. */
-export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, raw, qcow2, luks, vpc, vhdx, vdi, parallels, qed];
+export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, raw, qcow2, luks, vpc, vhdx, vdi, parallels, qed, throttle, copyOnRead];
 
 /** The drivers; one that only looks at images need not ask for the list of locks again. */
 function driversOf({ io: { lockList } }: Tool): readonly BlockDriver[] {
@@ -32,7 +35,7 @@ export const BRIEF: Partial<Host> = {
 };
 
 export function makeGraph(tool: Tool, options: { readonly untrusted?: boolean; readonly host?: Partial<Host> } = {}): BlockGraph {
-  return new BlockGraph({
+  const graph = new BlockGraph({
     drivers: driversOf(tool),
     ...(tool.secrets === undefined ? {} : { secrets: tool.secrets }),
     policy: options.untrusted === true ? UNTRUSTED : TRUSTED,
@@ -44,4 +47,6 @@ export function makeGraph(tool: Tool, options: { readonly untrusted?: boolean; r
       ...options.host,
     },
   });
+  makeThrottleGroups(graph, tool.throttleGroups ?? []);
+  return graph;
 }

@@ -5,13 +5,13 @@ import { parseJson } from '@blk/qapi-types/json';
 
 /** Types of objects that the reference tools know besides. */
 const OTHERS = [
-  'authz-list', 'authz-list-file', 'authz-pam', 'authz-simple', 'iothread', 'main-loop', 'secret_keyring', 'throttle-group', 'tls-cipher-suites',
+  'authz-list', 'authz-list-file', 'authz-pam', 'authz-simple', 'iothread', 'main-loop', 'secret_keyring', 'tls-cipher-suites',
   'tls-creds-anon', 'tls-creds-psk', 'tls-creds-x509',
 ];
 
 /**
  * Where a graph finds the secrets that the texts describe; undefined where there are none. `elsewhere`: types of objects that are not
- * secrets and that the program reads by itself. Throws a `BlockError` in the words of the reference tools.
+ * secrets and that the program reads by itself, as all of them do groups that share limits. Throws a `BlockError` in the words of the reference tools.
  */
 export async function readSecrets(texts: readonly string[], elsewhere: readonly string[] = []): Promise<SecretLookup | undefined> {
   if (texts.length === 0) return undefined;
@@ -22,7 +22,7 @@ export async function readSecrets(texts: readonly string[], elsewhere: readonly 
     const { 'qom-type': type, ...members } = parseObject(text);
     if (type === undefined) throw new BlockError('invalid-argument', "Parameter 'qom-type' is missing");
     if (typeof type !== 'string') throw new BlockError('invalid-argument', "Invalid parameter type for 'qom-type', expected: string");
-    if (elsewhere.includes(type)) continue;
+    if (type === 'throttle-group' || elsewhere.includes(type)) continue;
     if (OTHERS.includes(type)) throw new BlockError('unsupported', `Objects of type '${type}' are not supported`);
     if (type !== 'secret') throw new BlockError('invalid-argument', `Parameter 'qom-type' does not accept value '${type}'`);
     const { id, options } = parseSecretObject(members);

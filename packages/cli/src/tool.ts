@@ -1,4 +1,5 @@
 /** Which program this is, what it may use of its surroundings, and how it ends with an error. */
+import type { ThrottleGroupOption } from './throttle-groups.js';
 import type { Readable, Writable } from 'node:stream';
 import type { SecretLookup } from '@blk/core-graph';
 
@@ -33,6 +34,8 @@ export interface Tool {
   readonly io: ToolIo;
   /** The secrets of `--object`. */
   readonly secrets?: SecretLookup | undefined;
+  /** The groups of `--object` that share limits. */
+  readonly throttleGroups?: readonly ThrottleGroupOption[] | undefined;
 }
 
 /** Ends a program with an exit code; the message, where there is one, goes to standard error behind the program's name. */

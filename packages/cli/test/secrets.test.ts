@@ -27,6 +27,8 @@ const oracle = skipUnless('qemu-img', 'qemu-io');
 const WRONG = [
   ['secret,id=s'], ['secret'], ['secret,data=x'], ['secret,id=s,data=x,file=y'], ['secret,id=s,file=missing'], ['secret,id=s,data=x,format=hex'],
   ['secret,id=s,data=!,format=base64'], ['secret,id=s,data=x,keyid=k'], ['secret,id=k,data=x', 'secret,id=s,data=x,keyid=k'], ['foo,id=s'], ['id=s,data=x'],
+  ['throttle-group'], ['throttle-group,id=9g'], ['throttle-group,id=g,foo=1'], ['throttle-group,id=g,limits.iops-total=x'],
+  ['throttle-group,id=g,limits.iops-total=1,limits.iops-read=1'], ['throttle-group,id=g,x-iops-total-max=1'], ['throttle-group,id=g', 'throttle-group,id=g'],
   ['secret,id=s,data=x,bad=1'], ['secret,id=9s,data=x'], ['secret,id=s,data=x', 'secret,id=s,data=y'], ['{"qom-type":"secret"'],
 ];
 

@@ -18,6 +18,7 @@ export {
 export { EventBus, EVENT_LIMITS, type EventBusOptions, type EventClock, type EventLimit, type QmpEvent } from './events.js';
 export { Exports, type ExportEntry, type ExportRequest, type NbdStartOptions } from './exports/exports.js';
 export { Objects, type SecretObject, type ServerObject, type ThrottleGroupObject, type TlsObject } from './objects.js';
+export { limitsOfProperties } from './throttle-limits.js';
 export { VERSION } from './version.js';
 export { runDaemon } from './daemon/run.js';
 export type { DaemonIo } from './daemon/io.js';

@@ -2,6 +2,7 @@
 import { BlockError, messageOf } from '@blk/core-graph';
 import type { CommandLine } from '../getopt.js';
 import { readSecrets } from '../secrets.js';
+import { readThrottleGroups } from '../throttle-groups.js';
 import { ExitError, INTERRUPTED, say, UsageError, versionText, type Tool } from '../tool.js';
 import type { ImgCommand } from './command.js';
 import { withinTime } from './deadline.js';
@@ -28,7 +29,7 @@ async function dispatch(tool: Tool, argv: readonly string[], commands: readonly 
   if (wantsHelp(args, command)) return show(tool, commandHelp(tool, command));
   const parsed = parse(command, args);
   const objects = parsed.options.filter(({ name: option }) => option === 'object').map(({ value }) => value ?? '');
-  return withinTime({ ...tool, secrets: await readSecrets(objects) }, command, parsed);
+  return withinTime({ ...tool, secrets: await readSecrets(objects), throttleGroups: await readThrottleGroups(objects) }, command, parsed);
 }
 
 /** Without `-T PATTERN` and `--trace=PATTERN` in front: there are no trace events here, as the reference says of events that it does not know. */

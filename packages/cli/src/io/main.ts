@@ -5,6 +5,7 @@ import { allDrivers } from '@blk/drivers-all';
 import { IoSession, type IoProgram } from '@blk/image';
 import { CommandLineError } from '../getopt.js';
 import { readSecrets } from '../secrets.js';
+import { makeThrottleGroups, readThrottleGroups } from '../throttle-groups.js';
 import type { Terminal } from '../terminal.js';
 import { ExitError } from '../tool.js';
 import { describeImage } from './describe.js';
@@ -34,12 +35,14 @@ async function runSession(args: IoArguments, terminal: Terminal): Promise<number
   };
   if (args.trace) warn('tracing is not supported: --trace is ignored');
   const secrets = await readSecrets(args.objects);
+  const groups = await readThrottleGroups(args.objects);
   const graph = new BlockGraph({
     drivers: allDrivers,
     host: { warn: (message) => { terminal.err(`${message}\n`); } },
     ...(secrets === undefined ? {} : { secrets }),
   });
   try {
+    makeThrottleGroups(graph, groups);
     const opener = new ImageOpener(graph, warn);
     const session = new IoSession(programOf(opener, terminal), await openNamed(opener, args));
     const ok = args.commands.length > 0 ? await runAll(session, args.commands, terminal) : await runInput(session, terminal);

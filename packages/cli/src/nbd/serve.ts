@@ -5,6 +5,7 @@ import { allDrivers } from '@blk/drivers-all';
 import { dirtyBitmapContext, NbdServer, type ListenTarget } from '@blk/nbd';
 import { CommandLineError } from '../getopt.js';
 import { readSecrets } from '../secrets.js';
+import { makeThrottleGroups, readThrottleGroups } from '../throttle-groups.js';
 import { serverTls, TLS_OBJECTS } from './credentials.js';
 import { isForked, reportListening } from './fork.js';
 import { findBitmaps, openServed } from './image.js';
@@ -19,12 +20,14 @@ export interface NbdMessages {
 export async function serveNbd(args: NbdArguments, messages: NbdMessages, activated?: number): Promise<void> {
   const secrets = await readSecrets(args.objects, TLS_OBJECTS);
   const tls = await serverTls(args);
+  const groups = await readThrottleGroups(args.objects);
   const graph = new BlockGraph({
     drivers: allDrivers,
     host: { warn: (message) => { messages.warn(message); } },
     ...(secrets === undefined ? {} : { secrets }),
   });
   try {
+    makeThrottleGroups(graph, groups);
     const image = await openServed(graph, args);
     const server = new NbdServer({ maxConnections: args.shared, ...(tls === undefined ? {} : { tls }), pool: graph.pool });
     server.addExport({
