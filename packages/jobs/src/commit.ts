@@ -28,7 +28,7 @@ export interface CommitOptions extends Omit<JobOptions, 'type'> {
   readonly onError?: OnError | undefined;
 }
 
-const PIECE = 1024 * 1024;
+const PIECE = 2 * 1024 * 1024;
 const LANES = 8;
 /** Bytes made zero at once behind the end of a short image. */
 const TAIL = 32 * 1024 * 1024;

@@ -70,6 +70,10 @@ function asReported(error: unknown): BlockError {
   return new BlockError(kind, strerror(errno), context, error);
 }
 
+/** One reads while another writes, and a third is at hand when either is done. */
+const CACHED_LANES = 3;
+/** Milliseconds after which a wait is one for a device. */
+const LONG_WAIT = 2;
 /** Milliseconds of work without a turn of the event loop: guests and monitors wait no longer than that. */
 const SLICE = 5;
 
@@ -198,7 +202,7 @@ class Copier {
       control.leave();
       return this.#finished(piece, false);
     }
-    this.#waits();
+    this.#waits(done);
     return done.then(
       () => {
         control.leave();
@@ -233,8 +237,28 @@ class Copier {
     }
   }
 
-  /** A request has to wait: another lane may go on meanwhile. */
-  #waits(): void {
-    if (!this.#ended && this.#failure === undefined && this.#running < this.work.lanes) this.#start();
+  /**
+   * A piece has to wait: the next lane may go on meanwhile. Not for a wait that is over in the next turn of the event loop: that only lets
+   * others run. Nor do more than `CACHED_LANES` start where waits are short, as they are when the page cache serves them in other
+   * threads: further buffers would cost more of the CPU's cache than they bring.
+   */
+  #waits(done: Promise<void>): void {
+    if (!this.#mayStart(this.work.lanes)) return;
+    let waits = true;
+    const short = this.#running < CACHED_LANES;
+    const goOn = (): void => {
+      if (waits && this.#mayStart(short ? Math.min(CACHED_LANES, this.work.lanes) : this.work.lanes)) this.#start();
+    };
+    const timer = short ? undefined : setTimeout(goOn, LONG_WAIT);
+    if (timer === undefined) void nextTurn().then(nextTurn).then(goOn);
+    const over = (): void => {
+      waits = false;
+      clearTimeout(timer);
+    };
+    void done.then(over, over);
+  }
+
+  #mayStart(lanes: number): boolean {
+    return !this.#ended && this.#failure === undefined && this.#running < lanes;
   }
 }

@@ -26,7 +26,7 @@ export interface StreamOptions extends Omit<JobOptions, 'type'> {
 }
 
 /** Bytes copied at once, where the clusters of the image are no larger. */
-const PIECE = 1024 * 1024;
+const PIECE = 2 * 1024 * 1024;
 const LANES = 8;
 
 /**

@@ -2,7 +2,7 @@
 import { BlockError, BufferPool, type OnError } from '@blk/core-graph';
 import { describe, expect, it } from 'vitest';
 import { copyPieces, failing, type CopyPiece, type Job } from '../src/index.js';
-import { rig, turns, type Rig } from './support.js';
+import { rig, turns, until, type Rig } from './support.js';
 
 const BYTES = 4096;
 
@@ -63,11 +63,24 @@ describe('copyPieces', () => {
     expect([copying.pool.out, copying.pool.most]).toEqual([0, 1]);
   });
 
-  it('has several pieces under way where requests wait, and never more buffers than lanes', async () => {
-    const copying = await start(rig(), () => turns(2));
+  it('has several pieces under way where requests wait long, and never more buffers than lanes', async () => {
+    const held: (() => void)[] = [];
+    const copying = await start(rig(), () => new Promise<void>((resolve) => held.push(resolve)));
+    for (let left = 16; left > 0; left--) {
+      // Each one that ends lets another one in.
+      await until(() => held.length === Math.min(4, left));
+      held.shift()?.();
+    }
     await copying.job.done;
     expect(sorted(copying.copied)).toEqual(ALL);
     expect([copying.pool.out, copying.pool.most]).toEqual([0, 4]);
+  });
+
+  it('needs no further buffer for waits that are over at once', async () => {
+    const copying = await start(rig(), () => turns(1));
+    await copying.job.done;
+    expect(sorted(copying.copied)).toEqual(ALL);
+    expect([copying.pool.out, copying.pool.most]).toEqual([0, 1]);
   });
 
   const failOnce = (kind: 'no-space' | 'io', async: boolean): ((index: number) => void | Promise<void>) => {
