@@ -103,4 +103,8 @@ export class Control implements JobControl {
   release(): Promise<void> {
     return this.holds.release();
   }
+
+  unblock(): void {
+    this.holds.unblock();
+  }
 }

@@ -34,9 +34,11 @@ export class Holds {
     this.#frozen.add(edge);
   }
 
-  /** Gives everything up. Nodes without users close; what fails there is thrown after all else was given up. */
+  /**
+   * Gives everything up, but still keeps others away. Nodes without users close; what fails there is thrown after all else was given
+   * up.
+   */
   async release(): Promise<void> {
-    this.blocked.clear();
     for (const edge of this.#frozen) edge.frozen = false;
     this.#frozen.clear();
     const nodes = [...this.edges].map((edge) => edge.node);
@@ -46,5 +48,10 @@ export class Holds {
       for (const node of new Set(nodes)) transaction.refresh(node);
     });
     for (const node of new Set(nodes)) await this.graph.collect(node);
+  }
+
+  /** Lets others in again: when the nodes are as they were found. */
+  unblock(): void {
+    this.blocked.clear();
   }
 }

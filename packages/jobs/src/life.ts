@@ -92,6 +92,7 @@ async function conclude(job: Job, how: 'commit' | 'abort', cancelled = false): P
   await step(() => job.body[how]?.(job.control));
   await step(() => job.control.release());
   await step(() => job.body.clean?.());
+  job.control.unblock();
   job.ended();
   if (how === 'commit' && job.error !== undefined) job.enterStatus('aborting');
   if (cancelled) job.jobs.emit({ type: 'cancelled', job });

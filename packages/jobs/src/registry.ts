@@ -48,6 +48,7 @@ export class Jobs implements Iterable<Job>, AsyncDisposable {
       await body?.abort?.(job.control);
       await job.control.release();
       await body?.clean?.();
+      job.control.unblock();
       throw error;
     } finally {
       this.#starting.delete(job);

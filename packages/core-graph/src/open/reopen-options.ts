@@ -7,7 +7,7 @@ import { replaceBacking, replaceChild, type GraphAction } from '../transaction.j
 import { splitCommon, type Definition } from './definition.js';
 import { readDefinition } from './open-node.js';
 import type { OpenState } from './open-state.js';
-import { belongsTo, reopenNodes, type Reopening } from './reopen.js';
+import { belongsTo, oneByOne, reopenNodes, type Reopening } from './reopen.js';
 
 /** A node, and its whole definition: what is left out has its default again. */
 export interface ReopenRequest {
@@ -19,7 +19,11 @@ export interface ReopenRequest {
  * Opens all of them again by their definitions, or none. A child that is named by a node name is exchanged for that node; one
  * that is defined in place is opened again itself. Throws where something would have to change that can't.
  */
-export async function reopenWithOptions(graph: BlockGraph, requests: readonly ReopenRequest[]): Promise<void> {
+export function reopenWithOptions(graph: BlockGraph, requests: readonly ReopenRequest[]): Promise<void> {
+  return oneByOne(graph, () => reopenAll(graph, requests));
+}
+
+async function reopenAll(graph: BlockGraph, requests: readonly ReopenRequest[]): Promise<void> {
   const plan: Plan = { changes: [], actions: [], nodes: new Set(), settled: [] };
   for (const { node, definition } of requests) planNode(graph, node, definition, defaultsOf(node), plan);
   await graph.drained(plan.nodes, async () => {

@@ -43,10 +43,24 @@ export async function reopenNodes(graph: BlockGraph, changes: readonly Reopening
  * read-only: management programs say so of all images below the top one, and have them committed into all the same.
  */
 export async function setReadOnly(graph: BlockGraph, node: BlockNode, readOnly: boolean): Promise<void> {
-  const changes: Reopening[] = [];
-  collect(graph, node, readOnly, changes);
-  // Whoever writes needs something to write to, and goes first when that ends.
-  await reopenNodes(graph, readOnly ? changes.reverse() : changes);
+  await oneByOne(graph, async () => {
+    const changes: Reopening[] = [];
+    collect(graph, node, readOnly, changes);
+    // Whoever writes needs something to write to, and goes first when that ends.
+    await reopenNodes(graph, readOnly ? changes.reverse() : changes);
+  });
+}
+
+const turns = new WeakMap<BlockGraph, Promise<void>>();
+
+/**
+ * Runs `reopening` when no other one of the graph is under way: what it changes it has looked at before, and drained sections do not keep
+ * each other out. May not be nested.
+ */
+export function oneByOne(graph: BlockGraph, reopening: () => Promise<void>): Promise<void> {
+  const done = (turns.get(graph) ?? Promise.resolve()).then(reopening);
+  turns.set(graph, done.catch(() => undefined));
+  return done;
 }
 
 function collect(graph: BlockGraph, node: BlockNode, readOnly: boolean, changes: Reopening[]): void {

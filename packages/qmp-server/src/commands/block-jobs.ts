@@ -25,7 +25,9 @@ export const blockJobs: CommandGroup = {
 
   'block-commit': async (args, { server }) => {
     const active = imageBehind(findDeviceOrNode(server.graph, args.device));
-    if ([...active.parents].some(({ role }) => role === 'backing')) throw genericError('Need a root block node');
+    // Above the image of a device there may still be those that an earlier commit took out, until they are closed.
+    const isDevice = server.graph.backends.has(args.device);
+    if (!isDevice && [...active.parents].some(({ role }) => role === 'backing')) throw genericError('Need a root block node');
     server.jobs.checkFree(active);
     const top = topOfCommit(server, active, args);
     const base = baseOfCommit(server, top, args);
