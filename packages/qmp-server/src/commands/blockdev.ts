@@ -18,7 +18,8 @@ export const blockdev: CommandGroup = {
   'blockdev-del': async ({ 'node-name': name }, { server: { graph } }) => {
     const node = graph.findNode(name);
     if (node === undefined) throw genericError(`Failed to find node with node-name='${name}'`);
-    checkFree(graph, node);
+    // Of what a job copies to, the reference says no more than that it is used.
+    if (![...node.parents].some((edge) => edge.name === 'target')) checkFree(graph, node);
     if (node.parents.size > 0) throw genericError(`Node ${name} is in use`);
     if (!graph.isOwned(node)) throw genericError(`Node ${name} is not owned by the monitor`);
     if (!node.readOnly) {
