@@ -71,7 +71,7 @@ describe.skipIf(tools.skip)(tools.title('beside the reference'), () => {
         blockdev({ target: 'gone' }), blockdev({ target: 'o' }), blockdev({ sync: 'bitmap' }), blockdev({ granularity: 1000 }), blockdev({ granularity: 256 }),
         blockdev({ granularity: 2 ** 27 }), blockdev({ 'buf-size': -1 }), blockdev({ 'job-id': '1' }),
         blockdev({ 'auto-finalize': false }), ready,
-        ['blockdev-backup', { device: 'o', target: 't', 'job-id': 'k', sync: 'full' }], ['blockdev-del', { 'node-name': 't' }],
+        ['blockdev-backup', { device: 'o', target: 't', 'job-id': 'k', sync: 'full' }],
         ['job-finalize', { id: 'j' }], ['block-job-complete', { device: 'gone' }], ['block-job-complete', { device: 'j' }], { wait: 'BLOCK_JOB_PENDING' },
         ['job-finalize', { id: 'j' }], end,
       ];
