@@ -11,8 +11,8 @@ import type { RangeCopy } from './copy-range.js';
 import type { BackupSync, BitmapMode } from './backup.js';
 
 /** Most bytes of a piece of data. */
-const PIECE = 1024 * 1024;
-const LANES = 16;
+const PIECE = 2 * 1024 * 1024;
+const LANES = 8;
 
 export interface BackupPlan {
   readonly source: BlockNode;

@@ -44,7 +44,7 @@ export interface MirrorPlan {
 }
 
 /** Most bytes of one piece. */
-const PIECE = 1024 * 1024;
+const PIECE = 2 * 1024 * 1024;
 /** Milliseconds before what failed, and was ignored, is tried again. */
 const PATIENCE = 100;
 
