@@ -10,6 +10,8 @@ export interface IntrospectionFilter {
   readonly commands?: Iterable<string>;
   /** Names of the events; default: all of the schema. */
   readonly events?: Iterable<string>;
+  /** Names of the commands that may be given out of band; default: none. */
+  readonly outOfBand?: ReadonlySet<string>;
 }
 
 /**
@@ -39,7 +41,8 @@ class Introspection {
       if (!commands.has(name)) continue;
       const argType = this.#data(`arguments of ${name}`, entry.data);
       const retType = entry.returns === undefined ? this.#empty() : this.#use(entry.returns);
-      info.push({ name, 'meta-type': 'command', 'arg-type': argType, 'ret-type': retType });
+      const oob = filter.outOfBand?.has(name) === true ? { 'allow-oob': true } : {};
+      info.push({ name, 'meta-type': 'command', 'arg-type': argType, 'ret-type': retType, ...oob });
     }
     for (const [name, entry] of Object.entries(this.schema.events)) {
       if (events.has(name)) info.push({ name, 'meta-type': 'event', 'arg-type': this.#data(`data of ${name}`, entry.data) });

@@ -55,7 +55,7 @@ export function validateCommandArguments(name: string, args: unknown): unknown {
 export function validateCommandReturn<N extends QmpCommandName>(name: N, value: unknown): QmpCommands[N]['returns'] {
   const { returns } = table.commands[name];
   const checked = returns === undefined ? json.visitMembers({}, value, rootOf('return')) : json.visit(returns, value, rootOf('return'));
-  return checked as QmpCommands[N]['returns'];
+  return checked;
 }
 
 /** Checks the data of an event; left out means none. Throws a `QmpError`. */

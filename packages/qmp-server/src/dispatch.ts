@@ -36,6 +36,9 @@ interface Entry {
   run(args: unknown, context: CommandContext): unknown;
 }
 
+/** Commands that may be given out of band: they look, wait for nothing and change nothing; `quit` ends what hangs. */
+export const OUT_OF_BAND: ReadonlySet<string> = new Set(['query-version', 'query-commands', 'query-events', 'query-qmp-schema', 'query-status', 'quit']);
+
 export class Dispatcher {
   readonly #commands = new Map<string, Entry>();
   /** Commands run one after the other, whichever monitor they come from: each sees what the one before left. */
@@ -74,6 +77,12 @@ export class Dispatcher {
     const turn = this.#turn.then(() => command.run(checked, context));
     this.#turn = turn.catch(() => undefined);
     return (await turn) ?? {};
+  }
+
+  /** Checks and runs one command before those that wait. Rejects where it is none of those that may. */
+  async executeNow(name: string, args: unknown, context: CommandContext): Promise<unknown> {
+    if (this.has(name) && !OUT_OF_BAND.has(name)) throw new QmpError('GenericError', `The command ${name} does not support OOB`);
+    return this.within(name, args, context);
   }
 
   /** Runs a command as part of another, which waits for it. */

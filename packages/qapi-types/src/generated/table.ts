@@ -116,7 +116,7 @@ export const table: SchemaTable = {
     "QMPCapability": {"enum":["oob"]},
     "EventInfo": {"struct":{"name":"str"}},
     "MonitorMode": {"enum":["readline","control"]},
-    "MonitorOptions": {"struct":{"*id":"str","*mode":"MonitorMode","*pretty":"bool","chardev":"str"}},
+    "MonitorOptions": {"struct":{"*id":"str","*mode":"MonitorMode","*pretty":"bool","chardev":"str","*oob":"bool"}},
     "SchemaMetaType": {"enum":["builtin","enum","array","object","alternate","command","event"]},
     "JSONType": {"enum":["string","number","int","boolean","null","object","array","value"]},
     "SchemaInfoBuiltin": {"struct":{"json-type":"JSONType"}},

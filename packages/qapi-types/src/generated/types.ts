@@ -1733,6 +1733,8 @@ export interface MonitorOptions {
   pretty?: boolean;
   /** the character device to speak on. */
   chardev: string;
+  /** whether the capability `oob` is offered (default: false). (Ours) */
+  oob?: boolean;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What the server is and can do. */
 import { introspection } from '@blk/qapi-types';
-import type { CommandGroup } from '../dispatch.js';
+import { OUT_OF_BAND, type CommandGroup } from '../dispatch.js';
 import { VERSION } from '../version.js';
 
 /** The events that the server sends; each with the place that sends it. */
@@ -30,5 +30,5 @@ export const query: CommandGroup = {
 
   'query-events': () => EVENTS.map((name) => ({ name })),
 
-  'query-qmp-schema': (_args, { server }) => introspection({ commands: server.dispatcher.names, events: EVENTS }),
+  'query-qmp-schema': (_args, { server }) => introspection({ commands: server.dispatcher.names, events: EVENTS, outOfBand: OUT_OF_BAND }),
 };

@@ -34,7 +34,7 @@ QMP and NBD server of the block layer. Options are carried out in the order give
   --chardev null,id=<id>
                          open a character device for a monitor
 
-  --monitor [chardev=]<id>[,mode=control][,pretty[=on|off]]
+  --monitor [chardev=]<id>[,mode=control][,pretty[=on|off]][,oob=on|off]
                          speak QMP on a character device
   -qmp unix:<path>|tcp:<host>:<port>|stdio[,server][,nowait]
                          the two above in one

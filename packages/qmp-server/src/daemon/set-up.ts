@@ -6,6 +6,7 @@ import { startNbd } from '../commands/nbd.js';
 import { genericError } from '../errors.js';
 import { addExport } from '../exports/add-export.js';
 import { lacksKey } from '../passwords.js';
+import type { MonitorOptions } from '../monitor/monitor.js';
 import type { BlkServer } from '../server.js';
 import type { Argument, OptionName } from './arguments.js';
 import type { Chardevs } from './chardev.js';
@@ -56,9 +57,9 @@ const ACTIONS: { readonly [N in OptionName]?: Action } = {
     await chardevs.open(value);
   },
   monitor: (value, setUp) => {
-    const { chardev, mode = 'control', pretty = false } = readMonitor(value);
+    const { chardev, mode = 'control', pretty = false, oob = false } = readMonitor(value);
     if (mode !== 'control') throw genericError('Only QMP is supported');
-    addMonitor(setUp, chardev, pretty);
+    addMonitor(setUp, chardev, { pretty, oob });
   },
   qmp: addCompatMonitor,
   qtest: async (value, { chardevs, clock }) => {
@@ -84,20 +85,20 @@ const ACTIONS: { readonly [N in OptionName]?: Action } = {
 };
 
 /** `pretty` may stand alone. */
-function readMonitor(value: string): { chardev: string; mode?: string; pretty?: boolean } {
+function readMonitor(value: string): { chardev: string; mode?: string; pretty?: boolean; oob?: boolean } {
   if (value.startsWith('{')) return validateType('MonitorOptions', parseJson(value));
   return coerceType('MonitorOptions', parseKeyval(value.replace(/,pretty(?=,|$)/, ',pretty=on'), 'chardev'));
 }
 
-function addMonitor({ server, chardevs }: SetUp, chardev: string, pretty: boolean): void {
+function addMonitor({ server, chardevs }: SetUp, chardev: string, options: MonitorOptions = {}): void {
   chardevs.take(chardev).serve((stream, client) => {
     if (server.closing) stream.writable.destroy();
-    else server.addMonitor(stream, { name: client, pretty });
+    else server.addMonitor(stream, { name: client, ...options });
   });
 }
 
 async function addCompatMonitor(value: string, setUp: SetUp): Promise<void> {
-  addMonitor(setUp, await openCompat(setUp.chardevs, `compat_monitor${setUp.compatMonitors++}`, value), false);
+  addMonitor(setUp, await openCompat(setUp.chardevs, `compat_monitor${setUp.compatMonitors++}`, value));
 }
 
 /** Opens what older options name: `unix:PATH,server,nowait` (or `unix:path=PATH,…`), `tcp:HOST:PORT,…`, `stdio`. Gives the id. */

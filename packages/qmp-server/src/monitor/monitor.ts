@@ -2,7 +2,7 @@
  * One conversation: greeting, negotiation, requests one after the other, events in between. It knows nothing of sockets.
  *
  * A client that does not read cannot make it grow: while too much waits for the client no request is taken, nothing more
- * is read, and events are dropped.
+ * is read, and events are dropped. Requests out of band, where the client has asked for them, go before all that wait.
  */
 import { QmpError } from '@blk/qapi-types';
 import { JsonStream, stringify, type JsonLimits, type JsonValue } from '@blk/qapi-types/json';
@@ -11,7 +11,7 @@ import { toQmpError } from '../errors.js';
 import type { QmpEvent } from '../events.js';
 import type { BlkServer } from '../server.js';
 import { VERSION } from '../version.js';
-import { idOf, parseRequest } from './envelope.js';
+import { idOf, isOutOfBand, parseRequest } from './envelope.js';
 import type { Transport, TransportEvents } from './transport.js';
 
 export interface MonitorOptions {
@@ -19,6 +19,8 @@ export interface MonitorOptions {
   readonly name?: string;
   /** Answers over several lines, indented. */
   readonly pretty?: boolean;
+  /** Offers the capability `oob`: commands given with `exec-oob` do not wait for others. Default: no, as in QEMU 2.4. */
+  readonly oob?: boolean;
   readonly limits?: Partial<MonitorLimits>;
 }
 
@@ -45,6 +47,8 @@ export class Monitor implements TransportEvents {
   readonly #transport: Transport;
   readonly #limits: MonitorLimits;
   readonly #pretty: boolean;
+  readonly #offersOob: boolean;
+  #oob = false;
   readonly #json: JsonStream;
   readonly #queue: Input[] = [];
   #negotiated = false;
@@ -64,15 +68,19 @@ export class Monitor implements TransportEvents {
     this.name = options.name ?? 'monitor';
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#pretty = options.pretty ?? false;
+    this.#offersOob = options.oob ?? false;
     this.#json = new JsonStream(
       {
-        onValue: (message) => this.#queue.push({ message }),
+        onValue: (message) => {
+          if (this.#oob && isOutOfBand(message)) void this.#answerNow(message);
+          else this.#queue.push({ message });
+        },
         onError: (error) => this.#queue.push({ error }),
       },
       this.#limits,
     );
     this.#transport = open(this);
-    this.#send({ QMP: { version: VERSION, capabilities: [] } });
+    this.#send({ QMP: { version: VERSION, capabilities: this.#offersOob ? ['oob'] : [] } });
   }
 
   /** Whether the client is past negotiation, and gets events. */
@@ -130,7 +138,9 @@ export class Monitor implements TransportEvents {
 
   /** Part of `qmp_capabilities`. Throws where the client asks for what there is not. */
   negotiate(enable: readonly string[]): void {
-    if (enable[0] !== undefined) throw new QmpError('GenericError', `Capability ${enable[0]} is not available`);
+    const missing = enable.find((capability) => capability !== 'oob' || !this.#offersOob);
+    if (missing !== undefined) throw new QmpError('GenericError', `Capability ${missing} is not available`);
+    this.#oob = enable.length > 0;
     this.#negotiated = true;
   }
 
@@ -160,6 +170,16 @@ export class Monitor implements TransportEvents {
     }
   }
 
+  /** Answers without a place in the queue; for a client that does not read, with one: answers would pile up. */
+  async #answerNow(message: JsonValue): Promise<void> {
+    if (this.#transport.pending > this.#limits.maxPending) {
+      this.#queue.push({ message });
+      return;
+    }
+    const reply = await this.#answer({ message });
+    if (!this.#closed) this.#send(reply);
+  }
+
   async #answer(input: Input): Promise<object> {
     if ('error' in input) return { error: input.error };
     const id = idOf(input.message);
@@ -175,11 +195,12 @@ export class Monitor implements TransportEvents {
   }
 
   async #execute(message: JsonValue): Promise<unknown> {
-    const { command, args } = parseRequest(message);
+    const { command, args, oob } = parseRequest(message, this.#oob);
     const context: CommandContext = { server: this.server, monitor: this };
     if (!this.#negotiated && command !== NEGOTIATION) {
       throw new QmpError('CommandNotFound', `Expecting capabilities negotiation with '${NEGOTIATION}'`);
     }
+    if (oob) return this.server.dispatcher.executeNow(command, args, context);
     if (this.#negotiated && command === NEGOTIATION) {
       throw new QmpError('CommandNotFound', 'Capabilities negotiation is already complete, command ignored');
     }
