@@ -13,7 +13,7 @@ export interface QmpConnection {
 export async function connectQmp(path: string): Promise<QmpConnection> {
   const socket = connect(path);
   const events: Record<string, unknown>[] = [];
-  const waiting: ((message: Record<string, unknown>) => void)[] = [];
+  const waiting: { readonly resolve: (message: Record<string, unknown>) => void; readonly reject: (error: Error) => void }[] = [];
   const early: Record<string, unknown>[] = [];
   let text = '';
   socket.setEncoding('utf8').on('data', (chunk: string) => {
@@ -26,12 +26,15 @@ export async function connectQmp(path: string): Promise<QmpConnection> {
       if ('event' in message) events.push(message);
       else {
         const next = waiting.shift();
-        if (next) next(message);
+        if (next) next.resolve(message);
         else early.push(message);
       }
     }
   });
   socket.on('error', () => undefined);
+  socket.on('close', () => {
+    for (const { reject } of waiting.splice(0)) reject(new Error('the monitor closed the connection'));
+  });
   const reply = (): Promise<Record<string, unknown>> =>
     new Promise((resolve, reject) => {
       const there = early.shift();
@@ -39,8 +42,8 @@ export async function connectQmp(path: string): Promise<QmpConnection> {
         resolve(there);
         return;
       }
-      waiting.push(resolve);
-      socket.once('close', () => { reject(new Error('the monitor closed the connection')); });
+      if (socket.destroyed) reject(new Error('the monitor closed the connection'));
+      else waiting.push({ resolve, reject });
     });
   const execute = async (command: string, args?: object): Promise<unknown> => {
     const answer = reply();

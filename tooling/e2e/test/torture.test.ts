@@ -1,0 +1,78 @@
+// Jobs, snapshots and guests at random on one disk: what the guest reads is always right, and so is what is left at the end.
+// BLK_TORTURE_SEED chooses the run, BLK_TORTURE_STEPS how long it is; BLK_TORTURE_LOG names a file for what was done and what was told.
+import { writeFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { prng, qemuImg, skipUnless, tempDir } from '@blk/oracle';
+import { backups, DEVICE, Disk, examine, Guest, startDaemon, type Daemon } from '../src/index.js';
+
+const SIZE = 4 * 1024 * 1024;
+const SEED = Number(process.env['BLK_TORTURE_SEED'] ?? 1);
+const STEPS = Number(process.env['BLK_TORTURE_STEPS'] ?? 60);
+const LOG = process.env['BLK_TORTURE_LOG'];
+
+const needs = skipUnless('qemu-img');
+
+describe.skipIf(needs.skip)(needs.title('torture'), () => {
+  test(`chains: ${STEPS} steps, seed ${SEED}`, { timeout: 3_600_000 }, async () => {
+    using dir = tempDir();
+    const random = prng(SEED);
+    const base = dir.file('base');
+    const format = random.pick(['raw', 'qcow2', 'vdi', 'vhdx']);
+    expect((await qemuImg('create', '-f', format, base, String(SIZE))).code).toBe(0);
+    const nbd = dir.file('nbd');
+    await using daemon = await startDaemon({ monitor: dir.file('qmp') });
+    const qmp = await serve(daemon, format, base, nbd);
+    const guest = await Guest.start(nbd, DEVICE, random, Buffer.alloc(SIZE));
+    const disk = new Disk(qmp, (name) => dir.file(name), random);
+    let started = 0;
+    for (let step = 0; step < STEPS; step++) {
+      await guest.goOn(random.below(60));
+      if (random.below(3) === 0) await disk.snapshot();
+      if ((await disk.jobs()).length < 2 && (await disk.startJob(`job${step}`))) started++;
+      for (const { device, ready } of await disk.jobs()) if (random.below(2) === 0) await disk.disturb(device, ready === true);
+    }
+    await disk.finishJobs();
+    if (LOG !== undefined) writeFileSync(LOG, [...disk.log, ...qmp.events.map((event) => JSON.stringify(event))].join('\n'));
+    const [active, ...below] = await disk.chain();
+    await guest.stop();
+    // How many depends on how fast they are; that there are some does not.
+    expect(started).toBeGreaterThan(1);
+    expect(guest.requests).toBeGreaterThan(STEPS * 10);
+    const errors = qmp.events.filter(({ event }) => event === 'BLOCK_JOB_ERROR' || event === 'BLOCK_IO_ERROR' || event === 'BLOCK_IMAGE_CORRUPTED');
+    expect(errors.map((event) => JSON.stringify(event))).toEqual([]);
+    const failed = qmp.events.filter(({ event, data }) => event === 'BLOCK_JOB_COMPLETED' && (data as { error?: string }).error !== undefined);
+    expect(failed.map((event) => JSON.stringify(event))).toEqual([]);
+    await qmp.execute('quit');
+    expect(await daemon.exited).toBe(0);
+    if (active !== base) await examine(active, guest.model);
+    for (const file of below) if (file !== base) await examine(file, undefined);
+  });
+
+  test(`backups: ${Math.round(STEPS / 6)} increments, seed ${SEED}`, { timeout: 3_600_000 }, async () => {
+    using dir = tempDir();
+    const random = prng(SEED + 1000);
+    const base = dir.file('base');
+    expect((await qemuImg('create', '-f', 'qcow2', base, String(SIZE))).code).toBe(0);
+    const nbd = dir.file('nbd');
+    await using daemon = await startDaemon({ monitor: dir.file('qmp') });
+    const qmp = await serve(daemon, 'qcow2', base, nbd);
+    const guest = await Guest.start(nbd, DEVICE, random, Buffer.alloc(SIZE));
+    const disk = new Disk(qmp, (name) => dir.file(name), random);
+    const made = await backups(disk, guest, random, Math.round(STEPS / 6));
+    expect(made.length).toBeGreaterThan(1);
+    await guest.stop();
+    await qmp.execute('quit');
+    expect(await daemon.exited).toBe(0);
+    await examine(base, guest.model);
+    for (const { file, content } of made) await examine(file, content);
+  });
+});
+
+/** Makes the image a device of the daemon, and serves it to NBD clients. */
+async function serve({ qmp }: Daemon, driver: string, filename: string, path: string): Promise<NonNullable<Daemon['qmp']>> {
+  if (qmp === undefined) throw new Error('the daemon has no monitor');
+  await qmp.execute('blockdev-add', { options: { driver, id: DEVICE, discard: 'unmap', file: { driver: 'file', filename } } });
+  await qmp.execute('nbd-server-start', { addr: { type: 'unix', data: { path } } });
+  await qmp.execute('nbd-server-add', { device: DEVICE, writable: true });
+  return qmp;
+}
