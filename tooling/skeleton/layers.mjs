@@ -25,6 +25,10 @@ export const layers = [
   // Protocols of the machine: these are what Node is for.
   { name: 'drivers-file', imports: ['core-graph', 'qapi-types'] },
   { name: 'drivers-throttle', imports: ['core-graph', 'qapi-types', 'throttle'], anywhere: true },
+  // Filters are tested over real formats, whose events they hear.
+  { name: 'drivers-blkdebug', imports: ['core-graph'], tests: { 'drivers-*': 'every event is shown to come from where it happens' }, anywhere: true },
+  { name: 'drivers-blkverify', imports: ['core-graph'], tests: { 'drivers-*': 'every writable format is tried as the image that is verified' }, anywhere: true },
+  { name: 'drivers-quorum', imports: ['core-graph'], tests: { 'drivers-*': 'every writable format is tried as a copy' }, anywhere: true },
   // Any later format or filter, until it is given a row of its own.
   { name: 'drivers-*', imports: ['core-graph', 'qapi-types', 'compression', 'cluster-map'], anywhere: true },
   {

@@ -1,5 +1,6 @@
 /** The graph of a program: all drivers, warnings to standard error, and the policy for images. */
 import { BlockGraph, TRUSTED, UNTRUSTED, type BlockDriver, type Host } from '@blk/core-graph';
+import { blkdebug } from '@blk/drivers-blkdebug';
 import { copyOnRead } from '@blk/drivers-copy-on-read';
 import { file, fileDrivers, hostDevice } from '@blk/drivers-file';
 import { luks } from '@blk/drivers-luks';
@@ -17,7 +18,7 @@ import { makeThrottleGroups } from './throttle-groups.js';
 import type { Tool } from './tool.js';
 
 /** What command lines can name; images in memory have no name. */
-export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, raw, qcow2, luks, vpc, vhdx, vdi, parallels, qed, throttle, copyOnRead];
+export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blkdebug, raw, qcow2, luks, vpc, vhdx, vdi, parallels, qed, throttle, copyOnRead];
 
 /** The drivers; one that only looks at images need not ask for the list of locks again. */
 function driversOf({ io: { lockList } }: Tool): readonly BlockDriver[] {

@@ -12,6 +12,7 @@ import type { Breakpoints } from './breakpoints.js';
 import type { BufferPool } from './buffer-pool.js';
 import type { AmendContext, CheckOptions, CheckResult } from './check.js';
 import type { Completion, MaybePromise } from './completion.js';
+import type { DebugEvent } from './debug-event.js';
 import type { Edge } from './edge.js';
 import type { Extent } from './extent.js';
 import type { Access, NodeLimits } from './flags.js';
@@ -99,6 +100,11 @@ export interface DriverNode {
   readVmState?(offset: number, buffer: Uint8Array, start: number, length: number): Completion;
   /** The same way; the node is drained meanwhile. */
   writeVmState?(offset: number, buffer: Uint8Array, start: number, length: number): Completion;
+  /**
+   * Drivers for tests: told what a parent, or the node in front, is about to do; it goes on when this completes. Never fails. Absent: nobody
+   * listens, and nobody is told. There from the beginning, or never.
+   */
+  event?(event: DebugEvent): Completion;
   /** Drivers for tests: stops requests on their way. */
   readonly breakpoints?: Breakpoints;
   /** Statistics of driver-specific caches and the like, for people. */

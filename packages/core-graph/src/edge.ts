@@ -1,5 +1,6 @@
 /** An edge of the graph: one parent's hold on one node. Drivers read and write their children through it. */
 import type { Completion, MaybePromise } from './completion.js';
+import type { DebugEvent } from './debug-event.js';
 import type { ChildRole } from './driver.js';
 import type { Extent } from './extent.js';
 import type { Access } from './flags.js';
@@ -80,6 +81,11 @@ export class Edge {
 
   flush(): Completion {
     return this.node.flush();
+  }
+
+  /** Tells a driver that listens what is about to be done with it; whoever tells waits for this before doing it. */
+  event(event: DebugEvent): Completion {
+    return this.node.listens ? this.node.driver.event?.(event) : undefined;
   }
 
   extent(offset: number, length: number): MaybePromise<Extent> {

@@ -128,6 +128,12 @@ export function errnoNumber(code: string): number {
   return ERRNO[code]?.[0] ?? 5;
 }
 
+/** Symbolic errno of a Linux number; for one without a name, what `strerror` says of it. */
+export function errnoCode(number: number): string {
+  for (const [code, [known]] of Object.entries(ERRNO)) if (known === number) return code;
+  return `Unknown error ${number}`;
+}
+
 /** Symbolic errno of any thrown value: a `BlockError`'s own, a system error's `code`, else `EIO`. */
 export function errnoOf(error: unknown): string {
   if (error instanceof BlockError) return error.errno;

@@ -9,6 +9,7 @@ export * from './errors.js';
 export * from './flags.js';
 export * from './extent.js';
 export type { Breakpoints } from './breakpoints.js';
+export { DEBUG_EVENTS, type DebugEvent } from './debug-event.js';
 export * from './driver.js';
 export { FilterNode } from './filter-node.js';
 export * from './check.js';

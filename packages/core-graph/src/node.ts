@@ -6,7 +6,7 @@
  * splitting, emulation. `updatePaths` decides which path is taken; whoever changes a setting calls it.
  */
 import type { BufferPool } from './buffer-pool.js';
-import { repeat, type Completion, type MaybePromise } from './completion.js';
+import { andThen, repeat, type Completion, type MaybePromise } from './completion.js';
 import type { DirtyBitmap } from './dirty-bitmap.js';
 import type { BlockDriver, CacheMode, DriverNode, Host, TruncateOptions } from './driver.js';
 import type { Edge, EdgeParent } from './edge.js';
@@ -65,6 +65,8 @@ export class BlockNode implements EdgeParent {
   /** One-shot threshold in bytes; 0: none. */
   writeThreshold = 0;
   closed = false;
+  /** The driver wants to be told of events; all writes go the slow path, which tells. */
+  listens = false;
   #plainRead = false;
   #plainWrite = false;
   #copyOnRead = 0;
@@ -146,11 +148,13 @@ export class BlockNode implements EdgeParent {
   updatePaths(): void {
     if (this.driver === undefined) return;
     const { alignment, memoryAlignment, maxTransfer } = this.driver.limits;
+    this.listens = this.driver.event !== undefined;
     const plain = !this.closed && alignment <= 1 && memoryAlignment <= 1 && maxTransfer === 0 && !this.requests.hasSerialising;
     this.#plainRead = plain && this.#copyOnRead === 0;
     this.#plainWrite =
       plain &&
       !this.readOnly &&
+      !this.listens &&
       this.driver.write !== undefined &&
       this.bitmaps.size === 0 &&
       this.beforeWrite.size === 0 &&
@@ -231,10 +235,19 @@ export class BlockNode implements EdgeParent {
       });
       return this.requests.track(tracked, 0, 0);
     }
-    if (driver.flush !== undefined) {
-      const done = driver.flush();
-      return done === undefined ? undefined : this.requests.track(done, 0, 0);
-    }
+    const told = this.storage?.node.listens === true ? this.#tellFlush() : undefined;
+    const done = told === undefined ? this.#flushDriver() : told.then(() => this.#flushDriver());
+    return done === undefined ? undefined : this.requests.track(done, 0, 0);
+  }
+
+  /** The child learns of both halves of a flush: to the host, and from there to the disk. */
+  #tellFlush(): Completion {
+    const { storage } = this;
+    return andThen(storage?.event('flush_to_os'), () => storage?.event('flush_to_disk'));
+  }
+
+  #flushDriver(): Completion {
+    if (this.driver.flush !== undefined) return this.driver.flush();
     const edges = [...this.children.values()].filter((edge) => edge.role !== 'backing');
     return repeat(() => edges.pop()?.flush() ?? (edges.length > 0 ? undefined : false));
   }

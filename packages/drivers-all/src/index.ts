@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import type { BlockDriver } from '@blk/core-graph';
+import { blkdebug } from '@blk/drivers-blkdebug';
 import { copyOnRead } from '@blk/drivers-copy-on-read';
 import { file, hostDevice } from '@blk/drivers-file';
 import { luks } from '@blk/drivers-luks';
@@ -20,6 +21,6 @@ import { vhdx } from '@blk/drivers-vhdx';
 import { vpc } from '@blk/drivers-vpc';
 
 /** Every driver: protocols, formats, filters. */
-export const allDrivers: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blob, raw, qcow2, luks, vpc, vhdx, vdi, parallels, qed, throttle, copyOnRead];
+export const allDrivers: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blob, blkdebug, raw, qcow2, luks, vpc, vhdx, vdi, parallels, qed, throttle, copyOnRead];
 
 export { driverLoaders, driverNames } from './loaders.js';

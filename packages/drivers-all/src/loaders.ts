@@ -8,6 +8,7 @@ export const driverLoaders = {
   nbd: async () => (await import('@blk/drivers-nbd')).nbd,
   'null-co': async () => (await import('@blk/drivers-null')).nullCo,
   'null-aio': async () => (await import('@blk/drivers-null')).nullAio,
+  blkdebug: async () => (await import('@blk/drivers-blkdebug')).blkdebug,
   blob: async () => (await import('@blk/drivers-blob')).blob,
   raw: async () => (await import('@blk/drivers-raw')).raw,
   qcow2: async () => (await import('@blk/drivers-qcow2')).qcow2,

@@ -1,5 +1,5 @@
 /** Taking host clusters: the first free ones, in runs as long as wanted and found. */
-import { BlockError, isPromise, MAX_SIZE, type Edge, type MaybePromise } from '@blk/core-graph';
+import { BlockError, isPromise, MAX_SIZE, type Completion, type DebugEvent, type Edge, type MaybePromise } from '@blk/core-graph';
 import type { Geometry } from './format.js';
 import { getRefcount } from './refcount-codec.js';
 import type { Refcounts } from './refcounts.js';
@@ -24,6 +24,11 @@ export class Allocator {
 
   /** At least one cluster, at most `want`, one after the other. */
   allocate(want: number): MaybePromise<Run> {
+    const told = this.file.event('cluster_alloc');
+    return told === undefined ? this.#take(want) : told.then(() => this.#take(want));
+  }
+
+  #take(want: number): MaybePromise<Run> {
     const { blockEntries } = this.geometry;
     for (;;) {
       const index = Math.floor(this.refcounts.firstFree / blockEntries);
@@ -32,6 +37,11 @@ export class Allocator {
       const run = this.#claim(block, want);
       if (run !== undefined) return run;
     }
+  }
+
+  /** For those who have no hold on the file themselves. */
+  tell(event: DebugEvent): Completion {
+    return this.file.event(event);
   }
 
   /** Exactly `count` clusters, one after the other. */
@@ -62,7 +72,7 @@ export class Allocator {
 
   async #allocateAfter(loading: Promise<Table>, want: number): Promise<Run> {
     await loading;
-    return this.allocate(want);
+    return this.#take(want);
   }
 
   #claim(block: Table, want: number): Run | undefined {

@@ -1,6 +1,6 @@
 /** Compressed clusters: where their bytes lie, how they are inflated, and a few of them kept. */
 import { StreamError } from '@blk/compression';
-import { BlockError, isPromise, type Completion, type Edge, type MaybePromise } from '@blk/core-graph';
+import { andThen, BlockError, isPromise, type Completion, type Edge, type MaybePromise } from '@blk/core-graph';
 import type { Compression } from './compression.js';
 import { hex } from './corruption.js';
 import type { Geometry } from './format.js';
@@ -86,7 +86,7 @@ export class CompressedClusters {
   /** The bytes in the file. */
   #packed(range: CompressedRange): MaybePromise<Uint8Array> {
     const bytes = new Uint8Array(this.#lengthOf(range));
-    const done = this.file.read(range.offset, bytes, 0, bytes.length);
+    const done = this.#readFile(range.offset, bytes);
     return done === undefined ? bytes : done.then(() => bytes);
   }
 
@@ -107,7 +107,7 @@ export class CompressedClusters {
     const size = Math.min(Math.max(WINDOW, length), this.file.size - offset);
     const free = before?.awaited === false && before.bytes.buffer.byteLength >= size;
     const bytes = free ? new Uint8Array(before.bytes.buffer, 0, size) : new Uint8Array(size);
-    const reading = this.file.read(offset, bytes, 0, size);
+    const reading = this.#readFile(offset, bytes);
     const window: Window = { offset, bytes, reading, awaited: reading !== undefined };
     reading?.then(
       () => { window.reading = undefined; },
@@ -115,6 +115,10 @@ export class CompressedClusters {
       () => { if (this.#window === window) this.#window = undefined; },
     );
     return window;
+  }
+
+  #readFile(offset: number, bytes: Uint8Array): Completion {
+    return andThen(this.file.event('read_compressed'), () => this.file.read(offset, bytes, 0, bytes.length));
   }
 
   #lengthOf(range: CompressedRange): number {

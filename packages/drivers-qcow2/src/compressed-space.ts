@@ -47,6 +47,7 @@ export class CompressedSpace {
 
   async #take(length: number): Promise<number> {
     const { clusterSize } = this.geometry;
+    await this.allocator.tell('cluster_alloc_bytes');
     const tail = this.#tail;
     const room = tail === 0 ? 0 : clusterSize - (tail % clusterSize);
     if (room > 0 && (await this.#mayShare(tail))) {

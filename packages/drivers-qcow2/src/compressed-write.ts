@@ -60,8 +60,10 @@ async function storePacked(image: Qcow2Image, cluster: number, bytes: Uint8Array
   try {
     checkHostRange(image, offset, bytes.length);
     image.compressed.forget(offset);
+    if (image.file.node.listens) await image.file.event('write_compressed');
     const done = image.file.write(offset, bytes, 0, bytes.length);
     if (isPromise(done)) await done;
+    if (image.file.node.listens) await image.file.event('l2_update_compressed');
     const l1Index = Math.floor(cluster / l2Entries);
     let table = changeableTable(image, l1Index, cluster, cluster + 1);
     while (!(table instanceof Table)) {

@@ -42,6 +42,7 @@ async function fillAround(
   const { pool, size, geometry } = image;
   const { clusterSize } = geometry;
   const { head, tail } = target;
+  const { listens } = image.file.node;
   // Zeroes are something else when they are encrypted.
   const virgin = target.virgin && image.encryption === undefined;
   const end = offset + length;
@@ -52,6 +53,7 @@ async function fillAround(
   try {
     if (whole <= clusterSize) {
       // One cluster or less: put together in one buffer, written at once.
+      if (listens) await image.file.event('cow_read');
       await readOld(image, offset - head, around, 0, head);
       await readOld(image, end, around, head + length, tail, size);
       const headZero = virgin && isZero(around, 0, head);
@@ -59,10 +61,12 @@ async function fillAround(
       around.set(buffer.subarray(start, start + length), head);
       const from = headZero ? head : 0;
       const to = tailZero ? head + length : whole;
+      if (listens && (from < head || to > head + length)) await image.file.event('cow_write');
       const done = writeData(image, hostOffset + from, offset - head + from, around, from, to - from);
       if (done !== undefined) await done;
       return;
     }
+    if (listens) await image.file.event('cow_read');
     await readOld(image, offset - head, around, 0, head);
     await readOld(image, end, around, head, tail, size);
     const parts: Uint8Array[] = [];
@@ -72,6 +76,7 @@ async function fillAround(
     parts.push(buffer.subarray(start, start + length));
     if (withTail) parts.push(around.subarray(head, head + tail));
     const skipped = withHead ? 0 : head;
+    if (listens && (withHead || withTail)) await image.file.event('cow_write');
     await writeParts(image, hostOffset + skipped, offset - head + skipped, parts);
   } finally {
     pool.give(around);

@@ -19,7 +19,7 @@ import type { HeaderFile } from './header-file.js';
 import type { L2Tables } from './l2-tables.js';
 import { forAll } from './pending.js';
 import type { Reclaim } from './reclaim.js';
-import type { Refcounts } from './refcounts.js';
+import type { Refcounts, TableLinks } from './refcounts.js';
 import type { Snapshot } from './table-cache.js';
 
 /** Freed clusters that may pile up before a flush is made for their sake. */
@@ -125,20 +125,18 @@ export class Flusher {
         this.#unflushed = true;
       }
       if (this.lazy && (tables.length > 0 || l1Entries !== undefined)) await this.#setDirtyBit();
-      await this.#writeTables(blocks);
+      await this.#writeBlocks(blocks);
       if (links !== undefined) {
-        if (links.moved) await this.#write(links.writes);
-        await this.#barrier();
-        if (links.moved) await this.header.update({ refcountTableOffset: links.offset, refcountTableClusters: links.clusters });
-        else await this.#write(links.writes);
-        this.#unflushed = true;
+        await this.#writeLinks(links);
       }
       if (tables.length > 0) {
         await this.#barrier();
+        await this.file.event('l2_update');
         await this.#writeTables(tables);
       }
       if (l1Entries !== undefined) {
         await this.#barrier();
+        await this.file.event('l1_update');
         await this.#write([{ offset: l1.offset + l1Entries.from * 8, bytes: l1Entries.bytes }]);
       }
       this.#unflushed = false;
@@ -154,6 +152,33 @@ export class Flusher {
       }
       reclaim.settle(generation, written);
     }
+  }
+
+  async #writeBlocks(blocks: readonly Snapshot[]): Promise<void> {
+    if (blocks.length === 0) return;
+    const whole = blocks.some(({ table, bytes }) => bytes.length === table.bytes.length);
+    const part = blocks.some(({ table, bytes }) => bytes.length < table.bytes.length);
+    if (whole) await this.file.event('refblock_update');
+    if (part) await this.file.event('refblock_update_part');
+    await this.#writeTables(blocks);
+  }
+
+  /** The refcount table learns of new blocks, whole and at another place or entry by entry. */
+  async #writeLinks(links: TableLinks): Promise<void> {
+    if (links.moved) {
+      await this.file.event('refblock_alloc_write_table');
+      await this.#write(links.writes);
+    }
+    await this.#barrier();
+    if (links.moved) {
+      await this.file.event('refblock_alloc_switch_table');
+      await this.header.update({ refcountTableOffset: links.offset, refcountTableClusters: links.clusters });
+    } else {
+      await this.file.event('refblock_alloc_hookup');
+      await this.file.event('reftable_update');
+      await this.#write(links.writes);
+    }
+    this.#unflushed = true;
   }
 
   async #setDirtyBit(): Promise<void> {

@@ -25,7 +25,7 @@ export class L2Tables {
     private readonly allocator: Allocator | undefined,
     cacheTables: number,
   ) {
-    this.cache = new TableCache(file, geometry.clusterSize, cacheTables);
+    this.cache = new TableCache(file, geometry.clusterSize, cacheTables, 'l2_load');
   }
 
   /** Whether guest range `l1Index` has a table at all; without one, all its clusters are unallocated. */
@@ -84,7 +84,9 @@ export class L2Tables {
     const run = await allocator.allocate(1);
     const offset = run.cluster * this.geometry.clusterSize;
     try {
+      await this.file.event('l2_alloc_write');
       await reserve(this.file, offset, this.geometry.clusterSize);
+      if (this.exists(l1Index)) await this.file.event('l2_alloc_cow_read');
       let found: MaybePromise<Table> | undefined = this.exists(l1Index) ? this.load(l1Index) : undefined;
       while (found !== undefined && isPromise(found)) {
         await found;

@@ -110,6 +110,7 @@ async function readTable(file: Edge, table: string, offset: number, length: numb
 async function readRefcountTable(file: Edge, header: Header): Promise<Float64Array> {
   const { refcountTableOffset, refcountTableClusters, geometry } = header;
   const length = refcountTableClusters * geometry.clusterSize;
+  await file.event('reftable_load');
   const view = viewOf(await readTable(file, 'Reference count table', refcountTableOffset, length));
   const table = new Float64Array(length / 8);
   for (let index = 0; index < table.length; index++) table[index] = u64(view, index * 8) - (view.getUint32(index * 8 + 4) & 0x1ff);

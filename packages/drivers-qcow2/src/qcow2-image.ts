@@ -143,6 +143,7 @@ export class Qcow2Image {
   async #giveBack(freed: readonly FreedRun[]): Promise<void> {
     const { clusterSize } = this.geometry;
     const { discardRequests, discardSnapshots, discardOther } = this.options;
+    await this.file.event('cluster_free');
     for (const { cluster, count, cause } of freed) {
       const discard = cause === 'request' ? discardRequests : cause === 'snapshot' ? discardSnapshots : discardOther;
       for (let at = cluster; at < cluster + count; at++) this.compressedSpace.leave(at);

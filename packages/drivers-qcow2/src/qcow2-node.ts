@@ -29,6 +29,7 @@ export class Qcow2Node implements DriverNode {
   readonly snapshots: InternalSnapshots = new Snapshots(() => this.#image);
   readonly persistentBitmaps: PersistentBitmaps = new StoredBitmaps(() => this.#image);
   #image: Qcow2Image;
+  readonly #file: Edge;
   readonly #data: Edge;
   readonly #clusterSize: number;
   readonly #entryBytes: number;
@@ -46,6 +47,7 @@ export class Qcow2Node implements DriverNode {
   ) {
     const { clusterSize, unitSize, entryBytes, l2Span } = image.geometry;
     this.#image = image;
+    this.#file = image.file;
     this.#data = image.data;
     this.#clusterSize = clusterSize;
     this.#entryBytes = entryBytes;
@@ -63,7 +65,7 @@ export class Qcow2Node implements DriverNode {
 
   read(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
     const host = this.#hostOf(offset, length, 0);
-    if (host < 0 || host - (host % this.#clusterSize) >= this.#fileSize) return this.#slowRead(offset, buffer, start, length);
+    if (host < 0 || host - (host % this.#clusterSize) >= this.#fileSize || this.#file.node.listens) return this.#slowRead(offset, buffer, start, length);
     const done = this.#data.read(host, buffer, start, length);
     return done === undefined ? undefined : this.#image.reclaim.track(done);
   }
@@ -72,7 +74,7 @@ export class Qcow2Node implements DriverNode {
     const image = this.#image;
     if (flags !== 0 && (flags & WriteFlag.Compressed) !== 0) return writeCompressed(image, offset, buffer, start, length);
     const host = this.#hostOf(offset, length, 1);
-    if (host < 0 || image.metadata.has(Math.floor(host / this.#clusterSize))) return writeRange(image, offset, buffer, start, length);
+    if (host < 0 || image.metadata.has(Math.floor(host / this.#clusterSize)) || this.#file.node.listens) return writeRange(image, offset, buffer, start, length);
     const done = this.#data.write(host, buffer, start, length);
     return done === undefined ? undefined : image.reclaim.track(done);
   }

@@ -1,5 +1,5 @@
 /** Reading: runs of clusters that lie together become one read of the file or of the backing file. */
-import { BlockError, isPromise, type Completion } from '@blk/core-graph';
+import { BlockError, isPromise, type Completion, type Edge } from '@blk/core-graph';
 import { hex } from './corruption.js';
 import { readData } from './data-access.js';
 import { EntryKind } from './l2-entry.js';
@@ -112,7 +112,14 @@ function readBacking(image: Qcow2Image, offset: number, buffer: Uint8Array, star
     buffer.fill(0, start, start + length);
     return;
   }
-  return (image.backing as NonNullable<Qcow2Image['backing']>).read(offset, buffer, start, length);
+  const backing = image.backing as Edge;
+  if (image.file.node.listens) return readBackingTold(image.file, backing, offset, buffer, start, length);
+  return backing.read(offset, buffer, start, length);
+}
+
+async function readBackingTold(file: Edge, backing: Edge, offset: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
+  await file.event('read_backing_aio');
+  await backing.read(offset, buffer, start, length);
 }
 
 function beyondEnd(image: Qcow2Image, offset: number, host: number): BlockError {

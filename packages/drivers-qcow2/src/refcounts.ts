@@ -46,7 +46,7 @@ export class Refcounts {
     /** The clusters of a table that moved, to be freed when the header names the new one. */
     private readonly freeOldTable: (cluster: number, count: number) => void,
   ) {
-    this.cache = new TableCache(file, geometry.clusterSize, cacheTables);
+    this.cache = new TableCache(file, geometry.clusterSize, cacheTables, 'refblock_load');
     this.max = maxRefcount(geometry.refcountOrder);
     this.virginFrom = Math.ceil(file.size / geometry.clusterSize);
   }
@@ -176,6 +176,8 @@ export class Refcounts {
     if (index >= this.table.length) return this.#growTable(index);
     const cluster = index * this.geometry.blockEntries;
     this.claimable(cluster, 1);
+    await this.file.event('refblock_alloc');
+    await this.file.event('refblock_alloc_write');
     await reserve(this.file, cluster * this.geometry.clusterSize, this.geometry.clusterSize);
     this.put(this.placeBlock(index, cluster), 0, 1);
   }
@@ -250,6 +252,8 @@ export class Refcounts {
       throw new BlockError('too-large', 'Image file would outgrow its refcount table: File too large', { driver: 'qcow2' });
     }
     this.claimable(base, blocks + clusters);
+    await this.file.event('reftable_grow');
+    await this.file.event('refblock_alloc_write_blocks');
     await reserve(this.file, base * clusterSize, (blocks + clusters) * clusterSize);
     this.moveTable(base + blocks, clusters);
     const made = Array.from({ length: blocks }, (_, at) => this.placeBlock(index + at, base + at));

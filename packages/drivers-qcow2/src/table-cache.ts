@@ -4,7 +4,7 @@
  * A table is kept as its bytes on disk, with the range of them that is not written yet. Tables with such a range are never
  * dropped; a cache full of them grows over its limit until its owner has written them.
  */
-import type { Edge, MaybePromise } from '@blk/core-graph';
+import { andThen, type DebugEvent, type Edge, type MaybePromise } from '@blk/core-graph';
 import { viewOf } from './format.js';
 
 /** Writes are whole pieces of this many bytes: a sector is not written half. */
@@ -59,6 +59,8 @@ export class TableCache {
     readonly tableBytes: number,
     /** Number of tables. */
     readonly limit: number,
+    /** What is told when a table is read. */
+    private readonly loads: DebugEvent,
   ) {}
 
   get dirtyCount(): number {
@@ -84,7 +86,8 @@ export class TableCache {
     const cached = this.peek(index) ?? this.#loading.get(index);
     if (cached !== undefined) return cached;
     const bytes = new Uint8Array(this.tableBytes);
-    const done = this.file.read(offset, bytes, 0, this.tableBytes);
+    const told = this.file.event(this.loads);
+    const done = andThen(told, () => this.file.read(offset, bytes, 0, this.tableBytes));
     if (done === undefined) return this.#insert(new Table(index, offset, bytes));
     const loading = this.#finishLoad(done, new Table(index, offset, bytes));
     this.#loading.set(index, loading);

@@ -80,6 +80,7 @@ export async function growL1(image: Qcow2Image, entries: number): Promise<void> 
   }
   if (entries <= l2.l1.length) return;
   const clusters = Math.ceil((entries * 8) / clusterSize);
+  await file.event('l1_grow_alloc_table');
   const run = await image.allocator.allocateTogether(clusters);
   const offset = run.cluster * clusterSize;
   try {
@@ -87,6 +88,7 @@ export async function growL1(image: Qcow2Image, entries: number): Promise<void> 
     await image.flusher.flushFully();
     const bytes = new Uint8Array(clusters * clusterSize);
     bytes.set(l2.l1.encode());
+    await file.event('l1_grow_write_table');
     await file.write(offset, bytes, 0, bytes.length);
     await file.flush();
   } catch (error) {
@@ -94,6 +96,7 @@ export async function growL1(image: Qcow2Image, entries: number): Promise<void> 
     throw error;
   }
   try {
+    await file.event('l1_grow_activate_table');
     await header.commit({ l1Size: entries, l1Offset: offset });
   } catch (error) {
     // The header on disk may name the new place until it was written again.

@@ -18,6 +18,7 @@ export async function readVmState(image: Qcow2Image, offset: number, buffer: Uin
   const begin = image.vmStateOffset + offset;
   const end = Math.min(begin + length, image.l2.l1.length * l2Span);
   buffer.fill(0, start, start + length);
+  await image.file.event('vmstate_load');
   if (end <= begin) return;
   const done = readRange(image, begin, buffer, start, end - begin);
   if (isPromise(done)) await done;
@@ -32,6 +33,7 @@ export async function writeVmState(image: Qcow2Image, offset: number, buffer: Ui
   const first = Math.floor(offset / clusterSize) * clusterSize;
   const end = Math.ceil((offset + length) / clusterSize) * clusterSize;
   const begin = image.vmStateOffset;
+  await image.file.event('vmstate_save');
   await growL1(image, l1EntriesFor(image.geometry, begin + end));
   const cluster = new Uint8Array(clusterSize);
   for (let at = first; at < end; at += clusterSize) {

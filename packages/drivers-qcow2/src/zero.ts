@@ -50,6 +50,7 @@ export function forgetClusters(image: Qcow2Image, first: number, last: number): 
 export async function emptyDisk(image: Qcow2Image): Promise<void> {
   image.corruption.check();
   const { clusterSize, units } = image.geometry;
+  await image.file.event('empty_image_prepare');
   await changeUnits(image, 0, Math.ceil(image.size / clusterSize) * units, image.rawData ? 'unmap' : 'forget', 'request');
   const pending = image.flusher.flush();
   if (pending !== undefined) await pending;

@@ -44,18 +44,22 @@ export class RawNode implements DriverNode {
   }
 
   read(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+    if (this.file.node.listens) return this.#toldRead(offset, [buffer.subarray(start, start + length)]);
     return this.file.read(this.offset + offset, buffer, start, length);
   }
 
   readv(offset: number, buffers: readonly Uint8Array[]): Completion {
+    if (this.file.node.listens) return this.#toldRead(offset, buffers);
     return this.file.readv(this.offset + offset, buffers);
   }
 
   write(offset: number, buffer: Uint8Array, start: number, length: number, flags: number): Completion {
+    if (this.file.node.listens) return this.#toldWrite(offset, [buffer.subarray(start, start + length)], flags);
     return this.file.write(this.offset + offset, buffer, start, length, flags);
   }
 
   writev(offset: number, buffers: readonly Uint8Array[], flags: number): Completion {
+    if (this.file.node.listens) return this.#toldWrite(offset, buffers, flags);
     return this.file.writev(this.offset + offset, buffers, flags);
   }
 
@@ -88,6 +92,17 @@ export class RawNode implements DriverNode {
   }
 
   async close(): Promise<void> {}
+
+  /** Apart from the verbs, which are to stay a few plain calls. */
+  async #toldRead(offset: number, buffers: readonly Uint8Array[]): Promise<void> {
+    await this.file.event('read_aio');
+    await this.file.readv(this.offset + offset, buffers);
+  }
+
+  async #toldWrite(offset: number, buffers: readonly Uint8Array[], flags: number): Promise<void> {
+    await this.file.event('write_aio');
+    await this.file.writev(this.offset + offset, buffers, flags);
+  }
 }
 
 /** What the file leaves to a backing file of its own lies there at another place than here: called data. */

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { BlockError, BlockGraph, messageOf, type Backend } from '@blk/core-graph';
 import { allDrivers } from '@blk/drivers-all';
+import { blkdebugDriver } from '@blk/drivers-blkdebug';
 import { IoSession, type IoProgram } from '@blk/image';
 import { CommandLineError } from '../getopt.js';
 import { readSecrets } from '../secrets.js';
@@ -37,7 +38,7 @@ async function runSession(args: IoArguments, terminal: Terminal): Promise<number
   const secrets = await readSecrets(args.objects);
   const groups = await readThrottleGroups(args.objects);
   const graph = new BlockGraph({
-    drivers: allDrivers,
+    drivers: allDrivers.map((driver) => (driver.name === 'blkdebug' ? blkdebugDriver({ print: (line) => { terminal.out(`${line}\n`); } }) : driver)),
     host: { warn: (message) => { terminal.err(`${message}\n`); } },
     ...(secrets === undefined ? {} : { secrets }),
   });

@@ -1,5 +1,6 @@
 /** Writes that fit the driver: cut to its largest transfer, or widened by read-modify-write to its alignment. */
-import { repeat, type Completion } from '../completion.js';
+import { andThen, repeat, type Completion } from '../completion.js';
+import type { DebugEvent } from '../debug-event.js';
 import type { DriverNode } from '../driver.js';
 import type { BlockNode } from '../node.js';
 
@@ -25,11 +26,29 @@ export function alignedWrite(
   length: number,
   flags: number,
 ): Completion {
-  const { memoryAlignment, maxTransfer } = node.driver.limits;
   const driverFlags = flags & (node.driver.writeFlags ?? 0);
   if (isMisaligned(node, offset, length)) {
     return readModifyWrite(node, offset, buffer, start, length, driverFlags);
   }
+  if (!node.listens) return wholeBlocks(node, offset, buffer, start, length, driverFlags);
+  return announced(node, 'pwritev', () => wholeBlocks(node, offset, buffer, start, length, driverFlags));
+}
+
+/** A change that the driver is told of, before and after. */
+export function announced(node: BlockNode, event: DebugEvent, change: () => Completion): Completion {
+  const { driver } = node;
+  return andThen(andThen(driver.event?.(event), change), () => driver.event?.('pwritev_done'));
+}
+
+function wholeBlocks(
+  node: BlockNode,
+  offset: number,
+  buffer: Uint8Array,
+  start: number,
+  length: number,
+  driverFlags: number,
+): Completion {
+  const { memoryAlignment, maxTransfer } = node.driver.limits;
   if (memoryAlignment > 1 && !node.pool.isAligned(buffer, start, memoryAlignment)) {
     return bouncedWrite(node, offset, buffer, start, length, driverFlags);
   }
@@ -90,19 +109,43 @@ async function readModifyWrite(
     for (let at = from; at < to; at += limit) {
       const piece = Math.min(limit, to - at);
       // Only blocks that the request does not cover have to be read: the first, the last, or both.
-      if (at < offset) await readBlock(node, at, bounce, 0, alignment);
       const lastBlock = at + piece - alignment;
-      if (at + piece > offset + length && (lastBlock > at || at >= offset)) {
-        await readBlock(node, lastBlock, bounce, piece - alignment, alignment);
-      }
+      const tail = at + piece > offset + length;
+      if (at < offset) await readEdge(node, at, bounce, 0, tail && lastBlock === at ? BOTH : HEAD);
+      if (tail && (lastBlock > at || at >= offset)) await readEdge(node, lastBlock, bounce, piece - alignment, TAIL);
       const first = Math.max(at, offset);
       const end = Math.min(at + piece, offset + length);
       bounce.set(buffer.subarray(start + first - offset, start + end - offset), first - at);
-      const pending = write(at, bounce, 0, piece, flags);
+      const pending = node.listens ? announced(node, 'pwritev', () => write(at, bounce, 0, piece, flags)) : write(at, bounce, 0, piece, flags);
       if (pending !== undefined) await pending;
     }
   } finally {
     node.pool.give(bounce);
+  }
+}
+
+interface EdgeEvents {
+  readonly before: readonly DebugEvent[];
+  readonly after: readonly DebugEvent[];
+}
+
+const HEAD: EdgeEvents = { before: ['pwritev_rmw_head'], after: ['pwritev_rmw_after_head'] };
+const TAIL: EdgeEvents = { before: ['pwritev_rmw_tail'], after: ['pwritev_rmw_after_tail'] };
+const BOTH: EdgeEvents = { before: [...HEAD.before, ...TAIL.before], after: [...HEAD.after, ...TAIL.after] };
+
+/** The block at an end of a request that covers only a part of it. */
+async function readEdge(node: BlockNode, at: number, into: Uint8Array, start: number, { before, after }: EdgeEvents): Promise<void> {
+  await tell(node, before);
+  await readBlock(node, at, into, start, node.driver.limits.alignment);
+  await tell(node, after);
+}
+
+/** The node's own driver, or else the one below, for whose sake the request is widened. */
+async function tell({ driver, listens, storage }: BlockNode, events: readonly DebugEvent[]): Promise<void> {
+  if (!listens && storage?.node.listens !== true) return;
+  for (const event of events) {
+    const told = listens ? driver.event?.(event) : storage?.event(event);
+    if (told !== undefined) await told;
   }
 }
 

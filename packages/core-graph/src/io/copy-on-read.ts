@@ -70,7 +70,8 @@ async function copyUp(node: BlockNode, offset: number, length: number, cluster: 
 
 async function store(node: BlockNode, at: number, bounce: Uint8Array, length: number): Promise<void> {
   await read(node, at, bounce, 0, length);
-  let done: Completion;
+  let done: Completion = node.listens ? node.driver.event?.('cor_write') : undefined;
+  if (done !== undefined) await done;
   if (isZero(bounce, 0, length) && node.driver.writeZeroes !== undefined) {
     done = node.driver.writeZeroes(at, length, WriteFlag.Unchanged & (node.driver.zeroFlags ?? 0));
   } else {

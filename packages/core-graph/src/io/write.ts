@@ -5,7 +5,7 @@ import { WriteFlag } from '../flags.js';
 import { hasFlag, type BlockNode, type WriteNotifier } from '../node.js';
 import { isZero } from '../zero.js';
 import { checkRange } from './read.js';
-import { alignedWrite, isMisaligned, widened } from './aligned-write.js';
+import { alignedWrite, announced, isMisaligned, widened } from './aligned-write.js';
 
 /** Any write; everything that `BlockNode.write` does not do by itself. */
 export function slowWrite(
@@ -65,11 +65,15 @@ function zeroByDriver(node: BlockNode, offset: number, length: number, flags: nu
     throw error;
   };
   try {
-    const done = node.driver.writeZeroes?.(offset, length, flags & (node.driver.zeroFlags ?? 0));
+    const done = node.listens ? announced(node, 'pwritev_zero', () => zeroed(node, offset, length, flags)) : zeroed(node, offset, length, flags);
     return done === undefined ? undefined : done.catch(fallback);
   } catch (error) {
     return fallback(error);
   }
+}
+
+function zeroed({ driver }: BlockNode, offset: number, length: number, flags: number): Completion {
+  return driver.writeZeroes?.(offset, length, flags & (driver.zeroFlags ?? 0));
 }
 
 /** Zero bytes to write from; shared, never written. */

@@ -192,9 +192,9 @@ async function openChild(
   return attach(graph, parent, name, role, child as BlockNode);
 }
 
-/** What a format lies in is a protocol: a file name without a driver says which, and is not looked into for a format. */
+/** What a format or another protocol lies in is a protocol: a file name without a driver says which, and is not looked into for a format. */
 async function asProtocol(graph: BlockGraph, parent: BlockNode, reference: Reference, role: ChildRole): Promise<Reference> {
-  if (parent.settings.driver.role !== 'format' || role === 'backing') return reference;
+  if (parent.settings.driver.role === 'filter' || role === 'backing') return reference;
   if (typeof reference !== 'object' || reference === null || reference instanceof BlockNode || reference['driver'] !== undefined) return reference;
   const { filename } = reference;
   if (typeof filename !== 'string' || filename.startsWith('json:')) return reference;

@@ -1,0 +1,124 @@
+/** Rules as options and files give them, checked: which event they wait for, in which state, and what they do. */
+import { checkOption, DEBUG_EVENTS, type DebugEvent } from '@blk/core-graph';
+import { blkdebugError } from './errors.js';
+
+/** Kinds of requests, by bit; in the order of their names in the schema. */
+export const IoType = { Read: 1, Write: 2, WriteZeroes: 4, Discard: 8, Flush: 16, BlockStatus: 32 } as const;
+
+const IO_TYPES: Readonly<Record<string, number>> = {
+  read: IoType.Read,
+  write: IoType.Write,
+  'write-zeroes': IoType.WriteZeroes,
+  discard: IoType.Discard,
+  flush: IoType.Flush,
+  'block-status': IoType.BlockStatus,
+};
+
+/** What a rule is about that names no kind of request. */
+const ALL_BUT_STATUS = IoType.Read | IoType.Write | IoType.WriteZeroes | IoType.Discard | IoType.Flush;
+
+/** `none` is not raised by anybody: such rules are in force from the beginning. */
+export type RuleEvent = DebugEvent | 'none';
+
+interface RuleBase {
+  readonly event: RuleEvent;
+  /** The state in which the rule counts; 0: any. */
+  readonly state: number;
+}
+
+export interface InjectError extends RuleBase {
+  readonly kind: 'inject-error';
+  /** Linux number; nothing fails where it is not positive. */
+  readonly errno: number;
+  /** `IoType`s. */
+  readonly ioTypes: number;
+  /** Bytes; -1: requests of any place. */
+  readonly offset: number;
+  readonly once: boolean;
+  readonly immediately: boolean;
+}
+
+export interface SetState extends RuleBase {
+  readonly kind: 'set-state';
+  readonly newState: number;
+}
+
+export type Rule = InjectError | SetState;
+
+const MEMBERS = {
+  'inject-error': ['event', 'state', 'iotype', 'errno', 'sector', 'once', 'immediately'],
+  'set-state': ['event', 'state', 'new_state'],
+} as const;
+
+const SECTOR = 512;
+const EIO = 5;
+
+/** One rule from its members, which may be texts. Throws in QEMU's words. */
+export function parseRule(kind: Rule['kind'], values: Readonly<Record<string, unknown>>, unknown: (name: string) => string): Rule {
+  for (const name of Object.keys(values)) if (!(MEMBERS[kind] as readonly string[]).includes(name)) throw rule(unknown(name));
+  const event = eventOf(values['event']);
+  const number = (name: string, otherwise: number): number => numberOf(name, values[name], otherwise);
+  const state = number('state', 0);
+  if (kind === 'set-state') return { kind, event, state, newState: number('new_state', 0) };
+  const flag = (name: string): boolean => values[name] !== undefined && (checkOption(name, values[name], 'bool') as boolean);
+  const sector = number('sector', -1);
+  return {
+    kind,
+    event,
+    state,
+    errno: number('errno', EIO),
+    ioTypes: ioTypesOf(values['iotype']),
+    offset: sector < 0 ? -1 : sector * SECTOR,
+    once: flag('once'),
+    immediately: flag('immediately'),
+  };
+}
+
+/** The event of this name, be it today's or that of the schema of 2.4 (`l1_grow.alloc_table`); undefined where there is none. */
+export function parseEvent(name: string): DebugEvent | undefined {
+  const today = name.replace('.', '_');
+  return DEBUG_EVENTS.find((event) => event === today);
+}
+
+/** The option `inject-error` or `set-state`: a list, one rule, or a list whose members were numbered. */
+export function parseRules(kind: Rule['kind'], value: unknown): Rule[] {
+  if (value === undefined || value === null) return [];
+  if (typeof value !== 'object') throw rule(`Invalid parameter type for '${kind}', expected: array`);
+  const numbered = !Array.isArray(value) && Object.keys(value).length > 0 && Object.keys(value).every((key) => /^\d+$/.test(key));
+  const list: unknown[] = Array.isArray(value) || numbered ? Object.values(value) : [value];
+  return list.map((item, index) => {
+    if (typeof item !== 'object' || item === null) throw rule(`Invalid parameter type for '${kind}.${index}', expected: object`);
+    return parseRule(kind, item as Record<string, unknown>, (name) => `[${kind}] section doesn't support the option '${name}'`);
+  });
+}
+
+function eventOf(value: unknown): RuleEvent {
+  if (value === undefined) throw rule('Missing event name for rule');
+  const event = value === 'none' ? value : parseEvent(textOf(value));
+  if (event === undefined) throw rule(`invalid parameter value: ${textOf(value)}`);
+  return event;
+}
+
+function ioTypesOf(value: unknown): number {
+  if (value === undefined) return ALL_BUT_STATUS;
+  const name = textOf(value);
+  if (!Object.hasOwn(IO_TYPES, name)) throw rule(`invalid parameter value: ${name}`);
+  return IO_TYPES[name];
+}
+
+/** A whole number, which QEMU takes in text as well, in any base that C has. */
+function numberOf(name: string, value: unknown, otherwise: number): number {
+  if (value === undefined) return otherwise;
+  const text = textOf(value);
+  const number = Number(text.startsWith('-') ? text.slice(1) : text) * (text.startsWith('-') ? -1 : 1);
+  if (text.trim() === '' || !Number.isSafeInteger(number)) throw rule(`Parameter '${name}' expects a number`);
+  return number;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value, (_, each: unknown) => (typeof each === 'bigint' ? String(each) : each)) ?? '');
+}
+
+function rule(text: string): Error {
+  return blkdebugError({ what: 'rule', text });
+}
