@@ -200,6 +200,11 @@ export class Job {
   enterStatus(status: JobStatus): void {
     checkStep(this.#status, status);
     this.#status = status;
+    // A job that ends is not paused any more, whoever asked for that while it was called off.
+    if (status === 'aborting' && this.#paused) {
+      this.#paused = false;
+      this.control.gate.open();
+    }
     this.jobs.emit({ type: 'status', job: this, status });
     if (status === 'concluded') this.#feed.end();
     else this.#feed.changed();

@@ -6,7 +6,7 @@
  * the base, and the graph follows; a crash before or after that leaves a disk with the same content.
  */
 import {
-  BlockError, heldWrite, heldZeroes, Permission, setReadOnly, zeroRun, type BlockNode, type Completion, type OnError,
+  BlockError, heldWrite, heldZeroes, messageOf, Permission, setReadOnly, zeroRun, type BlockNode, type Completion, type OnError,
 } from '@blk/core-graph';
 import type { JobBody, JobControl } from './body.js';
 import { imageBehind, imagesAbove, linksBetween, partAt } from './chain.js';
@@ -118,9 +118,13 @@ class Stream implements JobBody {
     await changeBacking(this.jobs.graph, image, link?.node, recorded);
   }
 
+  /** Rights as they were; what fails leaves more rights than needed, and is no reason to call the job failed. */
   async clean(): Promise<void> {
+    const { graph } = this.jobs;
     if (!this.madeWritable || this.image.closed) return;
-    await setReadOnly(this.jobs.graph, this.image, true);
+    await setReadOnly(graph, this.image, true).catch((error: unknown) => {
+      graph.host.warn(`After ${this.options.id}: ${messageOf(error)}`);
+    });
   }
 
   /** One piece, with the guest kept out of its clusters: what it has written by now stays. */
