@@ -8,7 +8,7 @@ import { qcow2 } from '@blk/drivers-qcow2';
 import { raw } from '@blk/drivers-raw';
 import { qemuImg, qemuIo, skipUnless, tempDir } from '@blk/oracle';
 import {
-  chainInfo, compareImages, convertImage, imageInfo, mapImage, openSource, parseSizeOption, planCreation, resizeImage, splitOptions, type MapEntry,
+  chainInfo, checkImage, compareImages, convertImage, imageInfo, mapImage, openSource, parseSizeOption, planCreation, resizeImage, splitOptions, type MapEntry,
 } from '../src/index.js';
 
 const drivers = [file, hostDevice, nullCo, raw, qcow2];
@@ -33,6 +33,7 @@ describe('what the README shows', () => {
     await convertImage(graph, { sources: [dir.file('disk.raw')], sourceFormat: 'raw', target: dir.file('disk.qcow2'), format: 'qcow2', compress: true });
     const info = await imageInfo(graph, dir.file('disk.qcow2'));
     expect(info).toMatchObject({ format: 'qcow2', 'virtual-size': 1024 * 1024, 'cluster-size': 65536, 'dirty-flag': false });
+    expect(await checkImage(graph, dir.file('disk.qcow2'))).toMatchObject({ 'check-errors': 0, 'compressed-clusters': 16, 'allocated-clusters': 16, 'total-clusters': 16 });
     const [a, b] = [await openSource(graph, dir.file('disk.raw'), { format: 'raw', readOnly: true }), await graph.open(dir.file('disk.qcow2'), { readOnly: true })];
     expect(await compareImages(graph, a, b)).toEqual({ equal: true, sizesDiffer: false });
     const entries: MapEntry[] = [];

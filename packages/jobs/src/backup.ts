@@ -17,6 +17,8 @@ export interface BackupOptions extends Omit<JobOptions, 'type'> {
   readonly source: BlockNode;
   /** Of the source's size. Held until the job ends; closes then where nobody else uses it. */
   readonly target: BlockNode;
+  /** The target is in a device, whose right to write to it is borne: its guest had better not use it. */
+  readonly targetInDevice?: boolean | undefined;
   readonly sync: BackupSync;
   /** Name of a bitmap of the source. Frozen while the job runs. */
   readonly bitmap?: string | undefined;
@@ -58,7 +60,7 @@ export async function startBackup(jobs: Jobs, options: BackupOptions): Promise<J
     control.hold(source, 'source', { permissions: Permission.ConsistentRead, shared: Permission.All & ~Permission.Resize });
     const edge = control.hold(target, 'target', {
       permissions: Permission.ConsistentRead | Permission.Write,
-      shared: Permission.ConsistentRead | Permission.WriteUnchanged,
+      shared: Permission.ConsistentRead | Permission.WriteUnchanged | (options.targetInDevice === true ? Permission.Write : 0),
     });
     return jobs.graph.drained([source], () => {
       bitmap?.freeze();

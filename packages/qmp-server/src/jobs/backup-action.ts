@@ -50,6 +50,8 @@ function backup(
         ...jobOptions(graph, args),
         source: source as BlockNode,
         target: (target as OpenTarget).node,
+        // 2.4 knows targets as devices, which may write to them.
+        targetInDevice: [...graph.backends.values()].some(({ edge }) => edge?.node === target?.node),
         sync: args.sync,
         bitmap: args.bitmap,
         bitmapMode: args['bitmap-mode'],

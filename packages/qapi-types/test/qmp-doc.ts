@@ -1,0 +1,109 @@
+/** The table of the contract: each command, event and member with what it is and the test that holds it. Made from the schema. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { parseSchemaText, type Expression, type QapiValue } from '@blk/qapi-gen';
+
+const root = new URL('../../../', import.meta.url);
+
+/** One row: what it is about, and where it is tested. */
+export interface Row {
+  readonly section: string;
+  readonly name: string;
+  readonly summary: string;
+  /** Path from the root; undefined where no test mentions it. */
+  readonly test: string | undefined;
+  /** What the test has to name; nothing for a type, whose members have rows of their own. */
+  readonly words: readonly string[];
+}
+
+/** In the place of a test: the members of drivers, formats and fault injection that have no driver here. */
+export const NOT_THERE = 'no driver for it';
+
+/** Whether the row only begins those of its members. */
+export function isHeading(row: Row): boolean {
+  return row.words.length === 0;
+}
+
+interface TestFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Every row of the contract, in its order. */
+export function contractRows(): Row[] {
+  const text = readFileSync(new URL('packages/qapi-types/schema/block-core.json', root), 'utf8');
+  const tests = testFiles();
+  return parseSchemaText(text, 'block-core.json').flatMap((expression) => rowsOf(expression, tests));
+}
+
+function rowsOf({ value, doc }: Expression, tests: readonly TestFile[]): Row[] {
+  const kind = ['command', 'event', 'struct', 'enum', 'union', 'alternate'].find((each) => value.has(each));
+  if (kind === undefined) return [];
+  const named = value.get(kind);
+  const section = typeof named === 'string' ? named : '';
+  const names = membersOf(value.get('data'));
+  const spoken = kind === 'command' || kind === 'event';
+  const row = (name: string, summary: string, wanted: readonly string[]): Row => ({ section, name, summary: firstSentence(summary), test: wanted.length === 0 ? undefined : bestTest(wanted, names, tests), words: wanted });
+  const head = row(spoken ? `**\`${section}\`**` : `\`${section}\` (${kind})`, doc?.body ?? '', spoken ? [section] : []);
+  return [head, ...names.map((name) => row(`\`${name}\``, doc?.members.get(name) ?? '', spoken ? [section, name] : [name]))];
+}
+
+function membersOf(data: QapiValue | undefined): string[] {
+  if (Array.isArray(data)) return data.map(String);
+  return data instanceof Map ? [...data.keys()].map((name) => name.replace('*', '')) : [];
+}
+
+/** The whole of the first sentence, on one line of a table. */
+function firstSentence(text: string): string {
+  const line = text.replace(/#optional\s*/g, '').replace(/\s+/g, ' ').replaceAll('|', '\\|').replace(/@([\w-]+)/g, '`$1`').trim();
+  return (/^.*?[.;](?= |$)/.exec(line)?.[0] ?? line).replace(/[.;:]$/, '');
+}
+
+/** Tests that talk to the server come first, then those of what lies below it. */
+const PLACES = ['qmp-server', 'jobs', 'throttle', 'core-graph', 'image', 'drivers-qcow2', 'drivers-file', 'drivers-null', 'drivers-raw', 'qapi-types'];
+
+function testFiles(): TestFile[] {
+  const packages = readdirSync(new URL('packages/', root)).sort((a, b) => place(a) - place(b) || (a < b ? -1 : 1));
+  return packages.flatMap((name) => {
+    const folder = new URL(`packages/${name}/test/`, root);
+    return readdirSync(folder)
+      .filter((file) => file.endsWith('.test.ts'))
+      .sort()
+      .map((file) => ({ path: `packages/${name}/test/${file}`, text: readFileSync(new URL(file, folder), 'utf8') }));
+  });
+}
+
+function place(name: string): number {
+  const at = PLACES.indexOf(name);
+  return at < 0 ? PLACES.length : at;
+}
+
+/** The test that mentions all of the words, and as many as can be of the other members. */
+function bestTest(wanted: readonly string[], siblings: readonly string[], tests: readonly TestFile[]): string | undefined {
+  const counted = tests
+    .filter(({ text }) => wanted.every((word) => mentions(text, word) > 0))
+    .map(({ path, text }) => ({ path, count: mentions(text, wanted[0]), near: place(path.split('/')[1]), kin: siblings.filter((name) => mentions(text, name) > 0).length }));
+  // The server's own go before others; then that which knows most of the same thing.
+  counted.sort((a, b) => Number(b.near === 0) - Number(a.near === 0) || b.kin - a.kin || b.count - a.count);
+  return counted[0]?.path;
+}
+
+/** How often a text has the name as a word of its own, with or without quotes. */
+function mentions(text: string, name: string): number {
+  const escaped = name.replace(/[-_]/g, (letter) => `\\${letter}`);
+  return text.match(new RegExp(`(?<![\\w-])${escaped}(?![\\w-])`, 'g'))?.length ?? 0;
+}
+
+/** The rows as one table of Markdown. */
+export function tableText(rows: readonly Row[]): string {
+  return `${['| what | meaning | test |', '|---|---|---|', ...rows.map(rowText)].join('\n')}\n`;
+}
+
+export function rowText(row: Row): string {
+  const { name, section, summary, test } = row;
+  const spoken = name.startsWith('**') || isHeading(row) ? name : `${name} of \`${section}\``;
+  return `| ${spoken} | ${summary} | ${isHeading(row) ? '' : test === undefined ? NOT_THERE : linked(test)} |`;
+}
+
+function linked(test: string): string {
+  return `[${test.replace(/^packages\//, '').replace('/test/', ': ').replace('.test.ts', '')}](../${test})`;
+}
