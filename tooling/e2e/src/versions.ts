@@ -18,6 +18,13 @@ export class Versions {
     this.blocks = Array.from({ length: blocks }, () => new Set([0]));
   }
 
+  copy(): Versions {
+    const copy = new Versions(0);
+    for (const versions of this.blocks) copy.blocks.push(new Set(versions));
+    for (const version of this.zeroes) copy.zeroes.add(version);
+    return copy;
+  }
+
   version(): number {
     return this.#next++;
   }
