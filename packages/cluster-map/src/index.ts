@@ -13,7 +13,7 @@ export { Tables, type TableLayout } from './tables.js';
 export { MappedImage, type MappedFormat, type SectorCipher } from './mapped-image.js';
 export { findRun, Run } from './run.js';
 export { readRange } from './read.js';
-export { writeRange } from './write.js';
+export { placePacked, writeRange } from './write.js';
 export { zeroRange } from './zero.js';
 export { mappedNode } from './node.js';
 export { checkInUse, CheckOnlyNode, type CheckOnly } from './check-only-node.js';

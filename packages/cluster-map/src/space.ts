@@ -50,18 +50,23 @@ export class SpaceAtEnd implements Space {
     /** No cluster lies before this offset. */
     start = 0,
   ) {
-    this.#end = Math.ceil(Math.max(start, file.size) / unit) * unit;
+    this.#end = Math.max(start, file.size);
     this.#fresh = this.#end;
   }
 
   take(units: number): Room {
-    const { file, unit } = this;
-    const host = this.#end;
-    if (file.node.driver.growable !== true) throw noSpace(file);
-    this.#end = host + units * unit;
+    const host = this.takeBytes(units * this.unit, this.unit);
     const virgin = host >= this.#fresh;
     this.#fresh = Math.max(this.#fresh, this.#end);
     return { host, units, virgin };
+  }
+
+  /** Room of any length, at a multiple of `alignment`. */
+  takeBytes(bytes: number, alignment: number): number {
+    if (this.file.node.driver.growable !== true) throw noSpace(this.file);
+    const host = Math.ceil(this.#end / alignment) * alignment;
+    this.#end = host + bytes;
+    return host;
   }
 
   giveBack({ host, units }: Room): void {

@@ -40,14 +40,16 @@ export class TablePage {
   }
 
   set(entry: number, place: number): void {
-    const { bytes, littleEndian } = this.codec;
     const value = this.codec.encode(place);
+    this.setHalves(entry, value % 2 ** 32, Math.floor(value / 2 ** 32));
+  }
+
+  /** The entry itself, by its halves; the higher one counts only where entries have 8 bytes. */
+  setHalves(entry: number, low: number, high: number): void {
+    const { bytes, littleEndian } = this.codec;
     const at = entry * bytes;
-    if (bytes === 4) this.#view.setUint32(at, value, littleEndian);
-    else {
-      this.#view.setUint32(at + (littleEndian ? 0 : 4), value % 2 ** 32, littleEndian);
-      this.#view.setUint32(at + (littleEndian ? 4 : 0), Math.floor(value / 2 ** 32), littleEndian);
-    }
+    this.#view.setUint32(bytes === 8 && !littleEndian ? at + 4 : at, low, littleEndian);
+    if (bytes === 8) this.#view.setUint32(littleEndian ? at + 4 : at, high, littleEndian);
     this.#dirty.add(Math.floor(at / SECTOR));
   }
 

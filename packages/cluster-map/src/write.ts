@@ -6,6 +6,7 @@ import { Place } from './place.js';
 import { readRange } from './read.js';
 import { checkInside, findRun, Run } from './run.js';
 import type { Room } from './space.js';
+import type { TablePage } from './table-page.js';
 
 const SECTOR = 512;
 const ZEROES = new Uint8Array(SECTOR);
@@ -88,18 +89,52 @@ async function placeClusters(image: MappedImage, found: number, offset: number, 
   if (part < length) return settled(writeRange(image, offset + part, buffer, start + part, length - part));
 }
 
-/** The page may have left memory meanwhile. */
-async function setEntries({ format }: MappedImage, first: number, { host, units }: Room): Promise<void> {
-  const { tables, clusterSize } = format;
+/**
+ * Stores one cluster in a form of the format's own: `bytes`, at `host`, where the caller has room for them, and the halves of its entry.
+ * The place that the cluster had, if any, is not used again.
+ */
+export async function placePacked(
+  image: MappedImage, cluster: number, bytes: Uint8Array, host: number, [low, high]: readonly [number, number],
+): Promise<void> {
+  const { busy, format } = image;
+  const { tables, space, clusterSize, file } = format;
+  const page = tables.pageOf(cluster);
+  for (;;) {
+    const crowd = image.idle(cluster, cluster) ?? image.relieve();
+    if (crowd !== undefined) await crowd;
+    else if (tables.peek(page) === undefined) await tables.load(page);
+    else if (tables.peek(page) === null) await tables.make(page, (length) => space.take(Math.ceil(length / clusterSize)));
+    else break;
+  }
+  let release!: () => void;
+  busy.set(cluster, new Promise<void>((resolve) => (release = resolve)));
+  try {
+    await settled(file.write(host, bytes, 0, bytes.length));
+    (await pageFor(image, page)).setHalves(cluster - tables.firstOf(page), low, high);
+  } finally {
+    busy.delete(cluster);
+    release();
+  }
+}
+
+async function setEntries(image: MappedImage, first: number, { host, units }: Room): Promise<void> {
+  const { tables, clusterSize } = image.format;
   const page = tables.pageOf(first);
   const start = tables.firstOf(page);
+  const entries = await pageFor(image, page);
+  for (let at = 0; at < units; at++) entries.set(first + at - start, host + at * clusterSize);
+}
+
+/** A page that was in memory before, and may have left it meanwhile. */
+async function pageFor({ format }: MappedImage, page: number): Promise<TablePage> {
+  const { tables } = format;
   let entries = tables.peek(page);
   while (entries === undefined) {
     await tables.load(page);
     entries = tables.peek(page);
   }
   if (entries === null) throw new Error(`page ${page} of the tables went away`);
-  for (let at = 0; at < units; at++) entries.set(first + at - start, host + at * clusterSize);
+  return entries;
 }
 
 async function fillRoom(

@@ -34,7 +34,9 @@ export async function zeroRange(image: MappedImage, offset: number, length: numb
 
 /** The clusters keep their places; the file may give back what they take on the host. */
 export function discardRange(image: MappedImage, offset: number, length: number): Completion {
-  const { file } = image.format;
+  const { file, cipher } = image.format;
+  // Zeroes in the file would be noise on the disk.
+  if (cipher !== undefined) return;
   const pending = new Pending();
   const end = offset + length;
   for (let at = offset; at < end; ) {
