@@ -7,6 +7,7 @@ import { luks } from '@blk/drivers-luks';
 import { nbd } from '@blk/drivers-nbd';
 import { nullAio, nullCo } from '@blk/drivers-null';
 import { parallels } from '@blk/drivers-parallels';
+import { qcow } from '@blk/drivers-qcow';
 import { qcow2 } from '@blk/drivers-qcow2';
 import { qed } from '@blk/drivers-qed';
 import { raw } from '@blk/drivers-raw';
@@ -18,7 +19,7 @@ import { makeThrottleGroups } from './throttle-groups.js';
 import type { Tool } from './tool.js';
 
 /** What command lines can name; images in memory have no name. */
-export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blkdebug, raw, qcow2, luks, vpc, vhdx, vdi, parallels, qed, throttle, copyOnRead];
+export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blkdebug, raw, qcow2, luks, vpc, vhdx, vdi, parallels, qcow, qed, throttle, copyOnRead];
 
 /** The drivers; one that only looks at images need not ask for the list of locks again. */
 function driversOf({ io: { lockList } }: Tool): readonly BlockDriver[] {

@@ -148,6 +148,17 @@ const KINDS: readonly Kind[] = [
     ],
   },
   {
+    format: 'qcow',
+    async images(dir) {
+      writeFileSync(dir.file('raw'), Buffer.alloc(3 << 20).fill(7, 1 << 20, 2 << 20));
+      await made('convert', '-f', 'raw', '-O', 'qcow', dir.file('raw'), dir.file('image'));
+      return [readFileSync(dir.file('image'))];
+    },
+    rounds: 40,
+    head: 80,
+    commands: [['info', '-f', 'qcow', 'FILE'], ['map', '-f', 'qcow', 'FILE'], ['convert', '-f', 'qcow', '-O', 'qcow2', 'FILE', 'OUT']],
+  },
+  {
     format: 'raw',
     images: () => Promise.resolve([Buffer.alloc(70_000, 7), Buffer.alloc(0), Buffer.alloc(1)]),
     rounds: 20,

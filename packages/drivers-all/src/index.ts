@@ -12,6 +12,7 @@ import { nbd } from '@blk/drivers-nbd';
 import { nullAio, nullCo } from '@blk/drivers-null';
 import { blob } from '@blk/drivers-blob';
 import { parallels } from '@blk/drivers-parallels';
+import { qcow } from '@blk/drivers-qcow';
 import { qcow2 } from '@blk/drivers-qcow2';
 import { qed } from '@blk/drivers-qed';
 import { raw } from '@blk/drivers-raw';
@@ -21,6 +22,6 @@ import { vhdx } from '@blk/drivers-vhdx';
 import { vpc } from '@blk/drivers-vpc';
 
 /** Every driver: protocols, formats, filters. */
-export const allDrivers: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blob, blkdebug, raw, qcow2, luks, vpc, vhdx, vdi, parallels, qed, throttle, copyOnRead];
+export const allDrivers: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blob, blkdebug, raw, qcow2, luks, vpc, vhdx, vdi, parallels, qcow, qed, throttle, copyOnRead];
 
 export { driverLoaders, driverNames } from './loaders.js';

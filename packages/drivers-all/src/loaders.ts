@@ -20,6 +20,7 @@ export const driverLoaders = {
   throttle: async () => (await import('@blk/drivers-throttle')).throttle,
   'copy-on-read': async () => (await import('@blk/drivers-copy-on-read')).copyOnRead,
   qed: async () => (await import('@blk/drivers-qed')).qed,
+  qcow: async () => (await import('@blk/drivers-qcow')).qcow,
 } satisfies Record<string, () => Promise<BlockDriver>>;
 
 /** Names of all drivers. */
