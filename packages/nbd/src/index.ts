@@ -24,6 +24,7 @@ export {
 export {
   loadPsk,
   loadX509,
+  upgrade as upgradeToTls,
   type NbdTls,
   type PskCredentials,
   type TlsCredentials,

@@ -79,13 +79,13 @@ export class Objects {
     return object.data;
   }
 
-  /** Credentials that a server can show. */
-  async serverCredentials(id: string): Promise<TlsCredentials> {
+  /** Credentials that a server can show. `otherwise`: what is said of those of a client. */
+  async serverCredentials(id: string, otherwise = 'Expecting TLS credentials with a server endpoint'): Promise<TlsCredentials> {
     const object = this.#objects.get(id);
     if (object === undefined) throw genericError(`No TLS credentials with id '${id}'`);
     if (object.type === 'secret' || object.type === 'throttle-group') throw genericError(`Object with id '${id}' is not TLS credentials`);
     if (object.endpoint !== 'server' || object.credentials === undefined) {
-      throw genericError('Expecting TLS credentials with a server endpoint');
+      throw genericError(otherwise);
     }
     return object.credentials;
   }

@@ -1,4 +1,5 @@
 /** The server as a value: a graph, its exports, an event bus, a dispatcher and any number of monitors; and one orderly end. */
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { BlockGraph, messageOf, type Backend, type BlockDriver, type Definition, type Host, type ImagePolicy, type OpenOptions } from '@blk/core-graph';
 import { Jobs } from '@blk/jobs';
@@ -16,6 +17,8 @@ import { Media } from './medium.js';
 import { Monitor, type MonitorOptions } from './monitor/monitor.js';
 import { Objects } from './objects.js';
 import { streamTransport, type StreamPair } from './monitor/transport.js';
+import type { TlsCredentials } from '@blk/nbd';
+import { Handshakes } from './net/secured.js';
 import { listen, type SocketListener, type SocketTarget } from './net/listen.js';
 
 export interface ServerOptions {
@@ -39,6 +42,8 @@ export interface ServerOptions {
 export interface ListenOptions extends MonitorOptions {
   /** Clients at the same time; further ones are turned away. Default 64. */
   readonly maxClients?: number;
+  /** Serve TLS, and nothing else; clients may have to show a certificate. */
+  readonly tls?: TlsCredentials;
 }
 
 /** How a device is opened, and what becomes of its failed requests. */
@@ -133,13 +138,26 @@ export class BlkServer implements AsyncDisposable {
 
   /** Listens for monitors; each client has a conversation of its own. Resolves when clients can connect. */
   async listen(target: SocketTarget, options: ListenOptions = {}): Promise<SocketListener> {
-    const { maxClients = 64, ...forMonitor } = options;
+    const { maxClients = 64, tls, ...forMonitor } = options;
     const clients = new Set<Monitor>();
-    const listener = await listen(target, (socket) => {
-      for (const client of clients) if (client.closed) clients.delete(client);
-      if (this.#closing || clients.size >= maxClients) socket.destroy();
+    const handshakes = tls && new Handshakes(tls, (reason) => { this.log(`${forMonitor.name ?? 'monitor'}: TLS handshake failed: ${reason}`); });
+    const accept = (socket: Socket): void => {
+      if (this.#closing) socket.destroy();
       else clients.add(this.addMonitor(socket, forMonitor));
+    };
+    const bound = await listen(target, (socket) => {
+      for (const client of clients) if (client.closed) clients.delete(client);
+      if (clients.size + (handshakes?.count ?? 0) >= maxClients) socket.destroy();
+      else if (handshakes === undefined) accept(socket);
+      else handshakes.begin(socket, accept);
     });
+    const listener: SocketListener = {
+      address: bound.address,
+      close: () => {
+        handshakes?.close();
+        return bound.close();
+      },
+    };
     this.#listeners.add(listener);
     return listener;
   }

@@ -4,7 +4,7 @@ import { genericError } from '../errors.js';
 import type { StreamPair } from '../monitor/transport.js';
 import type { Surroundings } from './io.js';
 import { parseSimpleOptions, refuseOthers, take, type SimpleOptions } from './simple-options.js';
-import { openSocket } from './socket-chardev.js';
+import { openSocket, type CredentialLookup } from './socket-chardev.js';
 
 /** A way for clients to reach a monitor. */
 export interface Chardev {
@@ -32,6 +32,7 @@ export class Chardevs {
   constructor(
     private readonly around: Surroundings,
     private readonly daemon: boolean,
+    private readonly credentials: CredentialLookup,
   ) {}
 
   /** Opens the device that the option describes. Waits for a client where `wait=on`. */
@@ -68,7 +69,7 @@ export class Chardevs {
   #open(id: string, backend: string, options: SimpleOptions): Promise<Chardev> | Chardev {
     switch (backend) {
       case 'socket':
-        return openSocket(id, options, (message) => { this.around.say(message); });
+        return openSocket(id, options, (message) => { this.around.say(message); }, this.credentials);
       case 'stdio':
         if (this.daemon) throw genericError('cannot use stdio with -daemonize');
         take(options, 'signal');

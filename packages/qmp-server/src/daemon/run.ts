@@ -49,7 +49,7 @@ async function serve(parsed: readonly Argument[], around: Surroundings, daemoniz
     print: (text) => void around.stdout.write(text),
     ...(clock === undefined ? {} : { host: { clock } }),
   });
-  const chardevs = new Chardevs({ ...around, say }, daemonize);
+  const chardevs = new Chardevs({ ...around, say }, daemonize, (id) => server.objects.serverCredentials(id, 'Expected TLS credentials for a server endpoint'));
   const stop = stopRequest(around.io.signal);
   let removePidfile: (() => void) | undefined;
   try {

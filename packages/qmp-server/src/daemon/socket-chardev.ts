@@ -1,17 +1,25 @@
 /** The character device `socket`: a listening one, one that connects, or a descriptor that was inherited. */
 import { Socket } from 'node:net';
 import { messageOf } from '@blk/core-graph';
+import type { TlsCredentials } from '@blk/nbd';
 import { descriptor, portNumber } from '../commands/nbd.js';
 import { genericError } from '../errors.js';
 import type { StreamPair } from '../monitor/transport.js';
 import { checkDescriptor, connectTo, listen, type SocketListener, type SocketTarget } from '../net/listen.js';
+import { Handshakes } from '../net/secured.js';
 import type { Chardev } from './chardev.js';
 import { refuseOthers, take, takeFlag, takeNumber, type SimpleOptions } from './simple-options.js';
 
 /** QEMU's options that have no meaning for a monitor here. */
-const UNSUPPORTED = ['tls-creds', 'tls-authz', 'telnet', 'tn3270', 'websocket', 'logfile', 'logappend', 'mux', 'to', 'abstract', 'tight'];
+const UNSUPPORTED = ['tls-authz', 'telnet', 'tn3270', 'websocket', 'logfile', 'logappend', 'mux', 'to', 'abstract', 'tight'];
 
-export async function openSocket(id: string, options: SimpleOptions, say: (message: string) => void): Promise<Chardev> {
+/** Handshakes at the same time; further connections are turned away. */
+const MAX_HANDSHAKES = 64;
+
+/** Finds credentials by the id of their object. */
+export type CredentialLookup = (id: string) => Promise<TlsCredentials>;
+
+export async function openSocket(id: string, options: SimpleOptions, say: (message: string) => void, lookup: CredentialLookup): Promise<Chardev> {
   const server = takeFlag(options, 'server', false);
   if (!server && options.has('wait')) throw genericError("'wait' option is incompatible with socket in client connect mode");
   if (server && options.has('reconnect')) throw genericError("'reconnect' option is incompatible with socket in server listen mode");
@@ -21,9 +29,13 @@ export async function openSocket(id: string, options: SimpleOptions, say: (messa
   const text = describe(options);
   const target = takeTarget(options);
   for (const name of UNSUPPORTED) if (options.has(name)) throw genericError(`Parameter '${name}' is not supported for a monitor's socket`);
+  const creds = take(options, 'tls-creds');
   refuseOthers(options);
+  if (creds !== undefined && 'path' in target) throw genericError("'tls_creds' option is incompatible with 'unix' address type");
+  if (creds !== undefined && !server) throw genericError("Parameter 'tls-creds' is not supported for a monitor's socket that connects");
+  const tls = creds === undefined ? undefined : await lookup(creds);
   if (!server) return ClientChardev.open(id, target, reconnect, say);
-  const device = await ServerChardev.open(id, target, wait);
+  const device = await ServerChardev.open(id, target, wait, tls && new Handshakes(tls, (reason) => { say(`${id}: TLS handshake failed: ${reason}`); }));
   if (wait) say(`info: QEMU waiting for connection on: disconnected:${text},server=on`);
   return device;
 }
@@ -85,15 +97,21 @@ class ServerChardev implements Chardev {
   private constructor(
     readonly id: string,
     wait: boolean,
+    private readonly handshakes: Handshakes | undefined,
   ) {
     if (wait) this.ready = new Promise((resolve) => (this.#arrived = resolve));
   }
 
-  static async open(id: string, target: SocketTarget, wait: boolean): Promise<ServerChardev> {
-    const device = new ServerChardev(id, wait);
-    device.#listener = await listen(target, (socket) => {
+  static async open(id: string, target: SocketTarget, wait: boolean, handshakes: Handshakes | undefined): Promise<ServerChardev> {
+    const device = new ServerChardev(id, wait, handshakes);
+    const arrived = (socket: Socket): void => {
       device.#arrived?.();
       device.#waiting.arrived(socket, id);
+    };
+    device.#listener = await listen(target, (socket) => {
+      if (handshakes === undefined) arrived(socket);
+      else if (handshakes.count >= MAX_HANDSHAKES) socket.destroy();
+      else handshakes.begin(socket, arrived);
     });
     return device;
   }
@@ -104,6 +122,7 @@ class ServerChardev implements Chardev {
 
   async close(): Promise<void> {
     this.#waiting.close();
+    this.handshakes?.close();
     await this.#listener.close();
   }
 }
