@@ -10,7 +10,7 @@ export function findDevice(graph: BlockGraph, name: string): Backend {
 }
 
 /** The node in the device of this name. Throws class `DeviceNotFound`, or says that there is no medium. */
-export function nodeInDevice(graph: BlockGraph, name: string): BlockNode {
+function nodeInDevice(graph: BlockGraph, name: string): BlockNode {
   return findDevice(graph, name).root;
 }
 
@@ -44,4 +44,11 @@ export function checkFree(graph: BlockGraph, node: BlockNode): void {
   for (const { role, parent } of node.parents) {
     if (role === 'backing') throw genericError(`Node '${node.name}' is busy: node is used as backing hd of '${parent.node?.name ?? ''}'`);
   }
+}
+
+/** As `findDeviceOrNode`, for what concerns a disk as a whole: no other node may stand on it. */
+export function findRoot(graph: BlockGraph, name: string): BlockNode {
+  const node = findDeviceOrNode(graph, name);
+  for (const { parent } of node.parents) if (parent.node !== undefined) throw genericError('Need a root block node');
+  return node;
 }

@@ -204,6 +204,9 @@ describe('snapshots inside the image', () => {
     expect(await drop({ device: 'd', id: '1', name: 'two' })).toBe("GenericError: Snapshot with id '1' and name 'two' does not exist on device 'd'");
     expect(await drop({ device: 'd', name: 'one' })).toMatchObject({ id: '1', name: 'one', 'vm-clock-sec': 0 });
     expect((await inserted(client)).image.snapshots).toMatchObject([{ id: '2', name: 'two' }]);
+    await client.execute('blockdev-snapshot-sync', { device: 'd', 'snapshot-file': dir.file('over.qcow2') });
+    expect(await take('n', 'three')).toBe('GenericError: Need a root block node');
+    expect(await drop({ device: 'n', name: 'two' })).toBe('GenericError: Need a root block node');
     await server.close();
   });
 });

@@ -2,7 +2,7 @@
 import { Backend, BlockError, errnoOf, reaches, setReadOnly, strerror } from '@blk/core-graph';
 import type { CommandGroup } from '../dispatch.js';
 import { genericError } from '../errors.js';
-import { findByEither, nodeInDevice } from '../lookup.js';
+import { findByEither, findDeviceOrNode } from '../lookup.js';
 import { isEncrypted, lacksKey, unlock } from '../passwords.js';
 
 export const images: CommandGroup = {
@@ -14,7 +14,7 @@ export const images: CommandGroup = {
   },
 
   'change-backing-file': async ({ device, 'image-node-name': name, 'backing-file': filename }, { server: { graph } }) => {
-    const top = nodeInDevice(graph, device);
+    const top = findDeviceOrNode(graph, device);
     const image = graph.node(name);
     graph.checkFree(image);
     const recorded = image.driver.recordedBacking;

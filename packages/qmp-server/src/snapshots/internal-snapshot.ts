@@ -2,7 +2,7 @@
 import { Backend, deleteSnapshot, errnoNumber, errnoOf, findSnapshot, messageOf, strerror, takeSnapshot, type BlockGraph, type BlockNode } from '@blk/core-graph';
 import type { BlockdevSnapshotInternal, SnapshotInfo } from '@blk/qapi-types';
 import { genericError } from '../errors.js';
-import { findDeviceOrNode } from '../lookup.js';
+import { findRoot } from '../lookup.js';
 import { snapshotInfo } from '../info/image-info.js';
 import type { TransactionAction } from '../transaction/action.js';
 
@@ -11,7 +11,7 @@ export function internalSnapshot(graph: BlockGraph, { device, name }: BlockdevSn
   let taken: string | undefined;
   return {
     async prepare() {
-      node = findDeviceOrNode(graph, device);
+      node = findRoot(graph, device);
       graph.checkFree(node);
       const { driverName, driver, readOnly } = node;
       if (readOnly) throw genericError(`Device '${device}' is read only`);
@@ -52,7 +52,7 @@ export async function deleteInternal(
   graph: BlockGraph,
   { device, id, name }: { readonly device: string; readonly id?: string | undefined; readonly name?: string | undefined },
 ): Promise<SnapshotInfo> {
-  const node = findDeviceOrNode(graph, device);
+  const node = findRoot(graph, device);
   graph.checkFree(node);
   if (id === undefined && name === undefined) throw genericError('Name or id must be provided');
   const { snapshots } = node.driver;
