@@ -99,7 +99,9 @@ export class BlockNode implements EdgeParent {
     return this;
   }
   get filename(): string {
-    return this.driver.filename ?? this.settings.filename;
+    const own = this.driver?.filename ?? this.settings.filename;
+    // One that was not opened by a name is called by what holds its bytes.
+    return own === '' ? (this.storage?.node.filename ?? '') : own;
   }
   get driverName(): string {
     return this.settings.driver.name;

@@ -132,6 +132,21 @@ describe('node names', () => {
   });
 });
 
+describe('a name', () => {
+  it('is that of the storage, where the definition has none', async () => {
+    const made = await withImages();
+    const base = await made.graph.open({ driver: 'mem', filename: 'base' });
+    // As of a server: only the driver knows what to call it.
+    Object.defineProperty(base.driver, 'filename', { value: 'mem://base' });
+    Object.defineProperty(base.settings, 'filename', { value: '' });
+    const image = await made.graph.open({ driver: 'cow', file: base });
+    expect(image.filename).toBe('mem://base');
+    await made.graph.release(image);
+    await made.graph.release(base);
+    expectAllClosed(made);
+  });
+});
+
 describe('backing chains', () => {
   it('are followed by the names that the images record, beside the image', async () => {
     const made = await withImages();

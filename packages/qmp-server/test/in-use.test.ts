@@ -1,4 +1,5 @@
 /** What a job works on, and what other images rest on, stays where it is and as large as it is. */
+import { existsSync } from 'node:fs';
 import { qemuImg, qemuIo, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
 import { createServer } from '../src/index.js';
@@ -44,6 +45,9 @@ describe.skipIf(tools.skip)(tools.title('in use'), () => {
     expect(await refused('blockdev-snapshot-sync', { 'node-name': 'base', 'snapshot-node-name': 'n', ...snapshot })).toBe("Node 'base' is busy: node is used as backing hd of 'top'");
     expect(await refused('blockdev-del', { 'node-name': 'base' })).toBe("Node 'base' is busy: node is used as backing hd of 'top'");
     expect(await refused('block_resize', { 'node-name': 'base', size: 2 * SIZE })).toBe("Device 'base' is in use");
+    expect(await refused('drive-backup', { device: 'disk', target: next, sync: 'full', speed: -1 })).toBe("Parameter 'speed' expects a non-negative value");
+    expect(await refused('drive-mirror', { device: 'disk', target: next, sync: 'full', speed: -1 })).toBe("Parameter 'speed' expects a non-negative value");
+    expect(existsSync(next)).toBe(false);
     // Nothing of all that left a file behind, or is in the way now.
     await qmp.execute('blockdev-snapshot-sync', { device: 'disk', ...snapshot });
   });

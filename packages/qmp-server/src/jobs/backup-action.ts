@@ -42,6 +42,8 @@ function backup(
     async prepare() {
       source = findDeviceOrNode(graph, args.device);
       jobs.checkFree(source);
+      // What is wrong with the rest must not leave a new file behind.
+      jobOptions(graph, args);
       target = await open(source);
     },
     quiet: () => (source === undefined ? [] : [source]),

@@ -17,9 +17,11 @@ export interface JobArguments {
 /** A job without an id of its own is known by the device that it works on; on a bare node it needs one. */
 export function jobOptions(graph: BlockGraph, args: JobArguments): Omit<JobOptions, 'type'> {
   const { speed = 0, 'auto-finalize': autoFinalize, 'auto-dismiss': autoDismiss } = args;
+  const bytes = toSafeInteger(speed, 'speed');
+  if (bytes < 0) throw genericError("Parameter 'speed' expects a non-negative value");
   return {
     id: args['job-id'] ?? (graph.backends.has(args.device) ? args.device : ''),
-    speed: toSafeInteger(speed, 'speed'),
+    speed: bytes,
     autoFinalize,
     autoDismiss,
   };
