@@ -198,6 +198,29 @@ describe.skipIf(tools.skip)(tools.title('with a device of 2.4'), () => {
     expect(await imageInfo(dir.file('b.qcow2'))).toMatchObject({ 'backing-filename-format': 'qcow2' });
   });
 
+  it.each([false, true])('backups of two devices that end together (one is cancelled: %s)', async (cancelled) => {
+    using dir = tempDir();
+    await images(dir);
+    const { client, all, close } = await server(dir);
+    await client.execute('blockdev-add', { options: { driver: 'qcow2', id: 'e', file: { driver: 'file', filename: dir.file('t.qcow2') } } });
+    await client.execute('block-dirty-bitmap-add', { node: 'e', name: 'm' });
+    await all.graph.backends.get('e')!.write(MiB, new Uint8Array(4096).fill(5), 0, 4096);
+    const backup = (device: string, more: object): object => ({ type: 'drive-backup', data: { device, target: dir.file(`${device}-copy.qcow2`), ...more } });
+    await client.execute('transaction', {
+      actions: [backup('d', { sync: cancelled ? 'none' : 'full' }), backup('e', { sync: 'incremental', bitmap: 'm' })],
+      properties: { 'completion-mode': 'grouped' },
+    });
+    if (cancelled) {
+      await client.next((message) => over('waiting')(message) && (message.data as { id: string }).id === 'e');
+      await client.execute('block-job-cancel', { device: 'd' });
+    }
+    for (let ended = 0; ended < 2; ended++) await client.event(cancelled ? 'BLOCK_JOB_CANCELLED' : 'BLOCK_JOB_COMPLETED');
+    for (let ended = 0; ended < 2; ended++) await client.next(over());
+    const [, { 'dirty-bitmaps': bitmaps }] = (await client.execute('query-block')) as { 'dirty-bitmaps'?: object[] }[];
+    expect(bitmaps).toMatchObject([{ name: 'm', status: 'active', count: cancelled ? 65536 : 0 }]);
+    await close();
+  });
+
   it('a full backup and its increments restore each point in time', async () => {
     using dir = tempDir();
     await images(dir);
