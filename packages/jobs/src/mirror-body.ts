@@ -255,7 +255,7 @@ export class MirrorBody implements JobBody {
   async #switch(): Promise<void> {
     const { held, target, replaces } = this.plan;
     const node = target.node;
-    const users = [...replaces.parents].filter((edge) => edge !== held && edge !== target && !(edge.parent.node && reaches(node, edge.parent.node)));
+    const users = [...replaces.parents].filter(({ parent }) => parent !== held.parent && !(parent.node && reaches(node, parent.node)));
     await runTransaction([relax(held), relax(target), ...users.map((edge) => replaceChild(edge, node))]);
     this.plan.switched?.();
   }

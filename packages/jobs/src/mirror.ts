@@ -46,7 +46,10 @@ export async function startMirror(jobs: Jobs, options: MirrorOptions): Promise<J
   const bufferBytes = options.bufferSize || DEFAULT_BUFFER;
   if (!Number.isSafeInteger(bufferBytes) || bufferBytes < 0) throw new BlockError('invalid-argument', "Invalid parameter 'buf-size'");
   return jobs.create({ ...options, type: 'mirror' }, async (control) => {
-    control.block([source, target]);
+    const { replaces = source } = options;
+    control.block(new Set([source, target, replaces]));
+    // Held until the end: nobody else may be left to use it then.
+    if (replaces !== source) control.hold(replaces, 'replaced', { permissions: 0, shared: Permission.All });
     const held = control.hold(source, 'source', { permissions: Permission.ConsistentRead, shared: Permission.All & ~Permission.Resize });
     const edge = control.hold(target, 'target', {
       permissions: Permission.ConsistentRead | Permission.Write,
@@ -61,7 +64,7 @@ export async function startMirror(jobs: Jobs, options: MirrorOptions): Promise<J
         jobs,
         {
           source, held, target: edge, dirty, bufferBytes,
-          replaces: options.replaces ?? source,
+          replaces,
           unit: Math.max(granularity, clusterSize ?? 0),
           unmap: options.unmap ?? true,
           writeBlocking: options.copyMode === 'write-blocking',

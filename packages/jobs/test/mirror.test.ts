@@ -230,6 +230,34 @@ describe('a mirror while the guest writes', () => {
     await finish(on);
   });
 
+  it('takes the place of another node than the source: the child of a filter', async () => {
+    using dir = tempDir();
+    const { graph, jobs, ...all } = rig(slow);
+    for (const name of ['a.qcow2', 'b.qcow2']) await graph.create(dir.file(name), { format: 'qcow2', size: SIZE });
+    const image = (name: string): object => ({ driver: 'qcow2', file: { driver: 'file', filename: dir.file(name) } });
+    const node = await graph.open({ driver: 'slow', pace: new Pace(1), file: image('a.qcow2') });
+    const disk = Backend.over(graph, node, { writable: true });
+    await graph.release(node);
+    const guest = new Guest(disk, 8);
+    await guest.work(20);
+    const child = node.storage?.node as BlockNode;
+    const target = await graph.open(image('b.qcow2') as Record<string, unknown>);
+    const job = await startMirror(jobs, { id: 'm', source: node, target, sync: 'full', replaces: child });
+    await graph.release(target);
+    guest.start(2);
+    await untilReady(job, new Random(8), false);
+    await job.complete();
+    await job.done;
+    expect([disk.root === node, node.storage?.node === target, child.closed]).toEqual([true, true, true]);
+    await turns(20);
+    await guest.stop();
+    await guest.check();
+    expect([guest.errors, all.events.at(-1)]).toEqual([[], 'm: null']);
+    await disk.close();
+    expect([...graph.nodes]).toEqual([]);
+    await checkImage(dir, 'b.qcow2');
+  });
+
   it('none: only what is written from now on is in the target', async () => {
     using dir = tempDir();
     const on = await bench(dir, 7);
