@@ -108,7 +108,7 @@ export class QmpClient implements AsyncDisposable {
 
   /** Runs a command of the schema. Rejects with a `QmpError` where the server refuses it, with a `QmpConnectionError` where it is gone. */
   execute<N extends QmpCommandName>(name: N, args?: QmpCommands[N]['arguments'], options?: ExecuteOptions): Promise<QmpCommands[N]['returns']> {
-    return this.call(name, args, options) as Promise<QmpCommands[N]['returns']>;
+    return this.call(name, args, options);
   }
 
   /** Runs any command: one that only other servers have, or in another dialect. Numbers beyond 2^53 come back as bigint. */
