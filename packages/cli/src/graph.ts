@@ -1,6 +1,7 @@
 /** The graph of a program: all drivers, warnings to standard error, and the policy for images. */
 import { BlockGraph, TRUSTED, UNTRUSTED, type BlockDriver, type Host } from '@blk/core-graph';
 import { blkdebug } from '@blk/drivers-blkdebug';
+import { blkverify } from '@blk/drivers-blkverify';
 import { copyOnRead } from '@blk/drivers-copy-on-read';
 import { file, fileDrivers, hostDevice } from '@blk/drivers-file';
 import { luks } from '@blk/drivers-luks';
@@ -10,6 +11,7 @@ import { parallels } from '@blk/drivers-parallels';
 import { qcow } from '@blk/drivers-qcow';
 import { qcow2 } from '@blk/drivers-qcow2';
 import { qed } from '@blk/drivers-qed';
+import { quorum } from '@blk/drivers-quorum';
 import { raw } from '@blk/drivers-raw';
 import { throttle } from '@blk/drivers-throttle';
 import { vdi } from '@blk/drivers-vdi';
@@ -19,7 +21,7 @@ import { makeThrottleGroups } from './throttle-groups.js';
 import type { Tool } from './tool.js';
 
 /** What command lines can name; images in memory have no name. */
-export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blkdebug, raw, qcow2, luks, vpc, vhdx, vdi, parallels, qcow, qed, throttle, copyOnRead];
+export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, qcow, qed, throttle, copyOnRead, quorum];
 
 /** The drivers; one that only looks at images need not ask for the list of locks again. */
 function driversOf({ io: { lockList } }: Tool): readonly BlockDriver[] {

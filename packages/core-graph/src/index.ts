@@ -16,6 +16,7 @@ export * from './check.js';
 export * from './policy.js';
 export * from './options/spec.js';
 export { BufferPool } from './buffer-pool.js';
+export { firstDifference, RangeOrder } from './range-order.js';
 export { Edge, type EdgeParent } from './edge.js';
 export { BlockNode, type NodeSettings, type WriteNotifier, type DetectZeroes } from './node.js';
 export { DirtyBitmap, defaultGranularity, type BitmapStatus, type DirtyBitmapOptions, type ThawOutcome } from './dirty-bitmap.js';

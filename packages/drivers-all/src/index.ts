@@ -5,6 +5,7 @@
  */
 import type { BlockDriver } from '@blk/core-graph';
 import { blkdebug } from '@blk/drivers-blkdebug';
+import { blkverify } from '@blk/drivers-blkverify';
 import { copyOnRead } from '@blk/drivers-copy-on-read';
 import { file, hostDevice } from '@blk/drivers-file';
 import { luks } from '@blk/drivers-luks';
@@ -15,6 +16,7 @@ import { parallels } from '@blk/drivers-parallels';
 import { qcow } from '@blk/drivers-qcow';
 import { qcow2 } from '@blk/drivers-qcow2';
 import { qed } from '@blk/drivers-qed';
+import { quorum } from '@blk/drivers-quorum';
 import { raw } from '@blk/drivers-raw';
 import { throttle } from '@blk/drivers-throttle';
 import { vdi } from '@blk/drivers-vdi';
@@ -22,6 +24,6 @@ import { vhdx } from '@blk/drivers-vhdx';
 import { vpc } from '@blk/drivers-vpc';
 
 /** Every driver: protocols, formats, filters. */
-export const allDrivers: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blob, blkdebug, raw, qcow2, luks, vpc, vhdx, vdi, parallels, qcow, qed, throttle, copyOnRead];
+export const allDrivers: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blob, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, qcow, qed, throttle, copyOnRead, quorum];
 
 export { driverLoaders, driverNames } from './loaders.js';

@@ -49,5 +49,5 @@ const FORMATS: readonly (readonly [BlockDriver, Record<string, unknown>, number]
   [parallels, {}, 3_148_288],
 ];
 for (const [format, create, size] of FORMATS) {
-  driverConformance({ name: `blkdebug on ${format.name}`, asynchronous: true, histories: 1, size, provision: above(format, {}, create) });
+  driverConformance({ name: `blkdebug on ${format.name}`, asynchronous: true, histories: 1, steps: 18, size, provision: above(format, {}, create) });
 }

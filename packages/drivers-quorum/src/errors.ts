@@ -1,0 +1,40 @@
+/** What quorum throws of its own. The texts about options are QEMU's. */
+import { BlockError } from '@blk/core-graph';
+
+export type QuorumDefect =
+  | { readonly what: 'threshold-type' | 'threshold-small' | 'threshold-large' | 'pattern' | 'no-children' | 'children-type' | 'blkverify' | 'rewrite' }
+  | { readonly what: 'sizes' }
+  | { readonly what: 'no-quorum'; readonly offset: number; readonly length: number }
+  | { readonly what: 'mismatch'; readonly offset: number; readonly length: number; readonly at: number };
+
+export function quorumError(defect: QuorumDefect): BlockError {
+  const kind = defect.what === 'no-quorum' || defect.what === 'mismatch' || defect.what === 'sizes' ? 'io' : 'invalid-argument';
+  return new BlockError(kind, describe(defect), { driver: 'quorum', reason: `quorum/${defect.what}` });
+}
+
+function describe(defect: QuorumDefect): string {
+  switch (defect.what) {
+    case 'threshold-type':
+      return "Parameter 'vote-threshold' expects a number";
+    case 'threshold-small':
+      return "Parameter 'vote-threshold' expects a value >= 1";
+    case 'threshold-large':
+      return 'threshold may not exceed children count';
+    case 'pattern':
+      return 'Please set read-pattern as fifo or quorum';
+    case 'no-children':
+      return 'Number of provided children must be 1 or more';
+    case 'children-type':
+      return "Invalid parameter type for 'children', expected: array";
+    case 'blkverify':
+      return 'blkverify=on can only be set if there are exactly two files and vote-threshold is 2';
+    case 'rewrite':
+      return 'rewrite-corrupted=on cannot be used with blkverify=on';
+    case 'sizes':
+      return 'Could not refresh total sector count: Input/output error';
+    case 'no-quorum':
+      return `No quorum about the content at ${defect.offset}, ${defect.length} bytes`;
+    case 'mismatch':
+      return `quorum: offset=${defect.offset} bytes=${defect.length} contents mismatch at offset ${defect.at}`;
+  }
+}

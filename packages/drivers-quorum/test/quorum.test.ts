@@ -1,0 +1,167 @@
+/** Votes: what wins, what is told, and what fails; texts beside the reference. */
+import { BlockError, BlockGraph, openImage, replaceChild, runTransaction, type BlockNode, type QuorumReport } from '@blk/core-graph';
+import { faulty, MemoryDisk, MemoryDisks, runReadmeExample, type FaultRule } from '@blk/driver-conformance';
+import { raw } from '@blk/drivers-raw';
+import { qemuImg, skipUnless, tempDir } from '@blk/oracle';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { quorum } from '../src/index.js';
+
+const SIZE = 65_536;
+const disk = (value = 1): MemoryDisk => new MemoryDisk({ content: new Uint8Array(SIZE).fill(value) });
+const broken = (verb: NonNullable<FaultRule['verb']>, kind: 'io' | 'no-space' = 'io'): MemoryDisk => {
+  const made = disk();
+  made.use(faulty({ verb, error: new BlockError(kind, kind) }));
+  return made;
+};
+
+async function open(disks: readonly MemoryDisk[], options: object = {}): Promise<{ graph: BlockGraph; node: BlockNode; reports: QuorumReport[] }> {
+  const graph = new BlockGraph({ drivers: [new MemoryDisks().driver, raw, quorum], host: { warn: () => undefined } });
+  const reports: QuorumReport[] = [];
+  graph.subscribe((event) => {
+    if (event.type === 'quorum') reports.push(event.report);
+  });
+  const children = disks.map((each, index) => ({ ...each.definition, 'node-name': `copy${index}` }));
+  const node = await graph.open({ driver: 'quorum', 'vote-threshold': 2, children, ...options });
+  return { graph, node, reports };
+}
+
+async function read(node: BlockNode, offset = 0, length = 512): Promise<number> {
+  const buffer = new Uint8Array(length + 1);
+  await node.read(offset, buffer, 1, length);
+  expect(new Set(buffer.subarray(1)).size).toBe(1);
+  return buffer[1];
+}
+const write = async (node: BlockNode, value: number): Promise<void> => { await node.write(0, new Uint8Array(512).fill(value), 0, 512); };
+const failure = { what: 'failure', offset: 0, length: 512 };
+const bad = (child: number, operation = 'read'): object => ({ what: 'bad', operation, child: `copy${child}`, offset: 0, length: 512 });
+
+describe('reads', () => {
+  it('give what most copies have, and tell which one differs', async () => {
+    for (const odd of [0, 1, 2]) {
+      const { node, reports, graph } = await open([0, 1, 2].map((at) => disk(at === odd ? 9 : 1)));
+      expect(await read(node)).toBe(1);
+      expect(reports).toEqual([bad(odd)]);
+      await graph.close();
+    }
+  });
+
+  it('fail where too few agree', async () => {
+    const { node, reports, graph } = await open([disk(1), disk(2), disk(3)]);
+    await expect(read(node)).rejects.toMatchObject({ kind: 'io', message: 'No quorum about the content at 0, 512 bytes' });
+    expect(reports).toEqual([failure]);
+    await graph.close();
+  });
+
+  it('bear a copy that fails', async () => {
+    const { node, reports, graph } = await open([broken('read'), disk(), disk()]);
+    expect(await read(node)).toBe(1);
+    expect(reports).toMatchObject([{ ...bad(0), error: { message: 'io' } }]);
+    await graph.close();
+  });
+
+  it('fail as most copies do where too few answer', async () => {
+    const { node, reports, graph } = await open([broken('read'), broken('read', 'no-space'), broken('read', 'no-space')]);
+    await expect(read(node)).rejects.toMatchObject({ kind: 'no-space' });
+    expect(reports.at(-1)).toEqual(failure);
+    expect(reports).toHaveLength(4);
+    await graph.close();
+  });
+
+  it('put losers right where that is asked for', async () => {
+    const disks = [disk(9), disk(), disk()];
+    const { node, reports, graph } = await open(disks, { 'rewrite-corrupted': true });
+    expect(await read(node)).toBe(1);
+    expect(await read(node)).toBe(1);
+    expect(reports).toEqual([bad(0)]);
+    expect([...disks[0].toBytes().subarray(511, 513)]).toEqual([1, 9]);
+    await graph.close();
+  });
+
+  it('ask one copy after the other, first in first out', async () => {
+    const { node, reports, graph } = await open([broken('read'), disk(2), disk(3)], { 'read-pattern': 'fifo' });
+    expect(await read(node)).toBe(2);
+    expect(reports).toMatchObject([bad(0)]);
+    await graph.close();
+    const none = await open([broken('read'), broken('read', 'no-space')], { 'read-pattern': 'fifo' });
+    await expect(read(none.node)).rejects.toMatchObject({ kind: 'no-space' });
+    await none.graph.close();
+  });
+
+  it('of two that must not differ name the first byte that does', async () => {
+    const other = disk();
+    other.content.write(100, Uint8Array.of(7), 0, 1);
+    const { node, graph } = await open([disk(), other], { blkverify: true });
+    await expect(read(node)).rejects.toMatchObject({ message: 'quorum: offset=0 bytes=512 contents mismatch at offset 100' });
+    await graph.close();
+  });
+});
+
+describe('changes', () => {
+  it.each(['write', 'flush'] as const)('%s bears a copy that fails, and not two', async (verb) => {
+    const act = async (node: BlockNode): Promise<void> => {
+      await write(node, 5);
+      if (verb === 'flush') await node.flush();
+    };
+    const one = await open([disk(), broken(verb), disk()]);
+    await act(one.node);
+    expect(one.reports).toMatchObject([{ what: 'bad', operation: verb, child: 'copy1' }]);
+    expect(await read(one.node)).toBe(5);
+    await one.graph.close().catch(() => undefined);
+    const two = await open([disk(), broken(verb, 'no-space'), broken(verb, 'no-space')]);
+    await expect(act(two.node)).rejects.toMatchObject({ kind: 'no-space' });
+    expect(two.reports.at(-1)).toMatchObject({ what: 'failure' });
+    await two.graph.close().catch(() => undefined);
+  });
+
+  it('go on when a copy is replaced by another', async () => {
+    const { graph, node } = await open([disk(), broken('read'), disk()]);
+    const fresh = disk();
+    const replacement = await graph.open(fresh.definition);
+    await write(node, 6);
+    await runTransaction([replaceChild(node.children.get('children.1') as NonNullable<ReturnType<BlockNode['children']['get']>>, replacement)]);
+    await write(node, 7);
+    expect(fresh.toBytes()[0]).toBe(7);
+    expect(await read(node)).toBe(7);
+    await graph.close();
+  });
+});
+
+describe('options', () => {
+  const refused: readonly (readonly [object, string])[] = [
+    [{ 'vote-threshold': 0 }, "Parameter 'vote-threshold' expects a value >= 1"],
+    [{ 'vote-threshold': 4 }, 'threshold may not exceed children count'],
+    [{ 'vote-threshold': 'x' }, "Parameter 'vote-threshold' expects a number"],
+    [{ 'read-pattern': 'x' }, 'Please set read-pattern as fifo or quorum'],
+    [{ blkverify: true }, 'blkverify=on can only be set if there are exactly two files and vote-threshold is 2'],
+    [{ children: [] }, 'Number of provided children must be 1 or more'],
+    [{ x: 1 }, "Block format 'quorum' does not support the option 'x'"],
+  ];
+  it.each(refused)('%j is refused', async (options, message) => {
+    await expect(open([disk(), disk(), disk()], options)).rejects.toMatchObject({ message });
+  });
+
+  it('copies of different sizes are refused', async () => {
+    await expect(open([disk(), new MemoryDisk({ size: 512 })])).rejects.toMatchObject({ message: 'Could not refresh total sector count: Input/output error' });
+    await expect(open([disk(), disk()], { blkverify: true, 'rewrite-corrupted': true })).rejects.toMatchObject({ message: 'rewrite-corrupted=on cannot be used with blkverify=on' });
+  });
+
+  const tools = skipUnless('qemu-img');
+  it.skipIf(tools.skip)(tools.title('refused in the words of the reference'), async () => {
+    using directory = tempDir();
+    const children = ['a', 'b', 'c'].map((name) => ({ driver: 'file', filename: join(directory.path, name) }));
+    for (const { filename } of children) writeFileSync(filename, new Uint8Array(SIZE));
+    for (const [options, message] of refused) {
+      const name = `json:${JSON.stringify({ driver: 'quorum', 'vote-threshold': 2, children, ...options })}`;
+      expect((await qemuImg('info', name)).stderr).toBe(`qemu-img: Could not open '${name}': ${message}\n`);
+    }
+  });
+});
+
+it('does what the README shows', async () => {
+  const disks = new MemoryDisks();
+  for (const name of ['a.img', 'b.img', 'c.img']) disks.put(name, { size: SIZE });
+  const logged = await runReadmeExample(join(import.meta.dirname, '..'), { openImage, quorum, file: { ...disks.driver, name: 'file' } });
+  expect(logged).toEqual([[Uint8Array.of(1, 2, 3)]]);
+});

@@ -1,0 +1,16 @@
+/** Disks in memory, and formats to put on them. */
+import type { BlockDriver } from '@blk/core-graph';
+import { parallels } from '@blk/drivers-parallels';
+import { qcow2 } from '@blk/drivers-qcow2';
+import { vdi } from '@blk/drivers-vdi';
+import { vhdx } from '@blk/drivers-vhdx';
+import { vpc } from '@blk/drivers-vpc';
+
+/** Every writable format beside raw: options of creation, and a size that it can have. */
+export const FORMATS: readonly (readonly [BlockDriver, Record<string, unknown>, number])[] = [
+  [qcow2, {}, 1_312_256],
+  [vpc, { force_size: true }, 1_312_256],
+  [vdi, {}, 3_148_288],
+  [vhdx, { block_size: 1 << 20 }, 2_500_096],
+  [parallels, {}, 3_148_288],
+];
