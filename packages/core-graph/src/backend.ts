@@ -5,9 +5,10 @@
  * request that completes at once passes it without a promise.
  */
 import { ThrottleMember, type Direction, type ThrottleGroup, type ThrottleLimits } from '@blk/throttle';
+import { Attachment } from './attachment.js';
+import { accessOf, type BackendOptions } from './backend-options.js';
 import type { Completion } from './completion.js';
 import { letThrough } from './drain.js';
-import { Edge, type EdgeParent } from './edge.js';
 import {
   actionFor,
   asBlockError,
@@ -19,37 +20,16 @@ import {
 } from './error-policy.js';
 import { BlockError, errnoOf } from './errors.js';
 import type { ChainExtent } from './extent.js';
-import { Permission, WriteFlag, type Access } from './flags.js';
+import { Permission, WriteFlag } from './flags.js';
 import type { BlockGraph } from './graph.js';
 import { chainExtents } from './io/extents.js';
 import type { BlockNode } from './node.js';
 import type { TruncateOptions } from './driver.js';
-import { changeAccess } from './permissions.js';
 import { DeviceStatistics } from './statistics.js';
 import { checkedLimits } from './throttling.js';
 
-export interface BackendOptions {
-  /** Device name; empty for one that is not in the graph's list. */
-  readonly name?: string;
-  /** As named in messages. */
-  readonly description?: string;
-  readonly writable?: boolean;
-  /** Also holds `Permission.Resize`. */
-  readonly resizable?: boolean;
-  /** What others may do with the node meanwhile; all, unless given. */
-  readonly shared?: number;
-  /** Every write reaches stable storage before it completes (`cache=writethrough`). */
-  readonly writeThrough?: boolean;
-  readonly readError?: OnError;
-  readonly writeError?: OnError;
-  /** Counts and is limited as this other one, without its name and its error policies. It ends with `detach`. */
-  readonly beside?: Backend;
-}
-
-export class Backend implements EdgeParent {
+export class Backend extends Attachment {
   readonly statistics: DeviceStatistics;
-  readonly name: string;
-  readonly description: string;
   /** Error policies; unset for exports and tools, which get every error. */
   readonly readError: OnError | undefined;
   readonly writeError: OnError | undefined;
@@ -57,7 +37,6 @@ export class Backend implements EdgeParent {
   ioStatus: IoStatus = 'ok';
   /** Called when the size of the node changed. */
   onResize: (() => void) | undefined;
-  #root: Edge | undefined;
   readonly #throttle: ThrottleMember;
   readonly #beside: boolean;
   #inFlight = 0;
@@ -66,16 +45,13 @@ export class Backend implements EdgeParent {
   #opened: (() => void)[] = [];
   #idle: (() => void)[] = [];
 
-  private constructor(
-    readonly graph: BlockGraph,
-    options: BackendOptions,
-  ) {
+  private constructor(graph: BlockGraph, options: BackendOptions) {
+    const name = options.name ?? '';
+    super(graph, name, options.description ?? (name === '' ? 'an unnamed block device' : `block device '${name}'`));
     const { beside } = options;
     this.#beside = beside !== undefined;
     this.#throttle = beside === undefined ? new ThrottleMember() : beside.#throttle;
     this.statistics = beside?.statistics ?? new DeviceStatistics();
-    this.name = options.name ?? '';
-    this.description = options.description ?? (this.name === '' ? 'an unnamed block device' : `block device '${this.name}'`);
     this.writeThrough = options.writeThrough ?? false;
     this.readError = options.readError;
     this.writeError = options.writeError;
@@ -98,20 +74,6 @@ export class Backend implements EdgeParent {
     return backend;
   }
 
-  /** The root node. Throws kind `no-medium` where there is none. */
-  get root(): BlockNode {
-    if (this.#root === undefined) throw new BlockError('no-medium', `Device '${this.name}' has no medium`);
-    return this.#root.node;
-  }
-  get edge(): Edge | undefined {
-    return this.#root;
-  }
-  get size(): number {
-    return this.root.size;
-  }
-  get readOnly(): boolean {
-    return this.#root === undefined || (this.#root.access.permissions & Permission.Write) === 0;
-  }
   get inFlight(): number {
     return this.#inFlight;
   }
@@ -131,52 +93,23 @@ export class Backend implements EdgeParent {
     });
   }
 
-  attach(node: BlockNode, access: Access): void {
-    if (this.#root) throw new BlockError('busy', `${this.description} has a medium already`);
-    const edge = new Edge(this, 'root', 'root', node, { permissions: 0, shared: Permission.All });
-    node.parents.add(edge);
-    try {
-      changeAccess((transaction) => {
-        transaction.set(edge, access);
-      });
-    } catch (error) {
-      node.parents.delete(edge);
-      throw error;
-    }
-    this.#root = edge;
-  }
-
   /** Takes a node as the medium of a device, to read from it and, where it can be written, to write to it. */
   insert(node: BlockNode): void {
     this.attach(node, accessOf({ writable: !node.readOnly }));
     this.onResize?.();
   }
 
-  /** Changes what this backend may do. Throws, with nothing changed, where others object. */
-  setAccess(access: Access): void {
-    const root = this.#root;
-    if (root) {
-      changeAccess((transaction) => {
-        transaction.set(root, access);
-      });
-    }
-  }
-
   /** Lets the node go; it closes where nobody else uses it. Waits for requests under way. */
   async detach(): Promise<void> {
-    const root = this.#root;
-    if (!root) return;
+    const root = this.edge;
+    if (root === undefined) return;
     // One beside another waits for its limits: letting go of them would let the other's requests through.
     const holdBack = this.#beside ? undefined : letThrough([root.node]);
     if (!this.#beside) this.#throttle.letThrough();
     await this.idle();
     if (!this.#beside) this.#throttle.holdBack();
     holdBack?.();
-    this.#root = undefined;
-    root.node.parents.delete(root);
-    changeAccess((transaction) => {
-      transaction.refresh(root.node);
-    });
+    this.letGo(root);
     // Requests that a stop held back are tried once more, and find no medium.
     this.restart();
     await this.graph.collect(root.node);
@@ -186,7 +119,7 @@ export class Backend implements EdgeParent {
   async close(): Promise<void> {
     try {
       // A device that stopped for an error would hold a flush of its own back for ever.
-      const flushed = this.#root === undefined || this.readOnly ? undefined : this.#stopped ? this.root.flush() : this.flush();
+      const flushed = this.edge === undefined || this.readOnly ? undefined : this.#stopped ? this.root.flush() : this.flush();
       if (flushed !== undefined) await flushed;
     } finally {
       await this.detach();
@@ -435,13 +368,6 @@ export class Backend implements EdgeParent {
     if (action === 'report') throw error;
     return action === 'stop' ? this.#whenOpen(again) : undefined;
   }
-}
-
-function accessOf(options: BackendOptions): Access {
-  let permissions: number = Permission.ConsistentRead;
-  if (options.writable === true) permissions |= Permission.Write;
-  if (options.resizable === true) permissions |= Permission.Resize;
-  return { permissions, shared: options.shared ?? Permission.All };
 }
 
 /** Whether both are whole numbers of bytes, and inside the image. */

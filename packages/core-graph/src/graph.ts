@@ -13,7 +13,8 @@ import { openFilename } from './open/open-filename.js';
 import type { Definition } from './open/definition.js';
 import { changeAccess } from './permissions.js';
 import { TRUSTED, type ImagePolicy } from './policy.js';
-import { Backend, type BackendOptions } from './backend.js';
+import { Backend } from './backend.js';
+import type { BackendOptions } from './backend-options.js';
 import type { BlockErrorAction, Operation } from './error-policy.js';
 
 export interface GraphOptions {
