@@ -192,13 +192,6 @@ export const ACCEPTED: readonly Accepted[] = [
     part: /^stderr$/,
   },
   {
-    id: 'machine-state',
-    reason: 'qemu-io -b: the state of a machine is kept with the snapshots of an image, but there is no machine here to write it.',
-    line: /^qemu-io .*-c "(read|write) (-c )?-b /,
-    part: /^(code|stdout)$/,
-    ours: /^1$|failed: Operation not supported/,
-  },
-  {
     id: 'length-of-data-file',
     reason: 'A data file is as long as the disk; the reference makes it end with a whole cluster where space is taken ahead of time.',
     scenario: /^options |data file/,
