@@ -1,4 +1,5 @@
 /** The README's example, run as it stands there. */
+import { join } from 'node:path';
 import { chdir, cwd } from 'node:process';
 import { BlockGraph } from '@blk/core-graph';
 import { runReadmeExample } from '@blk/driver-conformance';
@@ -13,7 +14,7 @@ it('the example does what it says', async () => {
   const here = cwd();
   chdir(dir.path);
   try {
-    const logged = await runReadmeExample(here, { BlockGraph, file, qcow2, Jobs, startStream });
+    const logged = await runReadmeExample(join(import.meta.dirname, '..'), { BlockGraph, file, qcow2, Jobs, startStream });
     expect(logged.slice(-2)).toEqual([['concluded', 2 ** 20, 2 ** 20], [true]]);
   } finally {
     chdir(here);

@@ -1,5 +1,5 @@
 // The example of every package's README runs: the first code block under "## Use", as it stands there.
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -44,6 +44,9 @@ async function provision(dir: TempDir): Promise<void> {
     await qemuImg('create', '-q', '-f', format, dir.file(file), '64M');
     await qemuIo(dir.file(file), ['write -q -P 7 0 64k', 'write -q -P 9 1M 64k'], { format });
   }
+  await qemuImg('create', '-q', '-f', 'qcow2', '-b', 'disk.qcow2', '-F', 'qcow2', dir.file('overlay.qcow2'));
+  // Copies of one disk.
+  for (const copy of ['copy.img', 'a.img', 'b.img', 'c.img']) copyFileSync(dir.file('disk.raw'), dir.file(copy));
 }
 
 /** Bundles the example beside its package, so that it sees the sources of its siblings, and runs it in `dir`. */
