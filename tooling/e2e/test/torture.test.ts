@@ -8,6 +8,8 @@ import { backups, DEVICE, Disk, examine, Guest, startDaemon, type Daemon } from 
 const SIZE = 4 * 1024 * 1024;
 const SEED = Number(process.env['BLK_TORTURE_SEED'] ?? 1);
 const STEPS = Number(process.env['BLK_TORTURE_STEPS'] ?? 60);
+/** Jobs that a run has at least. */
+const ENOUGH = 6;
 const LOG = process.env['BLK_TORTURE_LOG'];
 
 const needs = skipUnless('qemu-img');
@@ -25,7 +27,9 @@ describe.skipIf(needs.skip)(needs.title('torture'), () => {
     const guest = await Guest.start(nbd, DEVICE, random, Buffer.alloc(SIZE));
     const disk = new Disk(qmp, (name) => dir.file(name), random);
     let started = 0;
-    for (let step = 0; step < STEPS; step++) {
+    // One slow job may outlast the steps: then what is left to start is started when it is over.
+    for (let step = 0; step < STEPS || (started < ENOUGH && step < STEPS + 100); step++) {
+      if (step >= STEPS) await disk.finishJobs();
       await guest.goOn(random.below(60));
       if (random.below(3) === 0) await disk.snapshot();
       if ((await disk.jobs()).length < 2 && (await disk.startJob(`job${step}`))) started++;
@@ -35,9 +39,7 @@ describe.skipIf(needs.skip)(needs.title('torture'), () => {
     if (LOG !== undefined) writeFileSync(LOG, [...disk.log, ...qmp.events.map((event) => JSON.stringify(event))].join('\n'));
     const [active, ...below] = await disk.chain();
     await guest.stop();
-    // How many depends on how fast they are; that there are some does not.
-    expect(started).toBeGreaterThan(1);
-    expect(guest.requests).toBeGreaterThan(STEPS * 10);
+    expect(started).toBeGreaterThanOrEqual(ENOUGH);
     const errors = qmp.events.filter(({ event }) => event === 'BLOCK_JOB_ERROR' || event === 'BLOCK_IO_ERROR' || event === 'BLOCK_IMAGE_CORRUPTED');
     expect(errors.map((event) => JSON.stringify(event))).toEqual([]);
     const failed = qmp.events.filter(({ event, data }) => event === 'BLOCK_JOB_COMPLETED' && (data as { error?: string }).error !== undefined);
