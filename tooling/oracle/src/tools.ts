@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path';
 /** A reference program that tests may ask for. */
 export type ToolName =
   | 'fio'
+  | 'gnt-instance'
   | 'mkfs.ext4'
   | 'nbdcopy'
   | 'nbdinfo'
@@ -31,8 +32,8 @@ export interface Requirement {
 export function findTool(name: ToolName): string | undefined {
   const known = found.get(name);
   if (known !== undefined) return known;
-  // Debian keeps some of them where only root looks.
-  const places = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  // Debian keeps some of them where only root looks, and Ganeti's in a folder of their version.
+  const places = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/share/ganeti/3.0'];
   for (const place of places) {
     const path = join(place, name);
     if (place !== '' && isExecutable(path)) {
