@@ -7,6 +7,7 @@ export { createServer, BlkServer, type AddDeviceOptions, type CloseOptions, type
 export { Monitor, type MonitorLimits, type MonitorOptions } from './monitor/monitor.js';
 export type { StreamPair, Transport, TransportEvents } from './monitor/transport.js';
 export type { SocketListener, SocketTarget } from './net/listen.js';
+export type { PeerRule } from './net/peer.js';
 export {
   Dispatcher,
   type CommandContext,

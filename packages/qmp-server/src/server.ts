@@ -20,6 +20,7 @@ import { streamTransport, type StreamPair } from './monitor/transport.js';
 import type { TlsCredentials } from '@blk/nbd';
 import { Handshakes } from './net/secured.js';
 import { listen, type SocketListener, type SocketTarget } from './net/listen.js';
+import { peerCheck, type PeerRule } from './net/peer.js';
 
 export interface ServerOptions {
   /** The drivers that clients may use. */
@@ -44,6 +45,8 @@ export interface ListenOptions extends MonitorOptions {
   readonly maxClients?: number;
   /** Serve TLS, and nothing else; clients may have to show a certificate. */
   readonly tls?: TlsCredentials;
+  /** Unix sockets only: the users and groups whose processes may connect; others are turned away. See `PeerRule` for what it needs. */
+  readonly peers?: PeerRule;
 }
 
 /** How a device is opened, and what becomes of its failed requests. */
@@ -138,7 +141,8 @@ export class BlkServer implements AsyncDisposable {
 
   /** Listens for monitors; each client has a conversation of its own. Resolves when clients can connect. */
   async listen(target: SocketTarget, options: ListenOptions = {}): Promise<SocketListener> {
-    const { maxClients = 64, tls, ...forMonitor } = options;
+    const { maxClients = 64, tls, peers, ...forMonitor } = options;
+    const refusal = peers && (await peerCheck(peers, target));
     const clients = new Set<Monitor>();
     const handshakes = tls && new Handshakes(tls, (reason) => { this.log(`${forMonitor.name ?? 'monitor'}: TLS handshake failed: ${reason}`); });
     const accept = (socket: Socket): void => {
@@ -147,7 +151,9 @@ export class BlkServer implements AsyncDisposable {
     };
     const bound = await listen(target, (socket) => {
       for (const client of clients) if (client.closed) clients.delete(client);
-      if (clients.size + (handshakes?.count ?? 0) >= maxClients) socket.destroy();
+      const reason = refusal?.(socket);
+      if (reason !== undefined) this.log(`${forMonitor.name ?? 'monitor'}: client turned away: ${reason}`);
+      if (reason !== undefined || clients.size + (handshakes?.count ?? 0) >= maxClients) socket.destroy();
       else if (handshakes === undefined) accept(socket);
       else handshakes.begin(socket, accept);
     });

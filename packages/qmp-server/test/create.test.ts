@@ -1,6 +1,10 @@
 // Images made by a job: every format and option that the schema has, held against the reference; and what goes wrong.
 import { describe, expect, test } from 'vitest';
 import { qemuImg, skipUnless, tempDir } from '@blk/oracle';
+import { luks } from '@blk/drivers-luks';
+import { parallels } from '@blk/drivers-parallels';
+import { qcow } from '@blk/drivers-qcow';
+import { qed } from '@blk/drivers-qed';
 import { vdi } from '@blk/drivers-vdi';
 import { vhdx } from '@blk/drivers-vhdx';
 import { vpc } from '@blk/drivers-vpc';
@@ -10,7 +14,7 @@ const MIB = 1 << 20;
 const needs = skipUnless('qemu-img');
 
 async function session(): Promise<{ server: Awaited<ReturnType<typeof testServer>>; client: TestClient; create: (options: object) => Promise<string | undefined> }> {
-  const server = await testServer({ drivers: [...drivers, vdi, vhdx, vpc] });
+  const server = await testServer({ drivers: [...drivers, luks, parallels, qcow, qed, vdi, vhdx, vpc] });
   const client = await attach(server).negotiate();
   let count = 0;
   /** Runs a job to its end; gives its error. */
@@ -36,6 +40,10 @@ describe.skipIf(needs.skip)(needs.title('blockdev-create'), () => {
     ['vdi', { preallocation: 'metadata' }, {}],
     ['vhdx', { 'log-size': MIB, 'block-size': MIB, subformat: 'fixed', 'block-state-zero': false }, {}],
     ['vpc', { subformat: 'fixed', 'force-size': true }, {}],
+    ['luks', { 'key-secret': 's', 'iter-time': 10, 'cipher-alg': 'aes-128' }, { encrypted: true, 'format-specific': { data: { 'cipher-alg': 'aes-128' } } }],
+    ['parallels', { 'cluster-size': 65536 }, {}],
+    ['qcow', { 'backing-file': 'base' }, { 'backing-filename': 'base' }],
+    ['qed', { 'backing-file': 'base', 'backing-fmt': 'raw', 'cluster-size': 4096, 'table-size': 2 }, { 'cluster-size': 4096, 'backing-filename-format': 'raw' }],
   ])('%s %o', async (driver, options, info) => {
     using dir = tempDir();
     const { server, client, create } = await session();

@@ -687,6 +687,7 @@ export type BlockdevDriver =
   | 'vmdk'
   | 'vpc'
   | 'vvfat'
+  | 'luks'
   | 'nbd'
   | 'throttle'
   | 'copy-on-read';
@@ -847,6 +848,10 @@ export interface BlockdevOptionsQcow2 extends BlockdevOptionsGenericCOWFormat {
   'l2-cache-size'?: Int64;
   /** bytes for the cache of refcount blocks (since 2.2). */
   'refcount-cache-size'?: Int64;
+  /** how it is opened if it is encrypted. (Since 2.10) */
+  encrypt?: BlockdevEncryption;
+  /** node that holds the guest's data (default: what the image says). (Since 4.0) */
+  'data-file'?: BlockdevRef;
 }
 
 /**
@@ -1023,7 +1028,7 @@ export type BlockdevOptions =
   | (BlockdevOptionsBase & { driver: 'null-aio' } & BlockdevOptionsNull)
   | (BlockdevOptionsBase & { driver: 'null-co' } & BlockdevOptionsNull)
   | (BlockdevOptionsBase & { driver: 'parallels' } & BlockdevOptionsGenericFormat)
-  | (BlockdevOptionsBase & { driver: 'qcow' } & BlockdevOptionsGenericCOWFormat)
+  | (BlockdevOptionsBase & { driver: 'qcow' } & BlockdevOptionsQcow)
   | (BlockdevOptionsBase & { driver: 'qcow2' } & BlockdevOptionsQcow2)
   | (BlockdevOptionsBase & { driver: 'qed' } & BlockdevOptionsGenericCOWFormat)
   | (BlockdevOptionsBase & { driver: 'quorum' } & BlockdevOptionsQuorum)
@@ -1034,6 +1039,7 @@ export type BlockdevOptions =
   | (BlockdevOptionsBase & { driver: 'vmdk' } & BlockdevOptionsGenericCOWFormat)
   | (BlockdevOptionsBase & { driver: 'vpc' } & BlockdevOptionsGenericFormat)
   | (BlockdevOptionsBase & { driver: 'vvfat' } & BlockdevOptionsVVFAT)
+  | (BlockdevOptionsBase & { driver: 'luks' } & BlockdevOptionsLUKS)
   | (BlockdevOptionsBase & { driver: 'nbd' } & BlockdevOptionsNbd)
   | (BlockdevOptionsBase & { driver: 'throttle' } & BlockdevOptionsThrottle)
   | (BlockdevOptionsBase & { driver: 'copy-on-read' } & BlockdevOptionsCor);
@@ -1191,6 +1197,41 @@ export interface BlockdevOptionsNbd {
   'reconnect-delay'?: number;
   /** how many seconds opening goes on trying to connect (default: 0). (Since 7.0) */
   'open-timeout'?: number;
+}
+
+/**
+ * A disk encrypted in a LUKS container.
+ *
+ * Since: 2.6
+ */
+export interface BlockdevOptionsLUKS extends BlockdevOptionsGenericFormat {
+  /** id of the secret that opens it. */
+  'key-secret'?: string;
+}
+
+/** Since: 2.10 */
+export type BlockdevEncryptionFormat = 'aes' | 'luks';
+
+/**
+ * How an encrypted image is opened.
+ *
+ * Since: 2.10
+ */
+export interface BlockdevEncryption {
+  /** the method. */
+  format: BlockdevEncryptionFormat;
+  /** id of the secret that opens it. */
+  'key-secret'?: string;
+}
+
+/**
+ * A qcow image of version 1.
+ *
+ * Since: 2.10
+ */
+export interface BlockdevOptionsQcow extends BlockdevOptionsGenericCOWFormat {
+  /** how it is opened if it is encrypted. */
+  encrypt?: BlockdevEncryption;
 }
 
 /**
@@ -2015,6 +2056,52 @@ export interface BlockdevCreateOptionsVpc extends BlockdevCreateOptionsImage {
 }
 
 /** Since: 2.12 */
+export interface BlockdevCreateOptionsLUKS extends BlockdevCreateOptionsImage {
+  /** id of the secret that opens it. */
+  'key-secret'?: string;
+  /** cipher. */
+  'cipher-alg'?: string;
+  /** mode of the cipher. */
+  'cipher-mode'?: string;
+  /** how initialisation vectors are made. */
+  'ivgen-alg'?: string;
+  /** hash for that. */
+  'ivgen-hash-alg'?: string;
+  /** hash for keys. */
+  'hash-alg'?: string;
+  /** milliseconds that deriving a key takes. */
+  'iter-time'?: Int64;
+  /** what is reserved (default: off). (Since 4.2) */
+  preallocation?: PreallocMode;
+}
+
+/** Since: 2.12 */
+export interface BlockdevCreateOptionsParallels extends BlockdevCreateOptionsImage {
+  /** bytes in a cluster (default: 1 MiB). */
+  'cluster-size'?: Uint64;
+}
+
+/** Since: 2.12 */
+export interface BlockdevCreateOptionsQcow extends BlockdevCreateOptionsImage {
+  /** name of the backing file. */
+  'backing-file'?: string;
+  /** how it is encrypted. */
+  encrypt?: BlockdevCreateEncryption;
+}
+
+/** Since: 2.12 */
+export interface BlockdevCreateOptionsQed extends BlockdevCreateOptionsImage {
+  /** name of the backing file. */
+  'backing-file'?: string;
+  /** its format. */
+  'backing-fmt'?: string;
+  /** bytes in a cluster (default: 65536). */
+  'cluster-size'?: Uint64;
+  /** clusters in a table (default: 4). */
+  'table-size'?: Int64;
+}
+
+/** Since: 2.12 */
 export interface BlockdevCreateOptionsBase {
   /** what is made: a file, or an image of a format. */
   driver: BlockdevDriver;
@@ -2037,10 +2124,10 @@ export type BlockdevCreateOptions =
   | BlockdevCreateOptionsBase & { driver: 'https' }
   | BlockdevCreateOptionsBase & { driver: 'null-aio' }
   | BlockdevCreateOptionsBase & { driver: 'null-co' }
-  | BlockdevCreateOptionsBase & { driver: 'parallels' }
-  | BlockdevCreateOptionsBase & { driver: 'qcow' }
+  | (BlockdevCreateOptionsBase & { driver: 'parallels' } & BlockdevCreateOptionsParallels)
+  | (BlockdevCreateOptionsBase & { driver: 'qcow' } & BlockdevCreateOptionsQcow)
   | (BlockdevCreateOptionsBase & { driver: 'qcow2' } & BlockdevCreateOptionsQcow2)
-  | BlockdevCreateOptionsBase & { driver: 'qed' }
+  | (BlockdevCreateOptionsBase & { driver: 'qed' } & BlockdevCreateOptionsQed)
   | BlockdevCreateOptionsBase & { driver: 'quorum' }
   | BlockdevCreateOptionsBase & { driver: 'raw' }
   | BlockdevCreateOptionsBase & { driver: 'tftp' }
@@ -2049,6 +2136,7 @@ export type BlockdevCreateOptions =
   | BlockdevCreateOptionsBase & { driver: 'vmdk' }
   | (BlockdevCreateOptionsBase & { driver: 'vpc' } & BlockdevCreateOptionsVpc)
   | BlockdevCreateOptionsBase & { driver: 'vvfat' }
+  | (BlockdevCreateOptionsBase & { driver: 'luks' } & BlockdevCreateOptionsLUKS)
   | BlockdevCreateOptionsBase & { driver: 'nbd' }
   | BlockdevCreateOptionsBase & { driver: 'throttle' }
   | BlockdevCreateOptionsBase & { driver: 'copy-on-read' };
@@ -3084,6 +3172,10 @@ export interface QapiTypeMap {
   BlockdevOptionsRaw: BlockdevOptionsRaw;
   BlockdevRefOrNull: BlockdevRefOrNull;
   BlockdevOptionsNbd: BlockdevOptionsNbd;
+  BlockdevOptionsLUKS: BlockdevOptionsLUKS;
+  BlockdevEncryptionFormat: BlockdevEncryptionFormat;
+  BlockdevEncryption: BlockdevEncryption;
+  BlockdevOptionsQcow: BlockdevOptionsQcow;
   Qcow2CompressionType: Qcow2CompressionType;
   Qcow2BitmapInfoFlags: Qcow2BitmapInfoFlags;
   Qcow2BitmapInfo: Qcow2BitmapInfo;
@@ -3150,6 +3242,10 @@ export interface QapiTypeMap {
   BlockdevCreateSubformat: BlockdevCreateSubformat;
   BlockdevCreateOptionsVhdx: BlockdevCreateOptionsVhdx;
   BlockdevCreateOptionsVpc: BlockdevCreateOptionsVpc;
+  BlockdevCreateOptionsLUKS: BlockdevCreateOptionsLUKS;
+  BlockdevCreateOptionsParallels: BlockdevCreateOptionsParallels;
+  BlockdevCreateOptionsQcow: BlockdevCreateOptionsQcow;
+  BlockdevCreateOptionsQed: BlockdevCreateOptionsQed;
   BlockdevCreateOptions: BlockdevCreateOptions;
   QuorumOpType: QuorumOpType;
   BlockdevChangeReadOnlyMode: BlockdevChangeReadOnlyMode;

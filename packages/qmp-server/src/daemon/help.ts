@@ -30,6 +30,7 @@ QMP and NBD server of the block layer. Options are carried out in the order give
 
   --chardev socket,id=<id>,path=<path>|host=<host>,port=<port>|fd=<fd>
             [,server=on|off][,wait=on|off][,reconnect=<seconds>][,tls-creds=<id>]
+            [,allow-uid=<uid>[:<uid>]…][,allow-gid=<gid>[:<gid>]…]
   --chardev stdio,id=<id>
   --chardev null,id=<id>
                          open a character device for a monitor

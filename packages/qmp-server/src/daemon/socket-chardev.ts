@@ -6,6 +6,7 @@ import { descriptor, portNumber } from '../commands/nbd.js';
 import { genericError } from '../errors.js';
 import type { StreamPair } from '../monitor/transport.js';
 import { checkDescriptor, connectTo, listen, type SocketListener, type SocketTarget } from '../net/listen.js';
+import { peerCheck, type PeerRule } from '../net/peer.js';
 import { Handshakes } from '../net/secured.js';
 import type { Chardev } from './chardev.js';
 import { refuseOthers, take, takeFlag, takeNumber, type SimpleOptions } from './simple-options.js';
@@ -30,12 +31,22 @@ export async function openSocket(id: string, options: SimpleOptions, say: (messa
   const target = takeTarget(options);
   for (const name of UNSUPPORTED) if (options.has(name)) throw genericError(`Parameter '${name}' is not supported for a monitor's socket`);
   const creds = take(options, 'tls-creds');
+  const peers = takePeers(options);
   refuseOthers(options);
   if (creds !== undefined && 'path' in target) throw genericError("'tls_creds' option is incompatible with 'unix' address type");
   if (creds !== undefined && !server) throw genericError("Parameter 'tls-creds' is not supported for a monitor's socket that connects");
   const tls = creds === undefined ? undefined : await lookup(creds);
+  if (peers !== undefined && !server) throw genericError("'allow-uid' and 'allow-gid' are for a socket that listens");
+  const refusal = peers && (await peerCheck(peers, target));
   if (!server) return ClientChardev.open(id, target, reconnect, say);
-  const device = await ServerChardev.open(id, target, wait, tls && new Handshakes(tls, (reason) => { say(`${id}: TLS handshake failed: ${reason}`); }));
+  const admit = (socket: Socket): boolean => {
+    const reason = refusal?.(socket);
+    if (reason === undefined) return true;
+    say(`${id}: client turned away: ${reason}`);
+    socket.destroy();
+    return false;
+  };
+  const device = await ServerChardev.open(id, target, wait, admit, tls && new Handshakes(tls, (reason) => { say(`${id}: TLS handshake failed: ${reason}`); }));
   if (wait) say(`info: QEMU waiting for connection on: disconnected:${text},server=on`);
   return device;
 }
@@ -55,6 +66,17 @@ function takeTarget(options: SimpleOptions): SocketTarget {
   const number = descriptor(fd);
   checkDescriptor(number);
   return { fd: number };
+}
+
+/** Ours, not QEMU's: the users and groups whose processes may connect, by number and with colons between. */
+function takePeers(options: SimpleOptions): PeerRule | undefined {
+  const numbers = (name: string): number[] | undefined =>
+    take(options, name)?.split(':').map((text) => {
+      if (!/^\d{1,10}$/.test(text)) throw genericError(`Parameter '${name}' expects numbers with colons between`);
+      return Number(text);
+    });
+  const [uids, gids] = [numbers('allow-uid'), numbers('allow-gid')];
+  return uids === undefined && gids === undefined ? undefined : { ...(uids && { uids }), ...(gids && { gids }) };
 }
 
 function describe(options: SimpleOptions): string {
@@ -102,13 +124,14 @@ class ServerChardev implements Chardev {
     if (wait) this.ready = new Promise((resolve) => (this.#arrived = resolve));
   }
 
-  static async open(id: string, target: SocketTarget, wait: boolean, handshakes: Handshakes | undefined): Promise<ServerChardev> {
+  static async open(id: string, target: SocketTarget, wait: boolean, admit: (socket: Socket) => boolean, handshakes: Handshakes | undefined): Promise<ServerChardev> {
     const device = new ServerChardev(id, wait, handshakes);
     const arrived = (socket: Socket): void => {
       device.#arrived?.();
       device.#waiting.arrived(socket, id);
     };
     device.#listener = await listen(target, (socket) => {
+      if (!admit(socket)) return;
       if (handshakes === undefined) arrived(socket);
       else if (handshakes.count >= MAX_HANDSHAKES) socket.destroy();
       else handshakes.begin(socket, arrived);
