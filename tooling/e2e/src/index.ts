@@ -5,5 +5,6 @@ export { cloudImage, type CloudImage } from './cloud-image.js';
 export { canMount, smallDisk, type SmallDisk } from './small-disk.js';
 export { BLOCK, Versions, verifyVersions, writeUntilCut } from './versions.js';
 export { Guest } from './torture/guest.js';
-export { DEVICE, Disk, examine } from './torture/disk.js';
+export { DEVICE, Disk, examine, nodeOf } from './torture/disk.js';
+export { faultyFile } from './torture/faults.js';
 export { backups, type Restorable } from './torture/backups.js';

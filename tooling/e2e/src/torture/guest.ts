@@ -10,6 +10,8 @@ export class Guest {
   readonly model: Buffer;
   /** Requests done so far. */
   requests = 0;
+  /** Requests that failed, and were made again until they did not. */
+  failed = 0;
   #failure: Error | undefined;
   #stopped = false;
   #quiet = 0;
@@ -22,14 +24,16 @@ export class Guest {
     private readonly client: NbdTestClient,
     private readonly random: Prng,
     content: Buffer,
+    /** How often a request may fail before the guest gives up. */
+    private readonly tries: number,
   ) {
     this.model = content;
     this.#lanes = Array.from({ length: LANES }, (_, lane) => this.#work(lane).catch((error: unknown) => { this.#failure ??= error as Error; }));
   }
 
-  /** Starts at once. `content`: what the disk holds now. */
-  static async start(socket: string, exportName: string, random: Prng, content: Buffer): Promise<Guest> {
-    return new Guest(await NbdTestClient.connect(socket, exportName), random, content);
+  /** Starts at once. `content`: what the disk holds now. `tries`: how often a request may fail before it has to succeed. */
+  static async start(socket: string, exportName: string, random: Prng, content: Buffer, tries = 0): Promise<Guest> {
+    return new Guest(await NbdTestClient.connect(socket, exportName), random, content, tries);
   }
 
   /** Runs `moment` while no request is under way: a point in time that the model holds exactly. */
@@ -64,7 +68,7 @@ export class Guest {
     await Promise.all(this.#lanes);
     this.check();
     for (let at = 0; at < this.model.length; at += SEGMENT) await this.#compare(at, Math.min(SEGMENT, this.model.length - at));
-    await this.client.flush();
+    await this.#insist(() => this.client.flush());
     this.client.destroy();
   }
 
@@ -86,13 +90,13 @@ export class Guest {
         const kind = random.below(10);
         if (kind < 4) {
           const bytes = random.fill(Buffer.alloc(length));
-          await client.write(offset, bytes);
+          await this.#insist(() => client.write(offset, bytes));
           model.set(bytes, offset);
         } else if (kind === 4) {
-          await client.writeZeroes(offset, length);
+          await this.#insist(() => client.writeZeroes(offset, length));
           model.fill(0, offset, offset + length);
         } else if (kind === 5 && random.below(4) === 0) {
-          await client.flush();
+          await this.#insist(() => client.flush());
         } else {
           await this.#compare(offset, length);
         }
@@ -103,8 +107,20 @@ export class Guest {
     }
   }
 
+  /** Makes a request until it succeeds: only then is it known what the disk holds. */
+  async #insist<T>(request: () => Promise<T>): Promise<T> {
+    for (let left = this.tries; ; left--) {
+      try {
+        return await request();
+      } catch (error) {
+        if (left === 0) throw error;
+        this.failed++;
+      }
+    }
+  }
+
   async #compare(offset: number, length: number): Promise<void> {
-    const found = await this.client.read(offset, length);
+    const found = await this.#insist(() => this.client.read(offset, length));
     const expected = this.model.subarray(offset, offset + length);
     if (found.equals(expected)) return;
     const at = found.findIndex((byte, index) => byte !== expected[index]);
