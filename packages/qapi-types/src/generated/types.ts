@@ -914,7 +914,23 @@ export type BlkdebugEvent =
   | 'pwritev'
   | 'pwritev_zero'
   | 'pwritev_done'
-  | 'empty_image_prepare';
+  | 'empty_image_prepare'
+  | 'l1_grow_alloc_table'
+  | 'l1_grow_write_table'
+  | 'l1_grow_activate_table'
+  | 'l2_alloc_cow_read'
+  | 'l2_alloc_write'
+  | 'refblock_alloc_hookup'
+  | 'refblock_alloc_write'
+  | 'refblock_alloc_write_blocks'
+  | 'refblock_alloc_write_table'
+  | 'refblock_alloc_switch_table'
+  | 'pwritev_rmw_head'
+  | 'pwritev_rmw_after_head'
+  | 'pwritev_rmw_tail'
+  | 'pwritev_rmw_after_tail'
+  | 'none'
+  | 'cor_write';
 
 /**
  * An error for blkdebug to inject.
@@ -934,6 +950,8 @@ export interface BlkdebugInjectErrorOptions {
   once?: boolean;
   /** fail at once (default: false). */
   immediately?: boolean;
+  /** only for requests of this kind (default: reads, writes of data and of zeroes, discards and flushes). (Since 4.1) */
+  iotype?: BlkdebugIOType;
 }
 
 /**
@@ -966,6 +984,16 @@ export interface BlockdevOptionsBlkdebug {
   'inject-error'?: BlkdebugInjectErrorOptions[];
   /** changes of state. */
   'set-state'?: BlkdebugSetStateOptions[];
+  /** bytes that a request has at most. (Since 2.10) */
+  'max-transfer'?: number;
+  /** zeroes are written in multiples of so many bytes; the rest as data. (Since 2.10) */
+  'opt-write-zero'?: number;
+  /** bytes that a write of zeroes has at most. (Since 2.10) */
+  'max-write-zero'?: number;
+  /** discards of less than so many bytes are dropped. (Since 2.10) */
+  'opt-discard'?: number;
+  /** bytes that a discard has at most. (Since 2.10) */
+  'max-discard'?: number;
 }
 
 /**
@@ -1285,6 +1313,9 @@ export interface MapEntry {
   /** the file. */
   filename?: string;
 }
+
+/** Since: 4.1 */
+export type BlkdebugIOType = 'read' | 'write' | 'write-zeroes' | 'discard' | 'flush' | 'block-status';
 
 /**
  * A bitmap: of the node that is spoken of, or of another.
@@ -3180,6 +3211,7 @@ export interface QapiTypeMap {
   Qcow2BitmapInfoFlags: Qcow2BitmapInfoFlags;
   Qcow2BitmapInfo: Qcow2BitmapInfo;
   MapEntry: MapEntry;
+  BlkdebugIOType: BlkdebugIOType;
   BlockDirtyBitmapOrStr: BlockDirtyBitmapOrStr;
   BlockDirtyBitmapMerge: BlockDirtyBitmapMerge;
   BlockdevOptionsThrottle: BlockdevOptionsThrottle;
