@@ -72,6 +72,7 @@ export const tools = [
   { name: 'repo', imports: [] },
   { name: 'qapi-gen', imports: [] },
   { name: 'oracle', imports: [] },
+  { name: 'image-writers', imports: [] },
   // core-graph does not depend on it, so it may depend on core-graph.
   { name: 'driver-conformance', imports: ['core-graph', 'qapi-types'] },
   // Whole ways through, from the outside: everything may be used.

@@ -17,3 +17,5 @@ export { placePacked, writeRange } from './write.js';
 export { zeroRange } from './zero.js';
 export { mappedNode } from './node.js';
 export { checkInUse, CheckOnlyNode, type CheckOnly } from './check-only-node.js';
+export { ReadAhead } from './read-ahead.js';
+export { BlockCache, type UnpackBlock } from './block-cache.js';

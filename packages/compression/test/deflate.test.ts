@@ -1,5 +1,5 @@
 /** Inflating in Node and in browsers: the same bytes, the same refusals. */
-import { deflateRawSync } from 'node:zlib';
+import { deflateRawSync, deflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import * as browser from '../src/platform/deflate.js';
 import * as node from '../src/platform/deflate-node.js';
@@ -55,9 +55,41 @@ describe.each([
   });
 });
 
+describe.each([
+  ['node', node.inflateZlibInto],
+  ['browser', browser.inflateZlibInto],
+  ...[true, false].map((direct): [string, typeof node.inflateZlibInto] => {
+    const inflate = makeInflate('zlib', direct);
+    const whole: typeof node.inflateZlibInto = (bytes, into, start, size) => {
+      if (inflate(bytes, into, start, size) !== size) throw new StreamError('is short');
+    };
+    return [`an engine, direct: ${direct}`, whole];
+  }),
+])('zlib streams, %s', (_name, inflateZlibInto) => {
+  const packed = new Uint8Array(deflateSync(cluster));
+  const changed = (at: number): Uint8Array => packed.map((byte, index) => (index === (at + packed.length) % packed.length ? byte ^ 1 : byte));
+
+  test('gives the bytes back, whatever follows the stream', async () => {
+    for (const bytes of [packed, new Uint8Array([...packed, 1, 2, 3])]) {
+      const into = new Uint8Array(SIZE + 20).fill(0x55);
+      await inflateZlibInto(bytes, into, 10, SIZE);
+      expect(same(into.subarray(10, SIZE + 10), cluster)).toBe(true);
+      expect([...into.subarray(0, 10), ...into.subarray(SIZE + 10)].every((byte) => byte === 0x55)).toBe(true);
+    }
+  });
+
+  test.each([
+    ['a wrong checksum', changed(-1), SIZE], ['no checksum', packed.subarray(0, -4), SIZE], ['half a checksum', packed.subarray(0, -2), SIZE],
+    ['another header', changed(0), SIZE], ['half a stream', packed.subarray(0, 20_000), SIZE], ['nothing', new Uint8Array(0), SIZE],
+    ['more than was asked for', packed, SIZE - 1], ['less than was asked for', packed, SIZE + 1], ['a damaged byte', changed(15_000), SIZE],
+  ])('refuses %s', async (_defect, bytes, size) => {
+    await expect((async () => inflateZlibInto(bytes, new Uint8Array(SIZE + 20), 0, size))()).rejects.toThrow();
+  });
+});
+
 describe.each([true, false])('an engine, direct: %s', (direct) => {
   test('fills its place and no more, reports what there was, and recovers from rubbish', () => {
-    const inflate = makeInflate(direct);
+    const inflate = makeInflate('raw', direct);
     const packed = deflateRawSync(cluster);
     for (let round = 0; round < 3; round++) {
       const into = new Uint8Array(SIZE + 20).fill(0x55);
@@ -72,7 +104,7 @@ describe.each([true, false])('an engine, direct: %s', (direct) => {
   });
 
   test('takes the first bytes of a stream that holds more, or refuses it', () => {
-    const inflate = makeInflate(direct);
+    const inflate = makeInflate('raw', direct);
     const into = new Uint8Array(SIZE + 1000).fill(0x55);
     const longer = deflateRawSync(new Uint8Array(1 << 20).fill(3));
     if (direct) expect(inflate(longer, into, 0, SIZE)).toBe(SIZE);
@@ -90,7 +122,10 @@ describe('threads', () => {
     let bad = 0;
     const results = packed.map(async (bytes, at) => {
       const into = new Uint8Array(SIZE);
-      const done = node.inflateRawInto(at % 50 === 49 ? rubbish.slice() : bytes, into, 0, SIZE);
+      // Of both formats, in turns.
+      const zlib = at % 2 === 1 ? new Uint8Array(deflateSync(clusters[at])) : undefined;
+      const inflate = zlib === undefined ? node.inflateRawInto : node.inflateZlibInto;
+      const done = inflate(at % 50 === 49 ? rubbish.slice() : (zlib ?? bytes), into, 0, SIZE);
       if (done !== undefined) {
         inThreads++;
         await done;

@@ -23,6 +23,7 @@ export const driverLoaders = {
   'copy-on-read': async () => (await import('@blk/drivers-copy-on-read')).copyOnRead,
   qed: async () => (await import('@blk/drivers-qed')).qed,
   qcow: async () => (await import('@blk/drivers-qcow')).qcow,
+  cloop: async () => (await import('@blk/drivers-cloop')).cloop,
 } satisfies Record<string, () => Promise<BlockDriver>>;
 
 /** Names of all drivers. */

@@ -4,6 +4,10 @@ import { delimiter, join } from 'node:path';
 
 /** A reference program that tests may ask for. */
 export type ToolName =
+  | 'bximage'
+  | 'create_compressed_fs'
+  | 'dmg2img'
+  | 'extract_compressed_fs'
   | 'fio'
   | 'gnt-instance'
   | 'mkfs.ext4'

@@ -1,6 +1,6 @@
-/** Raw deflate by node:zlib: single streams at once, many of them in threads as well. */
+/** Deflate, raw or wrapped by zlib, by node:zlib: single streams at once, many of them in threads as well. */
 import { expectSize, notAStream, StreamError } from '../stream-error.js';
-import { makeInflate, type Inflate } from './inflate-engine.js';
+import { makeInflate, type Inflate, type StreamFormat } from './inflate-engine.js';
 import { InflateThreads } from './inflate-threads.js';
 
 export interface DeflateOptions {
@@ -13,12 +13,12 @@ export interface DeflateOptions {
 /** Threads belong to the process as its processors do; they end when they have nothing to do. */
 const threads = new InflateThreads();
 /** Made when it is needed, which most images never do: zlib takes longer to load than a header to read. */
-let engine: Inflate | undefined;
+const engines: Partial<Record<StreamFormat, Inflate>> = {};
 
 /** The first bytes of the stream, `size` at most. Throws a `StreamError` where it is none. */
 export function inflateRaw(bytes: Uint8Array, size: number): Uint8Array {
   const into = new Uint8Array(size);
-  return into.subarray(0, inflateHere(bytes, into, 0, size));
+  return into.subarray(0, inflateHere('raw', bytes, into, 0, size));
 }
 
 /**
@@ -26,13 +26,12 @@ export function inflateRaw(bytes: Uint8Array, size: number): Uint8Array {
  * `bytes` is not looked at after the call. Throws, or rejects with, a `StreamError` where it is no stream or holds less.
  */
 export function inflateRawInto(bytes: Uint8Array, into: Uint8Array, start: number, size: number): void | Promise<void> {
-  const job = threads.take(bytes, into, start, size);
-  if (job !== undefined) {
-    return job.then((found) => {
-      expectSize(found, size);
-    });
-  }
-  expectSize(inflateHere(bytes, into, start, size), size);
+  return inflateInto('raw', bytes, into, start, size);
+}
+
+/** The same of a zlib stream (RFC 1950), which has to hold `size` bytes exactly, have an end and the right checksum; what follows it is not looked at. */
+export function inflateZlibInto(bytes: Uint8Array, into: Uint8Array, start: number, size: number): void | Promise<void> {
+  return inflateInto('zlib', bytes, into, start, size);
 }
 
 /** Compresses, in another thread. */
@@ -45,10 +44,20 @@ export function deflateRaw(bytes: Uint8Array, options: DeflateOptions = {}): Pro
   });
 }
 
-function inflateHere(bytes: Uint8Array, into: Uint8Array, start: number, size: number): number {
-  engine ??= makeInflate();
+function inflateInto(format: StreamFormat, bytes: Uint8Array, into: Uint8Array, start: number, size: number): void | Promise<void> {
+  const job = threads.take(format, bytes, into, start, size);
+  if (job !== undefined) {
+    return job.then((found) => {
+      expectSize(found, size);
+    });
+  }
+  expectSize(inflateHere(format, bytes, into, start, size), size);
+}
+
+function inflateHere(format: StreamFormat, bytes: Uint8Array, into: Uint8Array, start: number, size: number): number {
+  const inflate = (engines[format] ??= makeInflate(format));
   try {
-    return engine(bytes, into, start, size);
+    return inflate(bytes, into, start, size);
   } catch (error) {
     throw error instanceof RangeError ? error : notAStream(error);
   }

@@ -1,6 +1,7 @@
-/** Raw deflate in plain JavaScript, for browsers. */
+/** Deflate, raw or wrapped by zlib, in plain JavaScript, for browsers. */
 import { inflateSync } from 'fflate';
-import { notAStream, StreamError } from '../stream-error.js';
+import { adler32 } from '../adler32.js';
+import { expectSize, notAStream, StreamError } from '../stream-error.js';
 
 /** What deflating may be told; see `platform/deflate-node.ts`. */
 export interface DeflateOptions {
@@ -16,8 +17,19 @@ export function inflateRaw(bytes: Uint8Array, size: number): Uint8Array {
 
 /** The same into `into[start, start + size)`; a stream that holds less or more throws. */
 export function inflateRawInto(bytes: Uint8Array, into: Uint8Array, start: number, size: number): void | Promise<void> {
-  const found = inflated(bytes, into.subarray(start, start + size));
-  if (found !== size) throw new StreamError(`holds ${found} bytes instead of ${size}`);
+  expectSize(inflated(bytes, into.subarray(start, start + size)), size);
+}
+
+/** The same of a zlib stream, with its checksum. */
+export function inflateZlibInto(bytes: Uint8Array, into: Uint8Array, start: number, size: number): void | Promise<void> {
+  const [method, flags] = bytes;
+  if (bytes.length < 6 || (method & 15) !== 8 || (flags & 32) !== 0 || (method * 256 + flags) % 31 !== 0) throw notAStream(undefined);
+  expectSize(inflated(bytes.subarray(2), into.subarray(start, start + size)), size);
+  // The checksum follows the stream, and fflate does not tell where that ended; mostly nothing else follows.
+  const sum = adler32(into, start, size);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = bytes.length - 4; at > 2; at--) if (view.getUint32(at) === sum) return;
+  throw notAStream(undefined);
 }
 
 /** fflate's window can't be narrowed, as some formats need. */

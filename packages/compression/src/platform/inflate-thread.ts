@@ -1,6 +1,6 @@
 /** One worker thread, and the memory it shares with us: slots that hold a stream on its way there and its content on the way back. */
 import { notAStream } from '../stream-error.js';
-import { makeInflate, type Inflate } from './inflate-engine.js';
+import { makeInflate, type Inflate, type StreamFormat } from './inflate-engine.js';
 
 /** Bytes to inflate that may be waiting in a thread: some milliseconds of work. */
 const ROOM = 2 * 1024 * 1024;
@@ -24,7 +24,7 @@ interface Job {
 /** What a thread is told: the memory it works in, or that there is a stream in a slot. */
 type Order =
   | { readonly space: SharedArrayBuffer; readonly results: SharedArrayBuffer }
-  | { readonly slot: number; readonly input: number; readonly length: number; readonly output: number; readonly size: number };
+  | { readonly format: StreamFormat; readonly slot: number; readonly input: number; readonly length: number; readonly output: number; readonly size: number };
 
 /** Results of slots: how many bytes the stream had, or one of these. */
 const PENDING = -1;
@@ -53,7 +53,7 @@ export class InflateThread {
   }
 
   /** Undefined: there is no room. */
-  take(bytes: Uint8Array, into: Uint8Array, start: number, size: number): Promise<number> | undefined {
+  take(format: StreamFormat, bytes: Uint8Array, into: Uint8Array, start: number, size: number): Promise<number> | undefined {
     const needed = Math.max(bytes.length, size);
     if (needed > this.#half && !this.#widen(needed)) return undefined;
     // What is done is seen here at once: its message waits for the event loop, which whoever asks now may keep busy.
@@ -65,7 +65,7 @@ export class InflateThread {
     const input = slot * 2 * this.#half;
     this.#space.set(bytes, input);
     this.#results[slot] = PENDING;
-    this.#tell({ slot, input, length: bytes.length, output: input + this.#half, size });
+    this.#tell({ format, slot, input, length: bytes.length, output: input + this.#half, size });
     return new Promise((resolve, reject) => this.#jobs.push({ slot, into, start, size, resolve, reject }));
   }
 
@@ -122,9 +122,9 @@ export class InflateThread {
 }
 
 /** The thread's own program. It is handed over as text, so it uses nothing from outside its braces. */
-function work(make: () => Inflate): void {
+function work(make: (format: StreamFormat) => Inflate): void {
   const { parentPort } = process.getBuiltinModule('node:worker_threads');
-  const inflate = make();
+  const engines: Partial<Record<StreamFormat, Inflate>> = {};
   let space: Uint8Array = new Uint8Array(0);
   let results: Int32Array = new Int32Array(0);
   parentPort?.on('message', (order: Order) => {
@@ -133,9 +133,10 @@ function work(make: () => Inflate): void {
       results = new Int32Array(order.results);
       return;
     }
-    const { slot, input, length, output, size } = order;
+    const { format, slot, input, length, output, size } = order;
     let found = -2;
     try {
+      const inflate = (engines[format] ??= make(format));
       found = inflate(space.subarray(input, input + length), space, output, size);
     } catch {
       // Told by the result.

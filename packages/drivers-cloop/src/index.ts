@@ -1,0 +1,6 @@
+/**
+ * Block driver for cloop images, version 2.
+ *
+ * @packageDocumentation
+ */
+export { cloop } from './driver.js';
