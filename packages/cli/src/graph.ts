@@ -3,6 +3,7 @@ import { BlockGraph, TRUSTED, UNTRUSTED, type BlockDriver, type Host } from '@bl
 import { blkdebug } from '@blk/drivers-blkdebug';
 import { blkverify } from '@blk/drivers-blkverify';
 import { cloop } from '@blk/drivers-cloop';
+import { bochs } from '@blk/drivers-bochs';
 import { copyOnRead } from '@blk/drivers-copy-on-read';
 import { file, fileDrivers, hostDevice } from '@blk/drivers-file';
 import { luks } from '@blk/drivers-luks';
@@ -22,7 +23,7 @@ import { makeThrottleGroups } from './throttle-groups.js';
 import type { Tool } from './tool.js';
 
 /** What command lines can name; images in memory have no name. */
-export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, qcow, qed, throttle, copyOnRead, quorum];
+export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, bochs, qcow, qed, throttle, copyOnRead, quorum];
 
 /** The drivers; one that only looks at images need not ask for the list of locks again. */
 function driversOf({ io: { lockList } }: Tool): readonly BlockDriver[] {

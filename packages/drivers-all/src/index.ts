@@ -7,6 +7,7 @@ import type { BlockDriver } from '@blk/core-graph';
 import { blkdebug } from '@blk/drivers-blkdebug';
 import { blkverify } from '@blk/drivers-blkverify';
 import { cloop } from '@blk/drivers-cloop';
+import { bochs } from '@blk/drivers-bochs';
 import { copyOnRead } from '@blk/drivers-copy-on-read';
 import { file, hostDevice } from '@blk/drivers-file';
 import { luks } from '@blk/drivers-luks';
@@ -25,6 +26,6 @@ import { vhdx } from '@blk/drivers-vhdx';
 import { vpc } from '@blk/drivers-vpc';
 
 /** Every driver: protocols, formats, filters. */
-export const allDrivers: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blob, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, qcow, qed, throttle, copyOnRead, quorum];
+export const allDrivers: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blob, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, bochs, qcow, qed, throttle, copyOnRead, quorum];
 
 export { driverLoaders, driverNames } from './loaders.js';

@@ -24,6 +24,7 @@ export const driverLoaders = {
   qed: async () => (await import('@blk/drivers-qed')).qed,
   qcow: async () => (await import('@blk/drivers-qcow')).qcow,
   cloop: async () => (await import('@blk/drivers-cloop')).cloop,
+  bochs: async () => (await import('@blk/drivers-bochs')).bochs,
 } satisfies Record<string, () => Promise<BlockDriver>>;
 
 /** Names of all drivers. */

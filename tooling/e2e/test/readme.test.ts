@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileS
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { cloopImage } from '@blk/image-writers';
+import { bochsImage, cloopImage } from '@blk/image-writers';
 import { qemuImg, qemuIo, run, skipUnless, startQemuNbd, tempDir, type QemuNbd, type TempDir } from '@blk/oracle';
 
 const PACKAGES = join(import.meta.dirname, '../../../packages');
@@ -47,7 +47,9 @@ async function provision(dir: TempDir): Promise<void> {
   }
   await qemuImg('create', '-q', '-f', 'qcow2', '-b', 'disk.qcow2', '-F', 'qcow2', dir.file('overlay.qcow2'));
   // Formats that no tool here writes.
-  writeFileSync(dir.file('disk.cloop'), cloopImage(new Uint8Array(1 << 20).fill(97, 4096, 8192)));
+  const content = new Uint8Array(1 << 20).fill(97, 4096, 8192);
+  writeFileSync(dir.file('disk.cloop'), cloopImage(content));
+  writeFileSync(dir.file('disk.bochs'), bochsImage(content));
   // Copies of one disk.
   for (const copy of ['copy.img', 'a.img', 'b.img', 'c.img']) copyFileSync(dir.file('disk.raw'), dir.file(copy));
 }

@@ -3,4 +3,5 @@
  *
  * @packageDocumentation
  */
+export { bochsImage, type BochsOptions } from './bochs.js';
 export { cloopImage, type CloopOptions } from './cloop.js';

@@ -1,0 +1,24 @@
+/** The driver value of `bochs`: recognition, opening. */
+import { defineDriver } from '@blk/core-graph';
+import { readOnlyError } from './errors.js';
+import { isBochs } from './header.js';
+import { openBochs } from './open.js';
+
+interface BochsOptions {
+  readonly file: unknown;
+}
+
+/** The growing disks of Bochs: a redolog without a disk below it. */
+export const bochs = defineDriver<BochsOptions>({
+  name: 'bochs',
+  role: 'format',
+  options: {},
+  children: { file: 'required' },
+
+  probe: (head) => (isBochs(head) ? 100 : 0),
+
+  async open(options, context) {
+    if (!context.readOnly) throw readOnlyError();
+    return openBochs(await context.child('file', options.file, 'storage'), context);
+  },
+});

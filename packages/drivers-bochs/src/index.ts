@@ -1,0 +1,6 @@
+/**
+ * Block driver for growing disks of Bochs.
+ *
+ * @packageDocumentation
+ */
+export { bochs } from './driver.js';
