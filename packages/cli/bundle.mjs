@@ -39,7 +39,7 @@ const bundle = (entryPoints, plugins, banner = '') =>
     keepNames: false,
     legalComments: 'none',
     conditions: ['@blk/source', 'node'],
-    external: ['koffi'],
+    external: ['koffi', 'ssh2'],
     // require() instead: import() of CommonJS reads the whole file once more, to look for names.
     supported: { 'dynamic-import': false },
     plugins,

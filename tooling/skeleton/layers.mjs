@@ -41,6 +41,7 @@ export const layers = [
   { name: 'nbd', imports: ['core-graph'], tests: {} },
   // The protocol as a driver: its client does the talking.
   { name: 'drivers-nbd', imports: ['core-graph', 'qapi-types', 'nbd'] },
+  { name: 'drivers-ssh', imports: ['core-graph'] },
   {
     name: 'jobs',
     imports: ['core-graph'],

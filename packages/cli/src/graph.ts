@@ -15,6 +15,7 @@ import { qcow2 } from '@blk/drivers-qcow2';
 import { qed } from '@blk/drivers-qed';
 import { quorum } from '@blk/drivers-quorum';
 import { raw } from '@blk/drivers-raw';
+import { ssh } from '@blk/drivers-ssh';
 import { throttle } from '@blk/drivers-throttle';
 import { vdi } from '@blk/drivers-vdi';
 import { vhdx } from '@blk/drivers-vhdx';
@@ -23,7 +24,7 @@ import { makeThrottleGroups } from './throttle-groups.js';
 import type { Tool } from './tool.js';
 
 /** What command lines can name; images in memory have no name. */
-export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, bochs, qcow, qed, throttle, copyOnRead, quorum];
+export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, nbd, ssh, nullCo, nullAio, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, bochs, qcow, qed, throttle, copyOnRead, quorum];
 
 /** The drivers; one that only looks at images need not ask for the list of locks again. */
 function driversOf({ io: { lockList } }: Tool): readonly BlockDriver[] {

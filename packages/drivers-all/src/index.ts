@@ -20,12 +20,13 @@ import { qcow2 } from '@blk/drivers-qcow2';
 import { qed } from '@blk/drivers-qed';
 import { quorum } from '@blk/drivers-quorum';
 import { raw } from '@blk/drivers-raw';
+import { ssh } from '@blk/drivers-ssh';
 import { throttle } from '@blk/drivers-throttle';
 import { vdi } from '@blk/drivers-vdi';
 import { vhdx } from '@blk/drivers-vhdx';
 import { vpc } from '@blk/drivers-vpc';
 
 /** Every driver: protocols, formats, filters. */
-export const allDrivers: readonly BlockDriver[] = [file, hostDevice, nbd, nullCo, nullAio, blob, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, bochs, qcow, qed, throttle, copyOnRead, quorum];
+export const allDrivers: readonly BlockDriver[] = [file, hostDevice, nbd, ssh, nullCo, nullAio, blob, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, bochs, qcow, qed, throttle, copyOnRead, quorum];
 
 export { driverLoaders, driverNames } from './loaders.js';

@@ -6,6 +6,7 @@ export const driverLoaders = {
   file: async () => (await import('@blk/drivers-file')).file,
   host_device: async () => (await import('@blk/drivers-file')).hostDevice,
   nbd: async () => (await import('@blk/drivers-nbd')).nbd,
+  ssh: async () => (await import('@blk/drivers-ssh')).ssh,
   'null-co': async () => (await import('@blk/drivers-null')).nullCo,
   'null-aio': async () => (await import('@blk/drivers-null')).nullAio,
   blkdebug: async () => (await import('@blk/drivers-blkdebug')).blkdebug,

@@ -19,13 +19,15 @@ export function shownName(source: AnySource, node: BlockNode): string {
   if (typeof definition === 'string') {
     if (definition.startsWith('file:')) return plain(definition.slice('file:'.length));
     if (!definition.startsWith('json:')) return definition;
-    return nameFrom(parseJsonName(definition), node.driverName);
+    return nameFrom(parseJsonName(definition), node);
   }
-  return nameFrom(definition, node.driverName);
+  return nameFrom(definition, node);
 }
 
-function nameFrom(definition: Definition, driver: string): string {
-  const { name, json } = describe(nest(definition), driver);
+function nameFrom(definition: Definition, node: BlockNode): string {
+  // Who serves an image over a network has a name for it.
+  const served = protocolOf(node.filename) === undefined ? undefined : node.filename;
+  const { name, json } = describe(nest(definition), node.driverName, served);
   return name ?? `json:${inOneLine(json)}`;
 }
 
@@ -34,20 +36,20 @@ interface Described {
   readonly json: Options;
 }
 
-function describe(options: Options, assumed: string): Described {
+function describe(options: Options, assumed: string, served: string | undefined): Described {
   const driver = typeof options['driver'] === 'string' ? options['driver'] : assumed;
   const given = (MATTERS[driver] ?? []).filter((name) => options[name] !== undefined);
   const kept = Object.fromEntries(given.flatMap((name) => (name === 'encrypt' ? flat(name, options[name]) : [[name, options[name]]])));
   const bare = Object.keys(kept).length === 0;
   const { filename, file } = options;
   if (typeof file === 'object' && file !== null) {
-    const child = describe(file as Options, 'file');
+    const child = describe(file as Options, 'file', served);
     const json = { driver, ...kept, file: child.json };
     return bare && child.name !== undefined ? { name: child.name, json } : { json };
   }
   if (typeof filename === 'string') return { name: plain(filename), json: { driver, filename } };
   if (driver.startsWith('null-')) return bare ? { name: `${driver}://`, json: { driver } } : { json: { driver, ...kept } };
-  return { json: { driver, ...kept, ...(file === undefined ? {} : { file }) } };
+  return { ...(bare && file === undefined && served !== undefined ? { name: served } : {}), json: { driver, ...kept, ...(file === undefined ? {} : { file }) } };
 }
 
 /** Members of an object as options with dots in their names, which is how the reference keeps all but nodes. */

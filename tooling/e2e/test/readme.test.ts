@@ -4,16 +4,19 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { bochsImage, cloopImage } from '@blk/image-writers';
-import { qemuImg, qemuIo, run, skipUnless, startQemuNbd, tempDir, type QemuNbd, type TempDir } from '@blk/oracle';
+import { qemuImg, qemuIo, run, skipUnless, startQemuNbd, startSshd, tempDir, type QemuNbd, type TempDir } from '@blk/oracle';
 
 const PACKAGES = join(import.meta.dirname, '../../../packages');
 const needs = skipUnless('qemu-img', 'qemu-io');
+const needsSsh = skipUnless('sshd', 'ssh-keygen');
 
 describe.skipIf(needs.skip)(needs.title('README examples'), () => {
   test.each(readdirSync(PACKAGES).filter((name) => existsSync(join(PACKAGES, name, 'README.md'))))('@blk/%s', async (name) => {
+    if (name === 'drivers-ssh' && needsSsh.skip) return;
     using dir = tempDir();
     await provision(dir);
-    const server = name === 'drivers-nbd' ? await exported(dir) : undefined;
+    const server = name === 'drivers-nbd' ? await exported(dir) : name === 'drivers-ssh' ? await startSshd({ dir: dir.path }) : undefined;
+    const env = server !== undefined && 'home' in server ? { HOME: server.home, DISK: `ssh://${server.user}@127.0.0.1:${server.port}${dir.file('disk.raw')}` } : {};
     if (name === 'drivers-luks') await createContainer(dir);
     onTestFinished(async () => { await server?.stop(); });
     const readme = readFileSync(join(PACKAGES, name, 'README.md'), 'utf8');
@@ -22,7 +25,7 @@ describe.skipIf(needs.skip)(needs.title('README examples'), () => {
     expect(block, 'a code block under "## Use"').not.toBeNull();
     const [, language, code] = block as unknown as [string, string, string];
     const shown = /```(?:text|console)\n([^]*?)```/.exec(use)?.[1];
-    const result = language === 'sh' ? await shell(code, dir) : await script(code, name, dir);
+    const result = language === 'sh' ? await shell(code, dir) : await script(code, name, dir, env);
     expect(result, result.stderr).toMatchObject({ code: 0 });
     if (shown !== undefined) expect(result.stdout.trim()).toBe(shown.trim());
   });
@@ -55,16 +58,16 @@ async function provision(dir: TempDir): Promise<void> {
 }
 
 /** Bundles the example beside its package, so that it sees the sources of its siblings, and runs it in `dir`. */
-async function script(code: string, name: string, dir: TempDir): ReturnType<typeof run> {
+async function script(code: string, name: string, dir: TempDir, env: Readonly<Record<string, string>>): ReturnType<typeof run> {
   const outfile = join(PACKAGES, name, `.example-${process.pid}.mjs`);
   try {
     await build({
       stdin: { contents: code, loader: 'ts', resolveDir: join(PACKAGES, 'cli') },
       outfile, bundle: true, platform: 'node', format: 'esm', target: 'es2022', conditions: ['@blk/source'], logLevel: 'silent',
-      external: ['koffi', 'fs-native-extensions', 'esbuild'],
+      external: ['koffi', 'ssh2', 'fs-native-extensions', 'esbuild'],
       banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
     });
-    return await run(process.execPath, [outfile], { cwd: dir.path, timeout: 20_000 });
+    return await run(process.execPath, [outfile], { cwd: dir.path, timeout: 20_000, env });
   } finally {
     rmSync(outfile, { force: true });
   }

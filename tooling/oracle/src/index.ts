@@ -11,6 +11,7 @@ export { prng, type Prng } from './prng.js';
 export { checkImage, createImage, expectContent, imageInfo, qemuImg, qemuIo, scribbleWithQemuIo, type QemuIoOptions } from './qemu-img.js';
 export { startQemuNbd, type QemuNbd, type QemuNbdOptions } from './qemu-nbd.js';
 export { nbdcopy, nbdinfo, nbdUri, type NbdExportInfo, type NbdInfo } from './libnbd.js';
+export { startSshAgent, startSshd, type SshAgent, type Sshd, type SshdOptions } from './sshd.js';
 export { startStorageDaemon, type StorageDaemon, type StorageDaemonOptions } from './storage-daemon.js';
 export { qmpClient, QmpError, type QmpClient, type QmpEvent } from './qmp.js';
 export { fioNbd, type FioOptions, type FioResult } from './fio.js';

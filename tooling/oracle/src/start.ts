@@ -73,28 +73,28 @@ export interface WaitOptions {
 }
 
 /**
- * Waits until a unix socket accepts connections. Each try is a connection of its own, so the server must allow it.
+ * Waits until a unix socket, or a port of the loopback interface, accepts connections. Each try is a connection of its own, so the server must allow it.
  * @throws Error if the server ends first or the time is up; the server is ended then.
  */
-export async function waitForSocket(path: string, server: Running, options: WaitOptions = {}): Promise<void> {
+export async function waitForSocket(place: string | number, server: Running, options: WaitOptions = {}): Promise<void> {
   const { timeout = 20_000, greeting = false } = options;
   const deadline = Date.now() + timeout;
   let ended: number | undefined;
   void server.exited.then((code) => (ended = code));
-  while (!(await accepts(path, greeting, deadline))) {
+  while (!(await accepts(place, greeting, deadline))) {
     if (ended !== undefined) throw new Error(`the server ended with ${ended} before it listened: ${server.stderr()}`);
     if (Date.now() > deadline) {
       await server.stop();
-      throw new Error(`no server on ${path} after ${timeout} ms: ${server.stderr()}`);
+      throw new Error(`no server on ${place} after ${timeout} ms: ${server.stderr()}`);
     }
     // Nothing announces that another process has called listen().
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 
-function accepts(path: string, greeting: boolean, deadline: number): Promise<boolean> {
+function accepts(place: string | number, greeting: boolean, deadline: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(path);
+    const socket = connect(typeof place === 'string' ? { path: place } : { host: '127.0.0.1', port: place });
     const settle = (answer: boolean): void => {
       socket.destroy();
       resolve(answer);

@@ -4,6 +4,7 @@ import { delimiter, join } from 'node:path';
 
 /** A reference program that tests may ask for. */
 export type ToolName =
+  | 'block-ssh.so'
   | 'bximage'
   | 'create_compressed_fs'
   | 'dmg2img'
@@ -21,6 +22,10 @@ export type ToolName =
   | 'qemu-nbd'
   | 'qemu-storage-daemon'
   | 'sfdisk'
+  | 'ssh-add'
+  | 'ssh-agent'
+  | 'ssh-keygen'
+  | 'sshd'
   | '7zz';
 
 /** What `skipUnless` found. Hand `skip` to `describe.skipIf`, and give the block `title(…)` as its name. */
@@ -32,15 +37,16 @@ export interface Requirement {
   title(name: string): string;
 }
 
-/** The path of a tool, or undefined if this machine does not have it. */
+/** The path of a tool, or undefined if this machine does not have it. A name that ends in `.so` is a module of QEMU's. */
 export function findTool(name: ToolName): string | undefined {
   const known = found.get(name);
   if (known !== undefined) return known;
-  // Debian keeps some of them where only root looks, and Ganeti's in a folder of their version.
-  const places = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/share/ganeti/3.0'];
+  const isModule = name.endsWith('.so');
+  // Debian keeps some of the programs where only root looks, and Ganeti's in a folder of their version.
+  const places = isModule ? MODULES : [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/share/ganeti/3.0'];
   for (const place of places) {
     const path = join(place, name);
-    if (place !== '' && isExecutable(path)) {
+    if (place !== '' && isAccessible(path, isModule ? constants.R_OK : constants.X_OK)) {
       found.set(name, path);
       return path;
     }
@@ -74,9 +80,12 @@ export function needTool(name: ToolName): string {
 
 const found = new Map<ToolName, string>();
 
-function isExecutable(path: string): boolean {
+/** Where distributions put them. */
+const MODULES = ['/usr/lib/x86_64-linux-gnu/qemu', '/usr/lib/aarch64-linux-gnu/qemu', '/usr/lib64/qemu', '/usr/lib/qemu'];
+
+function isAccessible(path: string, how: number): boolean {
   try {
-    accessSync(path, constants.X_OK);
+    accessSync(path, how);
     return true;
   } catch {
     return false;

@@ -689,6 +689,7 @@ export type BlockdevDriver =
   | 'vvfat'
   | 'luks'
   | 'nbd'
+  | 'ssh'
   | 'throttle'
   | 'copy-on-read';
 
@@ -1069,6 +1070,7 @@ export type BlockdevOptions =
   | (BlockdevOptionsBase & { driver: 'vvfat' } & BlockdevOptionsVVFAT)
   | (BlockdevOptionsBase & { driver: 'luks' } & BlockdevOptionsLUKS)
   | (BlockdevOptionsBase & { driver: 'nbd' } & BlockdevOptionsNbd)
+  | (BlockdevOptionsBase & { driver: 'ssh' } & BlockdevOptionsSsh)
   | (BlockdevOptionsBase & { driver: 'throttle' } & BlockdevOptionsThrottle)
   | (BlockdevOptionsBase & { driver: 'copy-on-read' } & BlockdevOptionsCor);
 
@@ -1260,6 +1262,68 @@ export interface BlockdevEncryption {
 export interface BlockdevOptionsQcow extends BlockdevOptionsGenericCOWFormat {
   /** how it is opened if it is encrypted. */
   encrypt?: BlockdevEncryption;
+}
+
+/**
+ * How the key of an SSH server is checked.
+ *
+ * Since: 2.12
+ */
+export type SshHostKeyCheckMode = 'none' | 'hash' | 'known_hosts';
+
+/**
+ * The hash that makes a fingerprint.
+ *
+ * Since: 2.12
+ */
+export type SshHostKeyCheckHashType = 'md5' | 'sha1' | 'sha256';
+
+/**
+ * A fingerprint.
+ *
+ * Since: 2.12
+ */
+export interface SshHostKeyHash {
+  /** its hash. */
+  type: SshHostKeyCheckHashType;
+  /** it, in hexadecimal digits. */
+  hash: string;
+}
+
+/**
+ * What every check of a server's key has.
+ *
+ * Since: 2.12
+ */
+export interface SshHostKeyCheckBase {
+  /** how it is checked. */
+  mode: SshHostKeyCheckMode;
+}
+
+/**
+ * A check of a server's key.
+ *
+ * Since: 2.12
+ */
+export type SshHostKeyCheck =
+  | SshHostKeyCheckBase & { mode: 'none' }
+  | (SshHostKeyCheckBase & { mode: 'hash' } & SshHostKeyHash)
+  | SshHostKeyCheckBase & { mode: 'known_hosts' };
+
+/**
+ * A file on an SSH server.
+ *
+ * Since: 2.9
+ */
+export interface BlockdevOptionsSsh {
+  /** where the server listens. */
+  server: InetSocketAddress;
+  /** the file there. */
+  path: string;
+  /** who logs in (default: the user that runs the program). */
+  user?: string;
+  /** how the server's key is checked (default: by known_hosts). (Since 2.12) */
+  'host-key-check'?: SshHostKeyCheck;
 }
 
 /**
@@ -2169,6 +2233,7 @@ export type BlockdevCreateOptions =
   | BlockdevCreateOptionsBase & { driver: 'vvfat' }
   | (BlockdevCreateOptionsBase & { driver: 'luks' } & BlockdevCreateOptionsLUKS)
   | BlockdevCreateOptionsBase & { driver: 'nbd' }
+  | BlockdevCreateOptionsBase & { driver: 'ssh' }
   | BlockdevCreateOptionsBase & { driver: 'throttle' }
   | BlockdevCreateOptionsBase & { driver: 'copy-on-read' };
 
@@ -3207,6 +3272,12 @@ export interface QapiTypeMap {
   BlockdevEncryptionFormat: BlockdevEncryptionFormat;
   BlockdevEncryption: BlockdevEncryption;
   BlockdevOptionsQcow: BlockdevOptionsQcow;
+  SshHostKeyCheckMode: SshHostKeyCheckMode;
+  SshHostKeyCheckHashType: SshHostKeyCheckHashType;
+  SshHostKeyHash: SshHostKeyHash;
+  SshHostKeyCheckBase: SshHostKeyCheckBase;
+  SshHostKeyCheck: SshHostKeyCheck;
+  BlockdevOptionsSsh: BlockdevOptionsSsh;
   Qcow2CompressionType: Qcow2CompressionType;
   Qcow2BitmapInfoFlags: Qcow2BitmapInfoFlags;
   Qcow2BitmapInfo: Qcow2BitmapInfo;

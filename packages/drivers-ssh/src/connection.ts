@@ -1,0 +1,172 @@
+/** One connection to a server, with an SFTP session on it: made, used, and given up. */
+import ssh2, { type Client as SshClient, type ServerHostKeyAlgorithm, type SFTPWrapper } from 'ssh2';
+import { BlockError, systemError } from '@blk/core-graph';
+import type { SshAddress } from './address.js';
+import { lost } from './errors.js';
+import { refusalOf } from './host-key-check.js';
+import type { KnownKey } from './known-hosts.js';
+import { loginOf, loginRefused, type Login } from './login.js';
+import type { Surroundings } from './surroundings.js';
+
+const { Client } = ssh2;
+
+/** Milliseconds until a server that does not answer is given up: while connecting, and between two signs of life. */
+const CONNECT_TIMEOUT = 20_000;
+const ALIVE_INTERVAL = 10_000;
+const ALIVE_MISSES = 3;
+
+type Issue<T> = (done: (error: Error | null | undefined, value: T) => void) => void;
+
+export class Connection {
+  /** Set once the connection is gone. */
+  failure: BlockError | undefined;
+  /** Called when that happens. */
+  onEnd: (() => void) | undefined;
+  readonly #client: SshClient;
+  readonly #pending = new Set<(error: BlockError) => void>();
+
+  private constructor(
+    client: SshClient,
+    readonly sftp: SFTPWrapper,
+    readonly place: string,
+  ) {
+    this.#client = client;
+    const end = (error?: unknown): void => { this.#end(lost(place, error)); };
+    // An end is told in several ways, and an error before it; the first counts.
+    client.on('error', end).on('close', () => { end(); });
+    sftp.on('error', end).on('close', () => { end(); }).on('end', () => { end(); });
+  }
+
+  /** Connects, checks the server's key, logs in, and starts SFTP. */
+  static async open(address: SshAddress, surroundings: Surroundings, signal: AbortSignal | undefined): Promise<Connection> {
+    signal?.throwIfAborted();
+    const { host, port, check, user = surroundings.user } = address;
+    const known = check.mode === 'known_hosts' ? await surroundings.knownKeys(host, port) : [];
+    const login = await loginOf(user, surroundings);
+    const place = placeOf(address);
+    const client = new Client();
+    try {
+      const sftp = await connected(client, address, { known, login, user, signal });
+      return new Connection(client, sftp, place);
+    } catch (error) {
+      client.destroy();
+      throw error;
+    }
+  }
+
+  /**
+   * Issues one request. Rejects with the server's error as it came, or with `failure` when the connection goes first.
+   * The library forgets requests that are made when the channel has gone, so the end is watched here.
+   */
+  request<T>(issue: Issue<T>): Promise<T> {
+    if (this.failure !== undefined) return Promise.reject(this.failure);
+    return new Promise<T>((resolve, reject) => {
+      this.#pending.add(reject);
+      issue((error, value) => {
+        // Answers that were cut off by the end come as errors without a status, before the end is told.
+        if (error != null && (error as { code?: unknown }).code === undefined) {
+          this.#end(lost(this.place, error));
+        } else if (error != null) {
+          this.#pending.delete(reject);
+          reject(error);
+        } else {
+          this.#pending.delete(reject);
+          resolve(value);
+        }
+      });
+    });
+  }
+
+  /** Lets go of the connection; what is under way fails. */
+  close(): void {
+    this.onEnd = undefined;
+    this.#end(new BlockError('closed', 'The connection was closed', { driver: 'ssh' }));
+  }
+
+  #end(error: BlockError): void {
+    if (this.failure !== undefined) return;
+    this.failure = error;
+    this.#client.end();
+    // Nothing that arrives now may reach a buffer: those belong to the callers again.
+    this.#client.destroy();
+    for (const reject of this.#pending) reject(error);
+    this.#pending.clear();
+    this.onEnd?.();
+  }
+}
+
+export function placeOf({ host, port }: SshAddress): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+interface Meeting {
+  readonly known: readonly KnownKey[];
+  readonly login: Login;
+  readonly user: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The way from nothing to an SFTP session, as one promise. */
+function connected(client: SshClient, address: SshAddress, { known, login, user, signal }: Meeting): Promise<SFTPWrapper> {
+  const { host, port, check } = address;
+  const place = placeOf(address);
+  return new Promise<SFTPWrapper>((resolve, reject) => {
+    let refusal: BlockError | undefined;
+    const fail = (error: unknown): void => {
+      // An agent that is not there is no reason to give up: there are other keys.
+      if ((error as { level?: string }).level !== 'agent') reject(refusal ?? connectError(error, place, login));
+    };
+    const abort = (): void => { reject(signal?.reason instanceof Error ? signal.reason : new BlockError('aborted', 'Connecting was called off')); };
+    const methods = [...login.methods];
+    signal?.addEventListener('abort', abort, { once: true });
+    client.on('error', fail);
+    client.on('close', () => { fail(new Error('closed by the server')); });
+    client.on('ready', () => {
+      client.sftp((error, sftp) => {
+        signal?.removeEventListener('abort', abort);
+        if (error === undefined) resolve(sftp);
+        else reject(new BlockError('unsupported', `failed to initialize sftp session on ${place}: ${error.message}`, { driver: 'ssh' }, error));
+      });
+    });
+    client.connect({
+      host, port, username: user,
+      readyTimeout: CONNECT_TIMEOUT, keepaliveInterval: ALIVE_INTERVAL, keepaliveCountMax: ALIVE_MISSES,
+      algorithms: { serverHostKey: keyAlgorithms(known) },
+      hostVerifier: (key: Buffer) => {
+        refusal = refusalOf(key, check, known, place);
+        return refusal === undefined;
+      },
+      // The library takes `false` for "no more"; its types do not know it.
+      authHandler: (_left, _partial, next) => { (next as (method: unknown) => void)(methods.shift() ?? false); },
+    });
+    // A small request must not wait until the one before it is acknowledged: that takes 40 ms.
+    client.setNoDelay(true);
+  });
+}
+
+/** A server has several keys: the one that is known is asked for first. */
+function keyAlgorithms(known: readonly KnownKey[]): ServerHostKeyAlgorithm[] {
+  const types = known.filter(({ revoked }) => !revoked).map(({ type }) => type);
+  const first = Object.keys(ALGORITHMS).filter((type) => types.includes(type));
+  return [...new Set([...first, ...Object.keys(ALGORITHMS)])].flatMap((type) => ALGORITHMS[type] as ServerHostKeyAlgorithm[]);
+}
+
+/** Type of key to the algorithms that prove it (RFC 8332 for RSA), best first. */
+const ALGORITHMS: Readonly<Record<string, readonly ServerHostKeyAlgorithm[]>> = {
+  'ssh-ed25519': ['ssh-ed25519'],
+  'ecdsa-sha2-nistp256': ['ecdsa-sha2-nistp256'],
+  'ecdsa-sha2-nistp384': ['ecdsa-sha2-nistp384'],
+  'ecdsa-sha2-nistp521': ['ecdsa-sha2-nistp521'],
+  'ssh-rsa': ['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'],
+};
+
+function connectError(error: unknown, place: string, login: Login): BlockError {
+  const { level, code, message } = error as { level?: string; code?: string; message?: string };
+  if (level === 'client-authentication') return loginRefused(login);
+  if (level === 'client-timeout') return systemError(`Failed to connect to '${place}'`, { code: 'ETIMEDOUT' }, { driver: 'ssh' });
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    return new BlockError('io', `address resolution failed for ${place}: Name or service not known`, { driver: 'ssh' }, error);
+  }
+  if (code !== undefined) return systemError(`Failed to connect to '${place}'`, error, { driver: 'ssh' });
+  return new BlockError('io', `failed to establish SSH session with ${place}: ${message ?? ''}`, { driver: 'ssh' }, error);
+}
