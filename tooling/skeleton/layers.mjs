@@ -25,6 +25,8 @@ export const layers = [
   { name: 'drivers-luks', imports: ['core-graph', 'qapi-types', 'crypto'], anywhere: true },
   // Protocols of the machine: these are what Node is for.
   { name: 'drivers-file', imports: ['core-graph', 'qapi-types'] },
+  // A directory is of the machine as well.
+  { name: 'drivers-vvfat', imports: ['core-graph', 'qapi-types'] },
   { name: 'drivers-throttle', imports: ['core-graph', 'qapi-types', 'throttle'], anywhere: true },
   // Filters are tested over real formats, whose events they hear.
   { name: 'drivers-blkdebug', imports: ['core-graph'], tests: { 'drivers-*': 'every event is shown to come from where it happens' }, anywhere: true },

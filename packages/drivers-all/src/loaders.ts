@@ -7,6 +7,7 @@ export const driverLoaders = {
   host_device: async () => (await import('@blk/drivers-file')).hostDevice,
   nbd: async () => (await import('@blk/drivers-nbd')).nbd,
   ssh: async () => (await import('@blk/drivers-ssh')).ssh,
+  vvfat: async () => (await import('@blk/drivers-vvfat')).vvfat,
   'null-co': async () => (await import('@blk/drivers-null')).nullCo,
   'null-aio': async () => (await import('@blk/drivers-null')).nullAio,
   blkdebug: async () => (await import('@blk/drivers-blkdebug')).blkdebug,

@@ -9,6 +9,7 @@ const MATTERS: Readonly<Record<string, readonly string[]>> = {
   'null-aio': ['read-zeroes', 'size'],
   qcow2: ['backing', 'data-file', 'encrypt'],
   luks: ['key-secret'],
+  vvfat: ['dir', 'fat-type', 'floppy', 'label', 'rw'],
 };
 
 type Options = Readonly<Record<string, unknown>>;

@@ -1,6 +1,7 @@
 // Members of the contract that no other test of the server names, over a monitor.
 import { describe, expect, test } from 'vitest';
 import { BlockError } from '@blk/core-graph';
+import { driverLoaders } from '@blk/drivers-all';
 import { tempDir } from '@blk/oracle';
 import { attach, testServer, type Message } from './support.js';
 
@@ -80,11 +81,22 @@ describe('blockdev-add', () => {
     await server.close();
   });
 
+  test('takes every member of BlockdevOptionsVVFAT', async () => {
+    using dir = tempDir();
+    const server = await testServer({ drivers: [await driverLoaders.vvfat()] });
+    const client = await attach(server).negotiate();
+    const options = { driver: 'vvfat', id: 'd', dir: dir.path, 'fat-type': 12, floppy: true, label: 'DISK', rw: false, 'read-only': true };
+    expect(await client.ask('blockdev-add', { options })).toEqual({ return: {} });
+    const [info] = (await client.execute('query-block')) as { inserted: Message }[];
+    expect(info.inserted).toMatchObject({ drv: 'vvfat', ro: true, image: { 'virtual-size': 1474560 } });
+    await server.close();
+  });
+
   test('a driver of the contract that is not there is refused by name', async () => {
     const server = await testServer();
     const client = await attach(server).negotiate();
-    for (const driver of ['archipelago', 'tftp', 'vvfat']) {
-      const args = { archipelago: { volume: 'v' }, tftp: { filename: 'tftp://h/f' }, vvfat: { dir: '/' } }[driver];
+    for (const driver of ['archipelago', 'tftp']) {
+      const args = { archipelago: { volume: 'v' }, tftp: { filename: 'tftp://h/f' } }[driver];
       await expect(client.execute('blockdev-add', { options: { driver, id: 'd', ...args } })).rejects.toThrow(`GenericError: Unknown driver '${driver}'`);
     }
     await server.close();

@@ -1,5 +1,5 @@
 // The example of every package's README runs: the first code block under "## Use", as it stands there.
-import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -53,6 +53,9 @@ async function provision(dir: TempDir): Promise<void> {
   const content = new Uint8Array(1 << 20).fill(97, 4096, 8192);
   writeFileSync(dir.file('disk.cloop'), cloopImage(content));
   writeFileSync(dir.file('disk.bochs'), bochsImage(content));
+  writeFileSync(dir.file('disk.cloop'), cloopImage(new Uint8Array(1 << 20).fill(97, 4096, 8192)));
+  mkdirSync(dir.file('files'));
+  writeFileSync(dir.file('files/hello.txt'), 'hello');
   // Copies of one disk.
   for (const copy of ['copy.img', 'a.img', 'b.img', 'c.img']) copyFileSync(dir.file('disk.raw'), dir.file(copy));
 }

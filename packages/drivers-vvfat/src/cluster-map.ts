@@ -1,0 +1,48 @@
+/** To whom the clusters of a disk belong: runs in order, found by halving. */
+import type { Run } from './tree.js';
+
+export interface Piece<Owner> extends Run {
+  readonly owner: Owner;
+  /** Which of its owner's clusters the first one is. */
+  readonly index: number;
+}
+
+export class ClusterMap<Owner> {
+  readonly #pieces: readonly Piece<Owner>[];
+
+  /** The pieces do not overlap. */
+  constructor(pieces: Iterable<Piece<Owner>>) {
+    this.#pieces = [...pieces].sort((a, b) => a.first - b.first);
+  }
+
+  /** The piece that `cluster` lies in. */
+  find(cluster: number): Piece<Owner> | undefined {
+    const piece = this.#pieces[this.#after(cluster) - 1];
+    return piece !== undefined && cluster < piece.first + piece.count ? piece : undefined;
+  }
+
+  /** Where the next piece behind `cluster` begins; `Infinity` where there is none. */
+  nextFrom(cluster: number): number {
+    return this.#pieces[this.#after(cluster)]?.first ?? Infinity;
+  }
+
+  /** Index of the first piece that begins behind `cluster`. */
+  #after(cluster: number): number {
+    let [low, high] = [0, this.#pieces.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#pieces[middle]).first <= cluster) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+/** The pieces of one owner, whose clusters these are, in its order. */
+export function* piecesOf<Owner>(owner: Owner, chain: readonly Run[]): Iterable<Piece<Owner>> {
+  let index = 0;
+  for (const run of chain) {
+    yield { ...run, owner, index };
+    index += run.count;
+  }
+}

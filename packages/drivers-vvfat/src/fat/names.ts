@@ -1,0 +1,101 @@
+/** Names of VFAT: which ones there can be, when two of them are the same, and the short names that go with long ones. */
+
+/** Longest name, in UTF-16 code units. */
+export const MAX_NAME = 255;
+
+/** Why a directory of FAT cannot hold this name; undefined: it can. */
+export function nameDefect(name: string): string | undefined {
+  if (name === '' || name === '.' || name === '..') return 'it is no name';
+  if (name.length > MAX_NAME) return `it is longer than ${MAX_NAME} characters`;
+  for (let at = 0; at < name.length; at++) {
+    const code = name.charCodeAt(at);
+    if (code < 32 || code === 127) return 'it holds a control character';
+    if (FORBIDDEN.includes(name.charAt(at))) return `it holds ${name.charAt(at)}`;
+  }
+  if (/\p{Surrogate}/u.test(name)) return 'it is no valid Unicode';
+  if (name.endsWith('.') || name.endsWith(' ')) return `it ends with a ${name.endsWith('.') ? 'dot' : 'space'}`;
+  return undefined;
+}
+
+const FORBIDDEN = '"*/:<>?\\|';
+
+/** Two names of one directory are the same where this is the same: case does not count. */
+export function foldName(name: string): string {
+  // Lengthening mappings, such as that of ß, are none to file systems.
+  const upper = name.toUpperCase();
+  if (upper.length === name.length) return upper;
+  let folded = '';
+  for (const char of name) folded += char.toUpperCase().length === char.length ? char.toUpperCase() : char;
+  return folded;
+}
+
+/** Whether a short name says it all: upper case, 8.3, nothing but ASCII. */
+export function isShort(name: string): boolean {
+  return SHORT.test(name);
+}
+
+const SHORT = /^[A-Z0-9!#$%&'()\-@^_`{}~]{1,8}(?:\.[A-Z0-9!#$%&'()\-@^_`{}~]{1,3})?$/;
+
+/** Hands out the short names of one directory. */
+export class ShortNames {
+  readonly #taken = new Set<string>();
+  /** Next number to try behind `~`, by the name in front of it. */
+  readonly #next = new Map<string, number>();
+
+  /** Takes the name if it is a short one but for its case: to be called for all names before `alias` is, since these keep their names. */
+  reserve(name: string): void {
+    const upper = name.toUpperCase();
+    if (isShort(upper)) this.#taken.add(upper);
+  }
+
+  /** The short name of a file: its own where that is one, else a name that no other file here has. */
+  alias(name: string): string {
+    const upper = name.toUpperCase();
+    if (isShort(upper) && isAscii(name)) return upper;
+    const [base, extension] = basis(upper);
+    const key = `${base.slice(0, 6)}.${extension}`;
+    for (let number = this.#next.get(key) ?? 1; ; number++) {
+      const tail = `~${number}`;
+      const candidate = `${base.slice(0, 8 - tail.length)}${tail}${extension === '' ? '' : `.${extension}`}`;
+      if (this.#taken.has(candidate)) continue;
+      this.#taken.add(candidate);
+      this.#next.set(key, number + 1);
+      return candidate;
+    }
+  }
+}
+
+/** A short name as its 11 bytes. */
+export function shortBytes(name: string): Uint8Array {
+  const bytes = new Uint8Array(11).fill(0x20);
+  const dot = name.indexOf('.', 1);
+  const [base, extension] = name === '.' || name === '..' ? [name, ''] : dot < 0 ? [name, ''] : [name.slice(0, dot), name.slice(dot + 1)];
+  for (let at = 0; at < base.length; at++) bytes[at] = base.charCodeAt(at);
+  for (let at = 0; at < extension.length; at++) bytes[8 + at] = extension.charCodeAt(at);
+  return bytes;
+}
+
+/** The sum over the short name that ties entries of the long name to it. */
+export function shortSum(bytes: Uint8Array): number {
+  let sum = 0;
+  for (const byte of bytes.subarray(0, 11)) sum = (((sum & 1) << 7) + (sum >> 1) + byte) & 0xff;
+  return sum;
+}
+
+/** What a short name is made from: without dots and spaces, `_` for what it cannot hold. */
+function basis(upper: string): [string, string] {
+  const trimmed = upper.replace(/^[. ]+/, '').replaceAll(' ', '');
+  const dot = trimmed.lastIndexOf('.');
+  const plain = (part: string, length: number): string => {
+    let text = '';
+    for (const char of part.replaceAll('.', '')) text += isShort(char) ? char : '_';
+    return text.slice(0, length);
+  };
+  const base = plain(dot < 0 ? trimmed : trimmed.slice(0, dot), 8);
+  return [base === '' ? '_' : base, dot < 0 ? '' : plain(trimmed.slice(dot + 1), 3)];
+}
+
+function isAscii(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 127) return false;
+  return true;
+}

@@ -1,0 +1,147 @@
+/** Reads what the directory's files hold: few of them open at a time, and each one only as long as it is what it was. */
+import { constants, fstatSync } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import { changed, hostError } from '../errors.js';
+import { pathOf, type FileNode, type FolderNode } from '../tree.js';
+import type { HostFolder } from './host-folder.js';
+import { fileIdentity } from './identity.js';
+
+/** Files that are open at a time, and requests that are under way. */
+const MOST_OPEN = 32;
+
+interface OpenFile {
+  readonly handle: Promise<FileHandle>;
+  users: number;
+}
+
+export class OpenFiles {
+  /** The one used last is last. */
+  readonly #files = new Map<FileNode, OpenFile>();
+  #busy = 0;
+  readonly #waiting: (() => void)[] = [];
+  /** The folder opened last, for the files beside: its node and the folder. */
+  #folder: { readonly node: FolderNode; readonly host: HostFolder } | undefined;
+
+  constructor(private readonly root: HostFolder) {}
+
+  /** Fills `buffer[start, start + length)` from `at` in the file. Throws where the file is not what it was when it was looked at. */
+  async read(file: FileNode, at: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
+    if (this.#busy >= MOST_OPEN) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#busy++;
+    try {
+      const entry = this.#acquire(file);
+      try {
+        await readWhole(await entry.handle, file, at, buffer, start, length);
+      } finally {
+        entry.users--;
+      }
+      await this.#trim();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#busy--;
+      else next();
+    }
+  }
+
+  /** Lets go of everything, also of what was found to be another file meanwhile. Nobody reads. */
+  async close(): Promise<void> {
+    for (const [file, entry] of this.#files) await this.#drop(file, entry);
+    await this.#leaveFolder();
+  }
+
+  #acquire(file: FileNode): OpenFile {
+    let entry = this.#files.get(file);
+    if (entry === undefined) {
+      const handle = this.#open(file);
+      // Whoever reads hears of it.
+      handle.catch(() => this.#files.delete(file));
+      entry = { handle, users: 0 };
+    } else this.#files.delete(file);
+    this.#files.set(file, entry);
+    entry.users++;
+    return entry;
+  }
+
+  async #open(file: FileNode): Promise<FileHandle> {
+    const path = pathOf(file);
+    try {
+      return await this.#inFolder(file.parent, (folder) => open(folder.path(file.name), READ));
+    } catch (error) {
+      const { code } = error as { code?: unknown };
+      if (code === 'ENOENT' || code === 'ENOTDIR') throw changed(path, 'vanished');
+      if (code === 'ELOOP') throw changed(path, 'was replaced by a symbolic link');
+      throw hostError('Could not open', path, error);
+    }
+  }
+
+  /** Opens are done one after the other, so that the folder stays for them. */
+  #inFolder<T>(node: FolderNode, work: (folder: HostFolder) => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(async () => {
+      if (node.parent === undefined) return work(this.root);
+      if (this.#folder?.node !== node) {
+        await this.#leaveFolder();
+        this.#folder = { node, host: await enter(this.root, node) };
+      }
+      return work(this.#folder.host);
+    });
+    this.#turn = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    return turn;
+  }
+
+  #turn: Promise<void> = Promise.resolve();
+
+  async #leaveFolder(): Promise<void> {
+    const folder = this.#folder;
+    this.#folder = undefined;
+    await folder?.host.close();
+  }
+
+  async #trim(): Promise<void> {
+    for (const [file, entry] of this.#files) {
+      if (this.#files.size <= MOST_OPEN) return;
+      if (entry.users === 0) await this.#drop(file, entry);
+    }
+  }
+
+  async #drop(file: FileNode, { handle }: OpenFile): Promise<void> {
+    this.#files.delete(file);
+    await (await handle).close();
+  }
+}
+
+/** The host's folder of a node. The caller closes it, unless it is `root` itself. */
+export async function enter(root: HostFolder, node: FolderNode): Promise<HostFolder> {
+  const names: FolderNode[] = [];
+  for (let at = node; at.parent !== undefined; at = at.parent) names.unshift(at);
+  let here = root;
+  for (const step of names) {
+    const above = here;
+    try {
+      here = await above.folder(step.name);
+    } finally {
+      if (above !== root) await above.close();
+    }
+    if (here.identity === step.identity) continue;
+    await here.close();
+    throw changed(pathOf(step), 'was replaced');
+  }
+  return here;
+}
+
+/** A pipe put in a file's place would keep the opener waiting. */
+const READ = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
+async function readWhole(handle: FileHandle, file: FileNode, at: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
+  for (let done = 0; done < length; ) {
+    const { bytesRead } = await handle.read(buffer, start + done, length - done, at + done).catch((error: unknown) => {
+      throw hostError('Could not read', pathOf(file), error);
+    });
+    if (bytesRead === 0) throw changed(pathOf(file), 'became shorter');
+    done += bytesRead;
+  }
+  // Behind the reading: what was written meanwhile shows in the times. The call does not wait for the disk.
+  if (fileIdentity(fstatSync(handle.fd, { bigint: true })) !== file.identity) throw changed(pathOf(file), 'changed');
+}

@@ -1,0 +1,119 @@
+/** Looks through a directory: what is in it becomes a tree; what a disk cannot show is refused, or left out and told. */
+import { lstat, opendir } from 'node:fs/promises';
+import type { BigIntStats } from 'node:fs';
+import { foldName, nameDefect } from '../fat/names.js';
+import { encodeTime } from '../fat/time.js';
+import { hostError, vvfatError } from '../errors.js';
+import type { Budget} from '../tree.js';
+import { childPath, NO_CLUSTERS, pathOf, type FolderNode, type TreeNode } from '../tree.js';
+import type { HostFolder } from './host-folder.js';
+import { fileIdentity, folderIdentity } from './identity.js';
+import { isTemporaryName } from './temporary.js';
+
+/** Largest file: its length has 32 bits. */
+export const MAX_FILE = 0xffffffff;
+/** Folders within folders. */
+export const MAX_DEPTH = 64;
+
+export interface ScanOptions {
+  readonly budget: Budget;
+  /** Told what was left out. */
+  readonly warn: (message: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The tree below `root`, without clusters. Symbolic links are never followed. */
+export async function scan(root: HostFolder, options: ScanOptions): Promise<FolderNode> {
+  const left = new LeftOut();
+  const stats = await lstat(root.path('.'), { bigint: true });
+  const tree: FolderNode = newFolder('', undefined, stats);
+  await scanFolder(root, tree, 1, left, options);
+  left.tell(options.warn);
+  return tree;
+}
+
+async function scanFolder(host: HostFolder, folder: FolderNode, depth: number, left: LeftOut, options: ScanOptions): Promise<void> {
+  const { budget, signal } = options;
+  if (depth > MAX_DEPTH) throw vvfatError({ what: 'too-deep', path: pathOf(folder) });
+  const names: string[] = [];
+  for await (const { name } of await opendir(host.path('.'))) {
+    budget.takeNode(name);
+    names.push(name);
+  }
+  // The same directory always gives the same disk, whatever order the host keeps.
+  for (const name of names.sort()) {
+    signal?.throwIfAborted();
+    const path = childPath(folder, name);
+    const stats = await statOf(host, name, path);
+    if (stats === undefined) continue;
+    if (isTemporaryName(name)) left.add(path, 'left over from a commit that was interrupted');
+    else if (stats.isSymbolicLink()) left.add(path, 'a symbolic link');
+    else if (!stats.isFile() && !stats.isDirectory()) left.add(path, 'no file and no directory');
+    else add(folder, newNode(name, folder, stats, path));
+  }
+  for (const child of folder.children.values()) {
+    if (child.kind === 'folder') await scanSubfolder(host, child, depth, left, options);
+  }
+}
+
+async function scanSubfolder(host: HostFolder, folder: FolderNode, depth: number, left: LeftOut, options: ScanOptions): Promise<void> {
+  const path = pathOf(folder);
+  const inside = await host.folder(folder.name).catch((error: unknown) => {
+    throw hostError('Could not read directory', path, error);
+  });
+  try {
+    if (inside.identity !== folder.identity) throw hostError('Could not read directory', path, { code: 'EBUSY' });
+    await scanFolder(inside, folder, depth + 1, left, options);
+  } finally {
+    await inside.close();
+  }
+}
+
+/** Undefined for what is gone again. */
+async function statOf(host: HostFolder, name: string, path: string): Promise<BigIntStats | undefined> {
+  // What the host has is not Unicode, or has this very character: then it is found.
+  try {
+    return await lstat(host.path(name), { bigint: true });
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'ENOENT') throw hostError('Could not read', path, error);
+    if (name.includes('\ufffd')) throw vvfatError({ what: 'name', path, why: 'it is no valid Unicode' });
+    return undefined;
+  }
+}
+
+function newNode(name: string, parent: FolderNode, stats: BigIntStats, path: string): TreeNode {
+  const why = nameDefect(name);
+  if (why !== undefined) throw vvfatError({ what: 'name', path, why });
+  if (stats.isDirectory()) return newFolder(name, parent, stats);
+  const size = Number(stats.size);
+  if (size > MAX_FILE) throw vvfatError({ what: 'file-size', path });
+  return { kind: 'file', name, parent, identity: fileIdentity(stats), size, modified: encodeTime(Number(stats.mtimeMs)), chain: NO_CLUSTERS };
+}
+
+function newFolder(name: string, parent: FolderNode | undefined, stats: BigIntStats): FolderNode {
+  const modified = encodeTime(Number(stats.mtimeMs));
+  return { kind: 'folder', name, parent, identity: folderIdentity(stats), modified, children: new Map(), firstCluster: 0 };
+}
+
+function add(folder: FolderNode, node: TreeNode): void {
+  const key = foldName(node.name);
+  const other = folder.children.get(key);
+  if (other !== undefined) throw vvfatError({ what: 'same-name', path: pathOf(other), other: pathOf(node) });
+  folder.children.set(key, node);
+}
+
+/** What the disk does not show; a few are named. */
+class LeftOut {
+  readonly #named: string[] = [];
+  #count = 0;
+
+  add(path: string, what: string): void {
+    if (this.#count++ < 5) this.#named.push(`'${path}' (${what})`);
+  }
+
+  tell(warn: (message: string) => void): void {
+    if (this.#count === 0) return;
+    const more = this.#count - this.#named.length;
+    warn(`The disk does not show ${this.#named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`);
+  }
+}

@@ -1,0 +1,126 @@
+/** Gives every file and folder of a tree its place on a disk, and writes the folders. */
+import { ClusterMap, piecesOf, type Piece } from './cluster-map.js';
+import { systemSectors } from './fat/boot-sector.js';
+import { Attribute, EntryWriter, slotsOf } from './fat/entries.js';
+import { ShortNames } from './fat/names.js';
+import { clusterBytes, FIRST_CLUSTER, shapeFor, SLOT, type Shape, type ShapeRequest } from './fat/shape.js';
+import type { Pieces } from './fat/tables.js';
+import { vvfatError } from './errors.js';
+import { NO_CLUSTERS, pathOf, type Budget, type FileNode, type FolderNode } from './tree.js';
+
+export interface LayoutRequest extends ShapeRequest {
+  /** 11 bytes. */
+  readonly label: Uint8Array;
+}
+
+/** A disk, but for the content of its files. */
+export interface Layout {
+  readonly shape: Shape;
+  /** By their number. */
+  readonly system: ReadonlyMap<number, Uint8Array>;
+  readonly pieces: Pieces;
+  /** The root directory where it has a place of its own. */
+  readonly root: Uint8Array;
+  readonly folders: ClusterMap<Uint8Array>;
+  readonly files: ClusterMap<FileNode>;
+}
+
+/** Most entries of one directory. */
+const MAX_SLOTS = 65536;
+
+/** Lays the tree out: its nodes get their clusters. Throws where the disk would be too small. */
+export function layOut(tree: FolderNode, { label, ...request }: LayoutRequest, budget: Budget): Layout {
+  const slots = new Map<FolderNode, number>();
+  for (const folder of foldersOf(tree)) slots.set(folder, countSlots(folder));
+  const shape = shapeFor(request, { rootSlots: slots.get(tree) as number, clusters: (bytes) => countClusters(tree, slots, request, bytes) });
+  const rootInClusters = shape.fatType === 32;
+  const size = clusterBytes(shape);
+
+  let next = FIRST_CLUSTER;
+  const ends: number[] = [];
+  const take = (bytes: number): number => {
+    const first = next;
+    next += Math.ceil(bytes / size);
+    ends.push(next - 1);
+    return first;
+  };
+  // A folder in front of its files, these in front of its folders: reading from front to end reads the host folder by folder.
+  for (const folder of foldersOf(tree)) {
+    if (folder !== tree || rootInClusters) folder.firstCluster = take((slots.get(folder) as number) * SLOT);
+    for (const file of filesOf(folder)) file.chain = file.size === 0 ? NO_CLUSTERS : [{ first: take(file.size), count: Math.ceil(file.size / size) }];
+  }
+
+  const folders: Piece<Uint8Array>[] = [];
+  const files: Piece<FileNode>[] = [];
+  let root = new Uint8Array(0);
+  for (const folder of foldersOf(tree)) {
+    const bytes = writeFolder(folder, slots.get(folder) as number, label);
+    budget.take(bytes.length);
+    if (folder.firstCluster === 0) root = bytes;
+    else folders.push(...piecesOf(bytes, [{ first: folder.firstCluster, count: Math.ceil(bytes.length / size) }]));
+    for (const file of filesOf(folder)) files.push(...piecesOf(file, file.chain));
+  }
+  const usedClusters = next - FIRST_CLUSTER;
+  return {
+    shape,
+    root,
+    system: systemSectors(shape, { label, usedClusters }),
+    pieces: { ends: Uint32Array.from(ends), usedClusters },
+    folders: new ClusterMap(folders),
+    files: new ClusterMap(files),
+  };
+}
+
+/** All folders, each in front of those inside it. */
+export function* foldersOf(folder: FolderNode): Iterable<FolderNode> {
+  yield folder;
+  for (const child of folder.children.values()) if (child.kind === 'folder') yield* foldersOf(child);
+}
+
+export function* filesOf(folder: FolderNode): Iterable<FileNode> {
+  for (const child of folder.children.values()) if (child.kind === 'file') yield child;
+}
+
+function countSlots(folder: FolderNode): number {
+  // The label; or the folder itself and its parent.
+  let slots = folder.parent === undefined ? 1 : 2;
+  for (const child of folder.children.values()) slots += slotsOf(child.name);
+  if (slots > MAX_SLOTS) throw vvfatError({ what: 'folder-full', path: pathOf(folder) });
+  return slots;
+}
+
+function countClusters(tree: FolderNode, slots: ReadonlyMap<FolderNode, number>, { fatType }: ShapeRequest, bytes: number): number {
+  let clusters = 0;
+  for (const folder of foldersOf(tree)) {
+    if (folder !== tree || fatType === 32) clusters += Math.ceil(((slots.get(folder) as number) * SLOT) / bytes);
+    for (const file of filesOf(folder)) clusters += Math.ceil(file.size / bytes);
+  }
+  return clusters;
+}
+
+function writeFolder(folder: FolderNode, slots: number, label: Uint8Array): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(slots * SLOT);
+  const writer = new EntryWriter(bytes);
+  const { modified, parent } = folder;
+  if (parent === undefined) writer.label(label, modified);
+  else {
+    writer.entry({ name: '.', alias: '.', attributes: Attribute.Folder, firstCluster: folder.firstCluster, size: 0, modified });
+    // The root directory is 0 here even where it has clusters.
+    const above = parent.parent === undefined ? 0 : parent.firstCluster;
+    writer.entry({ name: '..', alias: '..', attributes: Attribute.Folder, firstCluster: above, size: 0, modified: parent.modified });
+  }
+  const aliases = new ShortNames();
+  for (const child of folder.children.values()) aliases.reserve(child.name);
+  for (const child of folder.children.values()) {
+    const file = child.kind === 'file';
+    writer.entry({
+      name: child.name,
+      alias: aliases.alias(child.name),
+      attributes: file ? Attribute.Archive : Attribute.Folder,
+      firstCluster: file ? (child.chain[0]?.first ?? 0) : child.firstCluster,
+      size: file ? child.size : 0,
+      modified: child.modified,
+    });
+  }
+  return bytes;
+}

@@ -1,0 +1,75 @@
+/** The directory as the disk shows it: files and folders with the clusters that they have on the disk. */
+import type { FatTime } from './fat/time.js';
+import { vvfatError } from './errors.js';
+
+/** Clusters that follow one another. */
+export interface Run {
+  readonly first: number;
+  readonly count: number;
+}
+
+export interface FileNode {
+  readonly kind: 'file';
+  name: string;
+  parent: FolderNode;
+  /** What tells this file, with this content, from any other. */
+  identity: string;
+  /** Bytes. */
+  readonly size: number;
+  /** As its entry on the disk says. */
+  modified: FatTime;
+  /** Empty where there is no content. */
+  chain: readonly Run[];
+}
+
+export interface FolderNode {
+  readonly kind: 'folder';
+  name: string;
+  /** The directory itself has none. */
+  parent: FolderNode | undefined;
+  /** What tells this folder from any other, whatever is in it. */
+  readonly identity: string;
+  modified: FatTime;
+  /** By `foldName`. */
+  readonly children: Map<string, TreeNode>;
+  /** 0: the root directory of FAT12 and FAT16, which has a place of its own. */
+  firstCluster: number;
+}
+
+export type TreeNode = FileNode | FolderNode;
+
+export const NO_CLUSTERS: readonly Run[] = [];
+
+/** Where it lies, from the directory on. Empty for the directory itself. */
+export function pathOf(node: TreeNode): string {
+  const parts: string[] = [];
+  for (let at: TreeNode = node; at.parent !== undefined; at = at.parent) parts.unshift(at.name);
+  return parts.join('/');
+}
+
+export function childPath(parent: FolderNode, name: string): string {
+  const path = pathOf(parent);
+  return path === '' ? name : `${path}/${name}`;
+}
+
+/** Memory that what is known about a directory may take; bytes. */
+export class Budget {
+  #left: number;
+
+  constructor(private readonly limit: number) {
+    this.#left = limit;
+  }
+
+  /** For one file or folder of this name. Throws where too much would be taken. */
+  takeNode(name: string): void {
+    this.take(NODE_COST + 2 * name.length);
+  }
+
+  take(bytes: number): void {
+    this.#left -= bytes;
+    if (this.#left < 0) throw vvfatError({ what: 'too-many', limit: this.limit });
+  }
+}
+
+/** What a node takes with its place in a map, its identity and its clusters. */
+const NODE_COST = 400;
