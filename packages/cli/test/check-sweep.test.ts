@@ -2,7 +2,7 @@
 // the cases; BLK_SWEEP=1 takes all of them, BLK_SEED another sample, and BLK_ONLY those whose names it is a pattern of.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { prng, qemuImg, qemuIo, skipUnless, tempDir, type TempDir } from '@blk/oracle';
+import { createImage, prng, qemuImg, qemuIo, skipUnless, tempDir, type TempDir } from '@blk/oracle';
 import { fieldDamages, withDamage, type FieldDamage } from './damage-fields.js';
 import { oursIn, reference, type Ran } from './img-support.js';
 
@@ -51,6 +51,18 @@ const BASES: readonly Base[] = [
     history: ['write -P 1 0 200k', 'write -z 10k 5k', 'write -P 2 1M 300k', 'discard 1100k 10k'],
     snapshots: [],
   },
+  {
+    name: 'subclusters',
+    options: 'cluster_size=16k,extended_l2=on',
+    history: ['write -P 1 0 200k', 'write -z 16k 1k', 'write -P 2 2M 700', 'snapshot one', 'write -P 3 3000 9000', 'discard 100k 3k', 'write -c -P 4 3M 16k'],
+    snapshots: ['one'],
+  },
+  {
+    name: 'data file',
+    options: 'cluster_size=4k,data_file=data',
+    history: ['write -P 1 0 64k', 'write -P 2 2M 32k', 'write -z 8k 4k', 'discard 16k 8k'],
+    snapshots: [],
+  },
 ];
 
 /** What is known to differ, by base and damage; the reasons are in docs/compatibility.md. */
@@ -83,7 +95,8 @@ describe.skipIf(needs.skip)(needs.title('every field in turn'), () => {
 
   async function make({ options, history }: Base): Promise<Uint8Array> {
     const file = dir.file('base');
-    await qemuImg('create', '-q', '-f', 'qcow2', '-o', options, file, '4M');
+    // The data file is the same for all copies.
+    await createImage(file, 'qcow2', '4M', '-o', options.replace('data_file=', `data_file=${dir.path}/`));
     for (const line of history) {
       const [verb, name = ''] = line.split(' ');
       const { code, stderr } =

@@ -19,6 +19,7 @@ export interface FieldDamage {
 const OFFSET = 0x00ff_ffff_ffff_fe00n;
 const COPIED = 1n << 63n;
 const BITMAPS = 0x23852875;
+const EXTENDED_L2 = 1n << 4n;
 
 /** Where the structures of a whole image lie. */
 class Structures {
@@ -33,6 +34,10 @@ class Structures {
 
   get clusterSize(): number {
     return 2 ** this.u32(20);
+  }
+  /** Bytes of an L2 entry: twice as many where clusters have subclusters. */
+  get entryBytes(): number {
+    return this.u32(4) === 3 && (this.u64(72) & EXTENDED_L2) !== 0n ? 16 : 8;
   }
   u16(at: number): number {
     return this.#view.getUint16(at);
@@ -87,12 +92,15 @@ function l1Table(s: Structures, title: string, offset: number, entries: number):
     if (l2 === 0 || tables++ > 0) continue;
     s.places.set(`${title}'s L2`, l2);
     const kinds = new Map<string, number>();
-    for (let at = l2; at < l2 + s.clusterSize; at += 8) {
+    for (let at = l2; at < l2 + s.clusterSize; at += s.entryBytes) {
       const entry = s.u64(at);
       const kind = entry === 0n ? 'nothing' : entry >> 62n === 1n ? 'compressed' : (entry & 1n) === 1n ? 'zeroes' : entry >= COPIED ? 'data' : 'shared data';
       const seen = kinds.get(kind) ?? 0;
       kinds.set(kind, seen + 1);
-      if (seen < (kind === 'nothing' ? 1 : 2)) s.add(`${title}'s L2 entry of ${kind} ${seen}`, at, 8);
+      if (seen < (kind === 'nothing' ? 1 : 2)) {
+        s.add(`${title}'s L2 entry of ${kind} ${seen}`, at, 8);
+        if (s.entryBytes === 16) s.add(`${title}'s L2 bits of ${kind} ${seen}`, at + 8, 8);
+      }
       if (seen === 0 && kind === 'data') s.places.set('data', Number(entry & OFFSET));
     }
   }

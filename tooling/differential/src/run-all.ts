@@ -21,8 +21,6 @@ export interface Result {
   readonly commands: number;
   /** What no rule accepts. */
   readonly differences: readonly Difference[];
-  /** Scenarios in which ours said that it does not have something yet. */
-  readonly pending: readonly string[];
   /** How often each rule was needed. */
   readonly accepted: ReadonlyMap<string, number>;
 }
@@ -46,20 +44,14 @@ export async function runAll(scenarios: readonly Scenario[], options: RunAllOpti
   await Promise.all(Array.from({ length: parallel }, worker));
   const accepted = new Map<string, number>();
   const differences: Difference[] = [];
-  const isPending = (some: readonly Difference[]): boolean =>
-    some.some(({ ours }) => NOT_YET.test(ours));
-  const pending = scenarios.filter((_, i) => isPending(found[i])).map(({ title }) => title);
-  for (const difference of found.filter((some) => !isPending(some)).flat()) {
+  for (const difference of found.flat()) {
     const rule = acceptedBy(difference, rules);
     if (rule === undefined) differences.push(difference);
     else accepted.set(rule.id, (accepted.get(rule.id) ?? 0) + 1);
   }
   const commands = scenarios.reduce((sum, { lines }) => sum + lines.length, 0);
-  return { scenarios: scenarios.length, commands, differences, pending, accepted };
+  return { scenarios: scenarios.length, commands, differences, accepted };
 }
-
-/** What ours says of things that are not there yet. */
-const NOT_YET = /(is not supported yet|is not supported by \w+ yet|Creating qcow2 images with .* is not supported|qcow2 images with .* are not supported|Block format 'qcow2' does not support the option '(encrypt|data-file)|feature.* not supported yet)/;
 
 /** A scenario that could not be run to its end is a difference, so that the others are still seen. */
 function failed({ title, lines }: Scenario, error: unknown): Difference {

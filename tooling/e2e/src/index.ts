@@ -8,3 +8,6 @@ export { Guest } from './torture/guest.js';
 export { DEVICE, Disk, examine, nodeOf } from './torture/disk.js';
 export { faultyFile } from './torture/faults.js';
 export { backups, type Restorable } from './torture/backups.js';
+export { installPacked, pack, ROOT, succeed, withDependencies } from './packing.js';
+export { FORMATS, makeImages, type FormatImage } from './format-images.js';
+export { runInBrowser } from './browser.js';

@@ -1,12 +1,12 @@
 // Embedding proved from outside: packed tarballs in an empty project, type-checked, run, and bundled for a browser.
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createContext, runInContext } from 'node:vm';
 import { build } from 'esbuild';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { qemuImg, qemuIo, run, skipUnless, tempDir, type RunResult, type TempDir } from '@blk/oracle';
+import { qemuImg, qemuIo, run, skipUnless, tempDir, type TempDir } from '@blk/oracle';
+import { installPacked, pack, ROOT, succeed, withDependencies } from '../src/index.js';
 
-const ROOT = join(import.meta.dirname, '../../..');
 /** What the examples import, and what that depends on. */
 const PACKAGES = withDependencies(['core-graph', 'drivers-file', 'drivers-qcow2', 'drivers-blob']);
 const needs = skipUnless('qemu-img', 'qemu-io');
@@ -37,10 +37,7 @@ describe.skipIf(needs.skip)(needs.title('packed tarballs in an empty project'), 
 
   beforeAll(async () => {
     project = tempDir();
-    const tarballs = await pack(project.path);
-    writeFileSync(project.file('package.json'), JSON.stringify({ name: 'outside', private: true, type: 'module' }));
-    // Native helpers are left out on purpose: every driver works without them.
-    await npm(['install', '--no-audit', '--no-fund', '--omit=optional', '--prefer-offline', '--ignore-scripts', ...tarballs], project.path);
+    await installPacked(project.path, await pack(PACKAGES, project.path));
     succeed(await qemuImg('create', '-q', '-f', 'qcow2', project.file('plain.qcow2'), '4M'));
     succeed(await qemuIo(project.file('plain.qcow2'), ['write -q -P 7 64k 64k', 'write -q -P 9 1M 64k'], { format: 'qcow2' }));
     succeed(await qemuImg('convert', '-c', '-O', 'qcow2', project.file('plain.qcow2'), project.file('disk.qcow2')));
@@ -81,37 +78,3 @@ describe.skipIf(needs.skip)(needs.title('packed tarballs in an empty project'), 
     expect(await first(new Blob([readFileSync(project.file('disk.qcow2'))]))).toBe('7 7 7 7 9 9');
   });
 });
-
-/** The packages, and those of ours that they depend on. */
-function withDependencies(names: readonly string[]): string[] {
-  const all = new Set(names);
-  for (const name of all) {
-    const { dependencies = {} } = JSON.parse(readFileSync(join(ROOT, 'packages', name, 'package.json'), 'utf8')) as { dependencies?: object };
-    for (const dependency of Object.keys(dependencies)) if (dependency.startsWith('@blk/')) all.add(dependency.slice('@blk/'.length));
-  }
-  return [...all];
-}
-
-/** Packs the built packages into `dir`, each from a copy, so that the repository stays as it is. */
-async function pack(dir: string): Promise<string[]> {
-  const tarballs: string[] = [];
-  for (const name of PACKAGES) {
-    const from = join(ROOT, 'packages', name);
-    if (!existsSync(join(from, 'dist'))) throw new Error(`${name} is not built: npm run build first`);
-    const copy = join(dir, 'pack', name);
-    cpSync(from, copy, { recursive: true, filter: (path) => basename(path) !== 'node_modules' && basename(path) !== 'test' });
-    const packed = await npm(['pack', '--json', '--ignore-scripts', '--pack-destination', dir], copy);
-    const [{ filename }] = JSON.parse(packed.stdout) as [{ filename: string }];
-    tarballs.push(join(dir, filename));
-  }
-  return tarballs;
-}
-
-async function npm(args: readonly string[], cwd: string): Promise<RunResult> {
-  return succeed(await run('npm', args, { cwd, timeout: 120_000, env: { NODE_EXTRA_CA_CERTS: process.env['NODE_EXTRA_CA_CERTS'] } }));
-}
-
-function succeed(result: RunResult): RunResult {
-  expect(result, result.stdout + result.stderr).toMatchObject({ code: 0 });
-  return result;
-}

@@ -9,6 +9,7 @@ export type ToolName =
   | 'create_compressed_fs'
   | 'dmg2img'
   | 'extract_compressed_fs'
+  | 'chromium-headless-shell'
   | 'fio'
   | 'fsck.fat'
   | 'gnt-instance'

@@ -11,6 +11,8 @@ const DEEPEST = 8;
 const POLICIES = ['report', 'stop', 'enospc'] as const;
 /** Refusals that are right while a job runs. */
 const BUSY = /in use|busy|blocked|conflict|frozen|cannot accept command verb|being cancelled|no active block job|not found|cannot find device|in the backing chain/i;
+/** Refusals that are right where files fail as well. */
+const FAILED = /currently paused|IO error|input\/output error|no space left/i;
 
 interface ImageInfo {
   readonly filename: string;
@@ -57,7 +59,7 @@ export class Disk {
       this.log.push(`${command} ${JSON.stringify(args)}`);
       return true;
     } catch (error) {
-      if (!(error instanceof Error) || !BUSY.test(error.message)) throw new Error(`${command} ${JSON.stringify(args)}: ${String(error)}`);
+      if (!(error instanceof Error) || !(BUSY.test(error.message) || (this.faulty !== undefined && FAILED.test(error.message)))) throw new Error(`${command} ${JSON.stringify(args)}: ${String(error)}`);
       this.refused++;
       this.log.push(`${command} ${JSON.stringify(args)}: ${error.message}`);
       return false;

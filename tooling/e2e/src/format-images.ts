@@ -1,0 +1,37 @@
+// One image of each format, all with the same content, for tests that try every package in the same way.
+import { qemuImg, qemuIo, type TempDir } from '@blk/oracle';
+import { succeed } from './packing.js';
+
+export interface FormatImage {
+  /** The package that reads it, without scope. */
+  readonly package: string;
+  /** Name of its driver, which is that of its export as well. */
+  readonly driver: string;
+  /** How `qemu-img convert` makes it. */
+  readonly convert: readonly string[];
+}
+
+/** The formats that are read wherever there is JavaScript. */
+export const FORMATS: readonly FormatImage[] = [
+  { package: 'drivers-qcow2', driver: 'qcow2', convert: ['-c', '-O', 'qcow2'] },
+  { package: 'drivers-qcow', driver: 'qcow', convert: ['-c', '-O', 'qcow'] },
+  { package: 'drivers-qed', driver: 'qed', convert: ['-O', 'qed'] },
+  { package: 'drivers-parallels', driver: 'parallels', convert: ['-O', 'parallels'] },
+  { package: 'drivers-vdi', driver: 'vdi', convert: ['-O', 'vdi'] },
+  { package: 'drivers-vhdx', driver: 'vhdx', convert: ['-O', 'vhdx'] },
+  { package: 'drivers-vpc', driver: 'vpc', convert: ['-O', 'vpc'] },
+];
+
+/** Makes the images, with 7s at 64 KiB and 9s at 1 MiB; their paths by name of the driver. */
+export async function makeImages(dir: TempDir): Promise<Map<string, string>> {
+  const plain = dir.file('plain.qcow2');
+  succeed(await qemuImg('create', '-q', '-f', 'qcow2', plain, '4M'));
+  succeed(await qemuIo(plain, ['write -q -P 7 64k 64k', 'write -q -P 9 1M 64k'], { format: 'qcow2' }));
+  const paths = new Map<string, string>();
+  for (const { driver, convert } of FORMATS) {
+    const path = dir.file(`disk.${driver}`);
+    succeed(await qemuImg('convert', ...convert, plain, path));
+    paths.set(driver, path);
+  }
+  return paths;
+}

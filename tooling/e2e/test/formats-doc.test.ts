@@ -1,0 +1,41 @@
+// docs/formats.md names a test for every format, variant and operation: each of them has to be there.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { ROOT } from '../src/index.js';
+
+const page = readFileSync(join(ROOT, 'docs/formats.md'), 'utf8');
+const table = page.slice(page.indexOf('<!-- formats: begin -->'), page.indexOf('<!-- formats: end -->'));
+const sections = table.split(/^## /m).slice(1);
+
+describe('docs/formats.md', () => {
+  test('has every package of a format', () => {
+    const named = sections.map((section) => section.split('\n')[0]).sort();
+    // Formats come with a test of damaged images; protocols and filters have pages of their own.
+    const formats = readdirSync(join(ROOT, 'packages')).filter((name) => {
+      const driver = join(ROOT, 'packages', name, 'src/driver.ts');
+      return name.startsWith('drivers-') && existsSync(driver) && /role: 'format'/.test(readFileSync(driver, 'utf8'));
+    });
+    expect(named).toEqual(formats.sort());
+  });
+
+  test.each(sections.map((section) => [section.split('\n')[0], section] as const))('%s: every cell names a test that is there', (name, section) => {
+    const rows = section.split('\n').filter((line) => line.startsWith('| ')).map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim()));
+    const [head, ...variants] = rows;
+    expect(head).toEqual(['variant', 'read', 'write', 'create', 'check and repair', 'bad input']);
+    expect(variants.length).toBeGreaterThan(0);
+    const missing: string[] = [];
+    for (const [variant, ...cells] of variants) {
+      expect(cells).toHaveLength(5);
+      for (const cell of cells) {
+        if (cell === '–') continue;
+        const [, file = '', title = ''] = /^([\w-]+): (.+)$/.exec(cell) ?? [];
+        const path = join(ROOT, 'packages', name, 'test', `${file}.test.ts`);
+        const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+        const titles = [...text.matchAll(/\b(?:test|it|describe|name:).*?['"`](.*)['"`]/g)].map((match) => match[1]);
+        if (title === '' || !titles.some((each) => each.includes(title))) missing.push(`${variant}: ${cell}`);
+      }
+    }
+    expect(missing).toEqual([]);
+  });
+});
