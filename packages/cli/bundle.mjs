@@ -8,7 +8,7 @@ import { build } from 'esbuild';
 const here = fileURLToPath(new URL('.', import.meta.url));
 
 /** Modules that become bundles of their own, and the bundle that each lies in. */
-const BUNDLES = { './img/run.js': 'img', './img/all.js': 'img-all', './io/main.js': 'io', './nbd/main.js': 'nbd', './serve/run.js': 'serve' };
+const BUNDLES = { './img/short.js': 'short', './img/run.js': 'img', './img/all.js': 'img-all', './io/main.js': 'io', './nbd/main.js': 'nbd', './serve/run.js': 'serve' };
 
 /** Lets the front load the bundles instead of taking their modules in. */
 const separate = {
@@ -20,6 +20,19 @@ const separate = {
     onLoad({ filter: /./, namespace: 'bundle' }, ({ path }) => ({
       contents: `module.exports = require('./src/entry/load-bundle.ts').loadBundle('${path}');`,
       resolveDir: here,
+    }));
+  },
+};
+
+/** In a bundle, leaves out what is only loaded when it is needed: whoever needs it finds that it is missing. */
+const nothingLater = {
+  name: 'nothing-later',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /./ }, ({ path, kind }) =>
+      kind === 'dynamic-import' && path !== 'koffi' && !path.startsWith('node:') ? { path, namespace: 'missing' } : undefined,
+    );
+    onLoad({ filter: /./, namespace: 'missing' }, ({ path }) => ({
+      contents: `globalThis[Symbol.for('blk.missed')] = true; throw new Error('${path} is not in this bundle');`,
     }));
   },
 };
@@ -55,11 +68,12 @@ export async function buildProgram() {
     for (const name of readdirSync(`${here}dist`)) if (name.endsWith('.cache')) rmSync(`${here}dist/${name}`, { force: true });
   }
   await bundle({ blk: 'src/entry/blk.ts' }, [separate], '#!/usr/bin/env node');
+  await bundle({ short: 'src/img/short.ts' }, [nothingLater]);
   await bundle({ img: 'src/img/run.ts', 'img-all': 'src/img/all.ts', io: 'src/io/main.ts', nbd: 'src/nbd/main.ts', serve: 'src/serve/run.ts' }, []);
   // For those who start the program by the name of a module.
   writeFileSync(`${here}dist/blk.js`, "#!/usr/bin/env node\nimport './blk.cjs';\n");
   for (const file of ['blk.cjs', 'blk.js']) chmodSync(`${here}dist/${file}`, 0o755);
-  execFileSync(process.execPath, [`${here}compile-cache.mjs`], { env: { ...process.env, NODE_OPTIONS: '' } });
+  for (const name of ['short', 'img']) execFileSync(process.execPath, [`${here}compile-cache.mjs`, name], { env: { ...process.env, NODE_OPTIONS: '' } });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await buildProgram();

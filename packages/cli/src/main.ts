@@ -47,10 +47,17 @@ async function blk(tool: Tool, argv: readonly string[]): Promise<number> {
   }
 }
 
+/** Commands that may be over at once. */
+const SHORT: readonly (string | undefined)[] = ['create', 'info'];
 /** Commands whose bundle is the small one. */
 const QUICK: readonly (string | undefined)[] = ['compare', 'convert', 'create', 'info', 'map', 'resize'];
 
 async function img(tool: Tool, argv: readonly string[]): Promise<number> {
+  if (SHORT.includes(argv[0])) {
+    const { isShort, runShort } = await import('./img/short.js');
+    const code = isShort(argv) ? await runShort(tool, argv) : undefined;
+    if (code !== undefined) return code;
+  }
   return QUICK.includes(argv[0]) ? (await import('./img/run.js')).runImg(tool, argv) : (await import('./img/all.js')).runAnyImg(tool, argv);
 }
 

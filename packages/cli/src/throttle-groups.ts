@@ -1,6 +1,5 @@
 /** `--object throttle-group` of a command line: limits that `driver=throttle` names. */
 import { BlockError, messageOf, type BlockGraph } from '@blk/core-graph';
-import { parseOptions } from '@blk/qapi-types';
 
 type Limits = Parameters<BlockGraph['throttling']['make']>[1];
 
@@ -13,6 +12,8 @@ const NO_IDENTIFIER = "Parameter 'id' expects an identifier\nIdentifiers consist
 export async function readThrottleGroups(texts: readonly string[]): Promise<readonly ThrottleGroupOption[]> {
   const groups: ThrottleGroupOption[] = [];
   for (const text of texts.filter((object) => object.includes('throttle-group'))) {
+    // Most command lines have none.
+    const { parseOptions } = await import('@blk/qapi-types');
     try {
       const options = parseOptions('ObjectOptions', text, 'qom-type');
       if (options['qom-type'] !== 'throttle-group') continue;

@@ -78,18 +78,40 @@ describe('the program', () => {
 
   test('starts from what V8 compiled when it was built, and does without', async () => {
     const dist = join(packageDir, 'dist');
-    const [cache, ...more] = readdirSync(dist).filter((name) => name.endsWith('.cache'));
-    expect([cache, ...more]).toEqual([`img-${process.versions.v8}-${process.arch}.cache`]);
-    const script = new Script(Module.wrap(readFileSync(join(dist, 'img.cjs'), 'latin1')), { cachedData: readFileSync(join(dist, cache)) });
-    // The length of the source is part of it; flags are too, and those of the runner of tests may be others.
-    if (process.execArgv.length === 0) expect(script.cachedDataRejected).toBe(false);
+    const caches = readdirSync(dist).filter((name) => name.endsWith('.cache')).sort();
+    expect(caches).toEqual(['img', 'short'].map((name) => `${name}-${process.versions.v8}-${process.arch}.cache`));
+    for (const cache of caches) {
+      const source = readFileSync(join(dist, `${cache.split('-')[0]}.cjs`), 'latin1');
+      const script = new Script(Module.wrap(source), { cachedData: readFileSync(join(dist, cache)) });
+      // The length of the source is part of it; flags are too, and those of the runner of tests may be others.
+      if (process.execArgv.length === 0) expect(script.cachedDataRejected).toBe(false);
+    }
     using dir = tempDir();
-    for (const name of ['blk.cjs', 'img.cjs']) copyFileSync(join(dist, name), dir.file(name));
+    for (const name of ['blk.cjs', 'short.cjs']) copyFileSync(join(dist, name), dir.file(name));
     const copy = (): ReturnType<typeof run> => run(process.execPath, [dir.file('blk.cjs'), 'info', 'missing']);
     const expected = { code: 1, stdout: '', stderr: "blk: Could not open 'missing': Could not open 'missing': No such file or directory\n" };
     expect(await copy()).toEqual(expected);
-    writeFileSync(dir.file(cache), 'of another build');
+    for (const cache of caches) writeFileSync(dir.file(cache), 'of another build');
     expect(await copy()).toEqual(expected);
+  });
+
+  test('what the short commands’ bundle does not have is found in the other, and nothing is told twice', async () => {
+    using dir = tempDir();
+    const of = (name: string): string => dir.file(name);
+    await blk('create', '-q', '-f', 'qcow2', of('qcow2'), '1M');
+    for (const format of ['raw', 'qcow', 'qed', 'vdi', 'vhdx', 'vpc', 'parallels']) await blk('convert', '-f', 'qcow2', '-O', format, of('qcow2'), of(format));
+    for (const format of ['raw', 'qcow2', 'qcow', 'qed', 'vdi', 'vhdx', 'vpc', 'parallels']) {
+      const { code, stdout, stderr } = await blk('info', of(format));
+      expect({ format, code, stderr, formats: stdout.match(/^file format: .*$/gm) }).toEqual({ format, code: 0, stderr: '', formats: [`file format: ${format}`] });
+    }
+    // The bundle alone has only what it is for.
+    copyFileSync(join(packageDir, 'dist/blk.cjs'), of('blk.cjs'));
+    copyFileSync(join(packageDir, 'dist/short.cjs'), of('short.cjs'));
+    const alone = (...words: string[]): ReturnType<typeof run> => run(process.execPath, [of('blk.cjs'), ...words]);
+    for (const words of [['info', of('raw')], ['info', of('qcow2')], ['create', of('new'), '1M'], ['create', '-q', '-f', 'qcow2', of('new2'), '1M']]) {
+      expect(await alone(...words)).toMatchObject({ code: 0, stderr: '' });
+    }
+    expect(await alone('info', of('vdi'))).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('img.cjs') as string });
   });
 
   test('is the reference tool under that tool\'s name', async () => {

@@ -1,8 +1,7 @@
-/** The driver value of `parallels`: recognition, opening, creation. */
+/** The driver value of `parallels`: its options, and what its images are known by. The rest is loaded when an image is opened or made. */
 import { defineDriver } from '@blk/core-graph';
 import { checkWish, createParallels, DEFAULT_CLUSTER, type ParallelsCreateOptions } from './create.js';
 import { isParallels } from './header.js';
-import { openParallels } from './open.js';
 
 interface ParallelsOptions {
   readonly file: unknown;
@@ -18,6 +17,7 @@ export const parallels = defineDriver<ParallelsOptions, ParallelsCreateOptions>(
   probe: (head) => (isParallels(head) ? 100 : 0),
 
   async open(options, context) {
+    const { openParallels } = await import('./open.js');
     return openParallels(await context.child('file', options.file, 'storage'), context);
   },
 

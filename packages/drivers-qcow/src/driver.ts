@@ -1,9 +1,8 @@
-/** The driver value of `qcow`: recognition, opening, creation. */
+/** The driver value of `qcow`: its options, and what its images are known by. The rest is loaded when an image is opened or made. */
 import { defineDriver } from '@blk/core-graph';
 import { checkWish, createQcow, type QcowCreateOptions } from './create.js';
 import { parseEncryptOptions } from './encryption.js';
 import { isQcow } from './header.js';
-import { openQcow } from './open.js';
 
 interface QcowOptions {
   readonly file: unknown;
@@ -22,6 +21,7 @@ export const qcow = defineDriver<QcowOptions, QcowCreateOptions>({
 
   async open(options, context) {
     const encrypt = parseEncryptOptions(options.encrypt);
+    const { openQcow } = await import('./open.js');
     return openQcow(await context.child('file', options.file, 'storage'), encrypt, context);
   },
 

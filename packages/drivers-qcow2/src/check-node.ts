@@ -3,7 +3,6 @@ import {
   BlockError, NO_LIMITS, type CheckOptions, type CheckResult, type Completion, type DriverNode, type Edge, type ImagePolicy,
   type RecordedBacking,
 } from '@blk/core-graph';
-import { checkQcow2 } from './check/check.js';
 import { HeaderFile } from './header-file.js';
 import type { Header } from './header.js';
 
@@ -42,7 +41,8 @@ export class Qcow2CheckNode implements DriverNode {
     return this.readOnly ? undefined : this.file.flush();
   }
 
-  check(options: CheckOptions): Promise<CheckResult> {
+  async check(options: CheckOptions): Promise<CheckResult> {
+    const { checkQcow2 } = await import('./check/check.js');
     return checkQcow2({ file: this.file, header: this.#header, policy: this.policy }, options);
   }
 

@@ -4,15 +4,12 @@ import { AMEND_OPTIONS } from './amend/options.js';
 import { openDataFile } from './data-file.js';
 import { checkCreation, CREATE_OPTIONS, createQcow2, type CreateOptions } from './create.js';
 import { MAGIC, viewOf } from './format.js';
-import { measureQcow2 } from './measure.js';
 import { OPTION_TABLE, type RawOptions } from './options.js';
-import { Qcow2CheckNode } from './check-node.js';
 import { checkEncryptFormat, encryptionHeaderOf, parseEncryptOptions, type EncryptOptions, type Encryption } from './encryption.js';
 import type { Header } from './header.js';
 import { openQcow2, readHeaderForCheck, type OpenParts } from './open-image.js';
 import type { Qcow2Image } from './qcow2-image.js';
 import { Qcow2Node } from './qcow2-node.js';
-import { streamQcow2 } from './stream.js';
 
 /** The qcow2 image format, versions 2 and 3. */
 export const qcow2: BlockDriver = defineDriver<RawOptions, CreateOptions>({
@@ -40,6 +37,7 @@ export const qcow2: BlockDriver = defineDriver<RawOptions, CreateOptions>({
       await parts.data(header);
       // Nothing is decrypted; but who gives a key is told when it is the wrong one.
       if (encrypt['key-secret'] !== undefined) await parts.encryption(header);
+      const { Qcow2CheckNode } = await import('./check-node.js');
       return new Qcow2CheckNode(file, header, context.policy, context.readOnly);
     }
     const open = (): Promise<Qcow2Image> => openQcow2(file, options, context, parts);
@@ -50,8 +48,9 @@ export const qcow2: BlockDriver = defineDriver<RawOptions, CreateOptions>({
   createOptions: CREATE_OPTIONS,
   checkCreate: checkCreation,
   create: createQcow2,
-  measure: measureQcow2,
-  stream: streamQcow2,
+  // Loaded when they are asked for, which is rare.
+  measure: async (...words) => (await import('./measure.js')).measureQcow2(...words),
+  stream: async (...words) => (await import('./stream.js')).streamQcow2(...words),
 });
 
 /** Ciphers are loaded for encrypted images only. */

@@ -7,7 +7,6 @@ import { qcow2Error } from './errors.js';
 import { bitmapsOf } from './extensions.js';
 import { Autoclear, Incompatible } from './feature-bits.js';
 import { u64, viewOf } from './format.js';
-import { checkQcow2 } from './check/check.js';
 import { HeaderFile } from './header-file.js';
 import { FIRST_READ, parseClusterSize, parseHeader, type Header } from './header.js';
 import { L1Table } from './l1-table.js';
@@ -80,6 +79,7 @@ async function repairIfDirty(file: Edge, header: Header, { readOnly, policy, war
   if (readOnly || (incompatible & Incompatible.Dirty) === 0n || (incompatible & Incompatible.Corrupt) !== 0n) return header;
   const headerFile = new HeaderFile(file, header);
   try {
+    const { checkQcow2 } = await import('./check/check.js');
     const result = await checkQcow2({ file, header: headerFile, policy }, { repair: 'all', finding: warn });
     if (result.checkErrors > 0) throw qcow2Error({ what: 'dirty', text: 'Input/output error' });
   } catch (error) {

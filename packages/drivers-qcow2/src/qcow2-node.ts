@@ -3,9 +3,7 @@ import {
   BlockError, NO_LIMITS, WriteFlag, type AmendContext, type CheckOptions, type CheckResult, type Completion, type DriverImageInfo, type DriverNode, type Edge, type Extent,
   type ImagePolicy, type InternalSnapshots, type MaybePromise, type NodeLimits, type PersistentBitmaps, type RecordedBacking, type TruncateOptions,
 } from '@blk/core-graph';
-import { amendQcow2 } from './amend/amend.js';
 import { StoredBitmaps } from './bitmaps.js';
-import { checkQcow2 } from './check/check.js';
 import { closeImage, settleClean } from './close-image.js';
 import { writeCompressed } from './compressed-write.js';
 import { extentAt } from './extents.js';
@@ -177,13 +175,15 @@ export class Qcow2Node implements DriverNode {
   async check(options: CheckOptions): Promise<CheckResult> {
     const { file, header, readOnly } = this.#image;
     if (!readOnly) await settleClean(this.#image);
+    const { checkQcow2 } = await import('./check/check.js');
     const result = await checkQcow2({ file, header, policy: this.policy }, options);
     if (options.repair !== 'none') await this.#reload();
     return result;
   }
 
-  amend(options: Readonly<Record<string, unknown>>, context: AmendContext): Promise<void> {
+  async amend(options: Readonly<Record<string, unknown>>, context: AmendContext): Promise<void> {
     const target = { image: () => this.#image, reload: () => this.#reload(), policy: this.policy };
+    const { amendQcow2 } = await import('./amend/amend.js');
     return amendQcow2(target, options, context);
   }
 

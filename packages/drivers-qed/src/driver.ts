@@ -1,8 +1,7 @@
-/** The driver value of `qed`: recognition, opening, creation. */
+/** The driver value of `qed`: its options, and what its images are known by. The rest is loaded when an image is opened or made. */
 import { defineDriver } from '@blk/core-graph';
 import { createQed, headerFor, type QedCreateOptions } from './create.js';
 import { CLUSTERS, isQed } from './header.js';
-import { openQed } from './open.js';
 
 interface QedOptions {
   readonly file: unknown;
@@ -19,6 +18,7 @@ export const qed = defineDriver<QedOptions, QedCreateOptions>({
   probe: (head) => (isQed(head) ? 100 : 0),
 
   async open(options, context) {
+    const { openQed } = await import('./open.js');
     return openQed(await context.child('file', options.file, 'storage'), context);
   },
 

@@ -1,8 +1,7 @@
-/** The driver value of `vdi`: recognition, opening, creation. */
+/** The driver value of `vdi`: its options, and what its images are known by. The rest is loaded when an image is opened or made. */
 import { defineDriver } from '@blk/core-graph';
-import { createVdi, type VdiCreateOptions } from './create.js';
+import type { VdiCreateOptions } from './create.js';
 import { isVdi } from './header.js';
-import { openVdi } from './open.js';
 
 interface VdiOptions {
   readonly file: unknown;
@@ -18,9 +17,10 @@ export const vdi = defineDriver<VdiOptions, VdiCreateOptions>({
   probe: (head) => (isVdi(head) ? 100 : 0),
 
   async open(options, context) {
+    const { openVdi } = await import('./open.js');
     return openVdi(await context.child('file', options.file, 'storage'), context);
   },
 
   createOptions: { static: { type: { type: 'bool' }, help: 'VDI static (pre-allocated) image', implied: false } },
-  create: createVdi,
+  create: async (file, options, context) => (await import('./create.js')).createVdi(file, options, context),
 });

@@ -14,7 +14,7 @@ export interface FormatImage {
 /** The formats that are read wherever there is JavaScript. */
 export const FORMATS: readonly FormatImage[] = [
   { package: 'drivers-qcow2', driver: 'qcow2', convert: ['-c', '-O', 'qcow2'] },
-  { package: 'drivers-qcow', driver: 'qcow', convert: ['-c', '-O', 'qcow'] },
+  { package: 'drivers-qcow', driver: 'qcow', convert: ['-O', 'qcow'] },
   { package: 'drivers-qed', driver: 'qed', convert: ['-O', 'qed'] },
   { package: 'drivers-parallels', driver: 'parallels', convert: ['-O', 'parallels'] },
   { package: 'drivers-vdi', driver: 'vdi', convert: ['-O', 'vdi'] },
