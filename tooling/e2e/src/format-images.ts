@@ -1,4 +1,6 @@
 // One image of each format, all with the same content, for tests that try every package in the same way.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { bochsImage, cloopImage } from '@blk/image-writers';
 import { qemuImg, qemuIo, type TempDir } from '@blk/oracle';
 import { succeed } from './packing.js';
 
@@ -7,8 +9,8 @@ export interface FormatImage {
   readonly package: string;
   /** Name of its driver, which is that of its export as well. */
   readonly driver: string;
-  /** How `qemu-img convert` makes it. */
-  readonly convert: readonly string[];
+  /** How `qemu-img convert` makes it, or a writer of our own where it can't. */
+  readonly convert: readonly string[] | ((content: Uint8Array) => Uint8Array);
 }
 
 /** The formats that are read wherever there is JavaScript. */
@@ -20,6 +22,8 @@ export const FORMATS: readonly FormatImage[] = [
   { package: 'drivers-vdi', driver: 'vdi', convert: ['-O', 'vdi'] },
   { package: 'drivers-vhdx', driver: 'vhdx', convert: ['-O', 'vhdx'] },
   { package: 'drivers-vpc', driver: 'vpc', convert: ['-O', 'vpc'] },
+  { package: 'drivers-cloop', driver: 'cloop', convert: cloopImage },
+  { package: 'drivers-bochs', driver: 'bochs', convert: bochsImage },
 ];
 
 /** Makes the images, with 7s at 64 KiB and 9s at 1 MiB; their paths by name of the driver. */
@@ -27,10 +31,13 @@ export async function makeImages(dir: TempDir): Promise<Map<string, string>> {
   const plain = dir.file('plain.qcow2');
   succeed(await qemuImg('create', '-q', '-f', 'qcow2', plain, '4M'));
   succeed(await qemuIo(plain, ['write -q -P 7 64k 64k', 'write -q -P 9 1M 64k'], { format: 'qcow2' }));
+  succeed(await qemuImg('convert', '-O', 'raw', plain, dir.file('disk.raw')));
+  const content = readFileSync(dir.file('disk.raw'));
   const paths = new Map<string, string>();
   for (const { driver, convert } of FORMATS) {
     const path = dir.file(`disk.${driver}`);
-    succeed(await qemuImg('convert', ...convert, plain, path));
+    if (typeof convert === 'function') writeFileSync(path, convert(content));
+    else succeed(await qemuImg('convert', ...convert, plain, path));
     paths.set(driver, path);
   }
   return paths;

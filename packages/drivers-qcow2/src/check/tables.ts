@@ -75,7 +75,9 @@ function countL2(run: CheckRun, bytes: Uint8Array, active: boolean): boolean {
     // Of an extended entry, the bitmaps tell whether there is data in the host cluster.
     const hasData = kind === EntryKind.Data && !(extended && view.getUint32(at + 12) === 0);
     if (kind === EntryKind.Compressed) {
-      countCompressed(run, high, low, active);
+      // Nothing can be compressed in a file that is the disk's content as it is.
+      if (elsewhere) run.corrupt(`compressed cluster ${at / entryBytes} with data file, entry=0x${hexWord(high, low)}`);
+      else countCompressed(run, high, low, active);
       continue;
     }
     if ((high & L2_RESERVED_HIGH) !== 0 || (low & L2_RESERVED_LOW) !== 0) {
@@ -177,8 +179,8 @@ export async function checkMarks(run: CheckRun, refcount: Lookup, repair: boolea
       if ((entryHigh | entryLow) === 0) continue;
       const kind = kindOf(entryHigh, entryLow, run.geometry);
       if (kind !== EntryKind.Data && kind !== EntryKind.ZeroAllocated) continue;
-      if (elsewhere) continue;
-      const found = refcount(Math.floor(hostOf(entryHigh, entryLow) / clusterSize));
+      // A cluster of the data file has no count, and one reference by its nature.
+      const found = elsewhere ? 1 : refcount(Math.floor(hostOf(entryHigh, entryLow) / clusterSize));
       const references = isPromise(found) ? await found : found;
       if (references === undefined || (references === 1) === entryHigh >= COPIED) continue;
       tell(`OFLAG_COPIED data cluster: l2_entry=${hexWord(entryHigh, entryLow)} refcount=${references}`);
