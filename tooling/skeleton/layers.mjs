@@ -40,6 +40,9 @@ export const layers = [
     tests: { 'drivers-*': 'what it copies comes from real backing files, through real filters', throttle: 'those filters have limits' },
     anywhere: true,
   },
+  // What drivers of files on other machines share: reading ahead, spooling, trying again.
+  { name: 'remote', imports: ['core-graph'], anywhere: true },
+  { name: 'drivers-http', imports: ['core-graph', 'qapi-types', 'remote'], anywhere: true },
   { name: 'nbd', imports: ['core-graph'], tests: {} },
   // The protocol as a driver: its client does the talking.
   { name: 'drivers-nbd', imports: ['core-graph', 'qapi-types', 'nbd'] },

@@ -6,6 +6,7 @@ import { cloop } from '@blk/drivers-cloop';
 import { bochs } from '@blk/drivers-bochs';
 import { copyOnRead } from '@blk/drivers-copy-on-read';
 import { file, fileDrivers, hostDevice } from '@blk/drivers-file';
+import { httpDrivers, proxyFromEnvironment } from '@blk/drivers-http';
 import { luks } from '@blk/drivers-luks';
 import { nbd } from '@blk/drivers-nbd';
 import { nullAio, nullCo } from '@blk/drivers-null';
@@ -24,8 +25,11 @@ import { vvfat } from '@blk/drivers-vvfat';
 import { makeThrottleGroups } from './throttle-groups.js';
 import type { Tool } from './tool.js';
 
+/** They go through the proxies that the environment names, as with curl. */
+const { http, https } = httpDrivers({ proxy: proxyFromEnvironment(process.env) });
+
 /** What command lines can name; images in memory have no name. */
-export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, nbd, vvfat, ssh, nullCo, nullAio, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, bochs, qcow, qed, throttle, copyOnRead, quorum];
+export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, nbd, vvfat, ssh, http, https, nullCo, nullAio, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, bochs, qcow, qed, throttle, copyOnRead, quorum];
 
 /** The drivers; one that only looks at images need not ask for the list of locks again. */
 function driversOf({ io: { lockList } }: Tool): readonly BlockDriver[] {

@@ -12,6 +12,10 @@ const MATTERS: Readonly<Record<string, readonly string[]>> = {
   vvfat: ['dir', 'fat-type', 'floppy', 'label', 'rw'],
 };
 
+/** What says who asks, and whom to believe: of drivers whose files have URLs. */
+const ABOUT_SERVERS = ['sslverify', 'username', 'password-secret', 'proxy-username', 'proxy-password-secret', 'cookie', 'cookie-secret'];
+const BY_URL: ReadonlySet<string> = new Set(['http', 'https', 'ftp', 'ftps', 'tftp']);
+
 type Options = Readonly<Record<string, unknown>>;
 
 /** How the open image is called in what is said about it. */
@@ -39,6 +43,7 @@ interface Described {
 
 function describe(options: Options, assumed: string, served: string | undefined): Described {
   const driver = typeof options['driver'] === 'string' ? options['driver'] : assumed;
+  if (BY_URL.has(driver)) return describeUrl(options, driver);
   const given = (MATTERS[driver] ?? []).filter((name) => options[name] !== undefined);
   const kept = Object.fromEntries(given.flatMap((name) => (name === 'encrypt' ? flat(name, options[name]) : [[name, options[name]]])));
   const bare = Object.keys(kept).length === 0;
@@ -51,6 +56,18 @@ function describe(options: Options, assumed: string, served: string | undefined)
   if (typeof filename === 'string') return { name: plain(filename), json: { driver, filename } };
   if (driver.startsWith('null-')) return bare ? { name: `${driver}://`, json: { driver } } : { json: { driver, ...kept } };
   return { ...(bare && file === undefined && served !== undefined ? { name: served } : {}), json: { driver, ...kept, ...(file === undefined ? {} : { file }) } };
+}
+
+function describeUrl({ url, filename, ...options }: Options, driver: string): Described {
+  const place = url ?? filename;
+  const kept = ABOUT_SERVERS.filter((name) => options[name] !== undefined && !(name === 'sslverify' && isOn(options[name])));
+  const json = { driver, url: place, ...Object.fromEntries(kept.map((name) => [name, options[name]])) };
+  return kept.length === 0 && typeof place === 'string' ? { name: place, json } : { json };
+}
+
+/** As it is unless it is said otherwise. */
+function isOn(value: unknown): boolean {
+  return value === true || value === 'on' || value === 'yes' || value === 'true' || value === 'y';
 }
 
 /** Members of an object as options with dots in their names, which is how the reference keeps all but nodes. */

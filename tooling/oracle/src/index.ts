@@ -9,6 +9,8 @@ export { start, waitForSocket, type Running, type StartOptions, type WaitOptions
 export { tempDir, type TempDir } from './temp.js';
 export { prng, type Prng } from './prng.js';
 export { checkImage, createImage, expectContent, imageInfo, qemuImg, qemuIo, scribbleWithQemuIo, type QemuIoOptions } from './qemu-img.js';
+export { startNginx, type Nginx, type NginxOptions } from './nginx.js';
+export { freePort } from './ports.js';
 export { startQemuNbd, type QemuNbd, type QemuNbdOptions } from './qemu-nbd.js';
 export { nbdcopy, nbdinfo, nbdUri, type NbdExportInfo, type NbdInfo } from './libnbd.js';
 export { startSshAgent, startSshd, type SshAgent, type Sshd, type SshdOptions } from './sshd.js';

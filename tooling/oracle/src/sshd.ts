@@ -1,8 +1,8 @@
 // OpenSSH's server on a loopback port of its own, with host keys, users' keys and an agent that exist only for the test.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './ports.js';
 import { run } from './run.js';
 import { start, waitForSocket, type Running, type StartOptions } from './start.js';
 import { needTool } from './tools.js';
@@ -71,13 +71,4 @@ async function keyPair(path: string, type: 'ed25519' | 'ecdsa'): Promise<string>
     if (code !== 0) throw new Error(`ssh-keygen: ${stderr}`);
   }
   return readFileSync(`${path}.pub`, 'utf8').trim();
-}
-
-/** A port that nobody used a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

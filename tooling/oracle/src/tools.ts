@@ -4,6 +4,7 @@ import { delimiter, join } from 'node:path';
 
 /** A reference program that tests may ask for. */
 export type ToolName =
+  | 'block-curl.so'
   | 'block-ssh.so'
   | 'bximage'
   | 'create_compressed_fs'
@@ -19,6 +20,7 @@ export type ToolName =
   | 'nbdinfo'
   | 'nbdkit'
   | 'nbdsh'
+  | 'nginx'
   | 'openssl'
   | 'qemu-img'
   | 'qemu-io'
