@@ -1,8 +1,9 @@
 // A page in a browser without a window: a script, files that it may fetch, and what it comes to.
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { readFileSync } from 'node:fs';
-import { needTool, start, tempDir } from '@blk/oracle';
+import { needTool, tempDir } from '@blk/oracle';
 
 /** Milliseconds that a page gets. */
 const PATIENCE = 60_000;
@@ -31,15 +32,33 @@ export async function runInBrowser(script: string, files: ReadonlyMap<string, st
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  const browser = await start(needTool('chromium-headless-shell'), ['--no-sandbox', '--remote-debugging-port=0', `--user-data-dir=${profile.path}`, url], { lifetime: PATIENCE });
-  browser.process.stdout.resume();
+  // Its own processes outlive it, and have its output: a group of them can be ended together.
+  const args = ['--no-sandbox', '--no-proxy-server', '--remote-debugging-port=0', `--user-data-dir=${profile.path}`, url];
+  const browser = spawn(needTool('chromium-headless-shell'), args, { detached: true, stdio: 'ignore' });
+  const ended = new Promise<string>((resolve) => {
+    browser.once('exit', (code, signal) => { resolve(`the browser ended: ${code ?? signal}`); });
+    browser.once('error', (error) => { resolve(error.message); });
+  });
+  const late = setTimeout(() => { finish({ error: `nothing within ${PATIENCE} ms` }); }, PATIENCE);
+  const atExit = (): void => { endGroup(browser.pid); };
+  process.once('exit', atExit);
   try {
-    return await Promise.race([result, browser.exited.then(() => { throw new Error(`the browser ended: ${browser.stderr()}`); })]);
+    return await Promise.race([result, ended.then((text) => { throw new Error(text); })]);
   } finally {
-    browser.process.kill('SIGKILL');
-    await browser.exited;
+    clearTimeout(late);
+    process.off('exit', atExit);
+    endGroup(browser.pid);
+    await ended;
     server.closeAllConnections();
     server.close();
+  }
+}
+
+function endGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended already.
   }
 }
 
