@@ -1,12 +1,16 @@
 /** The disk as the directory makes it: each range from a table, a folder, or a file of the host. */
 import { dataExtent, zeroExtent, type Completion, type Extent } from '@blk/core-graph';
+import type { ClusterMap } from './cluster-map.js';
 import { clusterBytes, clusterOffset, diskBytes, FIRST_CLUSTER, SECTOR } from './fat/shape.js';
 import { fillTable } from './fat/tables.js';
 import type { OpenFiles } from './host/open-files.js';
 import type { Layout } from './layout.js';
+import type { FileNode } from './tree.js';
 
 export class Disk {
   readonly size: number;
+  /** Which clusters come from which file; others after a commit. */
+  files: ClusterMap<FileNode>;
   readonly #clusterBytes: number;
   readonly #fatStart: number;
   readonly #rootStart: number;
@@ -17,6 +21,7 @@ export class Disk {
     private readonly openFiles: OpenFiles,
   ) {
     const { shape } = layout;
+    this.files = layout.files;
     this.size = diskBytes(shape);
     this.#clusterBytes = clusterBytes(shape);
     this.#fatStart = shape.fatStart * SECTOR;
@@ -42,7 +47,8 @@ export class Disk {
     if (offset < this.#dataStart) return dataExtent(Math.min(length, this.#dataStart - offset), -1);
     const end = Math.min(this.#pieceEnd(offset), offset + length);
     const cluster = this.#clusterAt(offset);
-    const { files, folders } = this.layout;
+    const { files } = this;
+    const { folders } = this.layout;
     return files.find(cluster) === undefined && folders.find(cluster) === undefined ? zeroExtent(end - offset) : dataExtent(end - offset, -1);
   }
 
@@ -54,7 +60,8 @@ export class Disk {
       return offset < this.#fatStart + fatBytes ? this.#fatStart + fatBytes : this.#rootStart;
     }
     if (offset < this.#dataStart) return this.#dataStart;
-    const { shape, files, folders } = this.layout;
+    const { files } = this;
+    const { shape, folders } = this.layout;
     const cluster = this.#clusterAt(offset);
     const piece = files.find(cluster) ?? folders.find(cluster);
     const end = piece === undefined ? Math.min(files.nextFrom(cluster), folders.nextFrom(cluster)) : piece.first + piece.count;
@@ -74,7 +81,8 @@ export class Disk {
   }
 
   #readClusters(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
-    const { shape, files, folders } = this.layout;
+    const { files } = this;
+    const { shape, folders } = this.layout;
     const cluster = this.#clusterAt(offset);
     const file = files.find(cluster);
     if (file !== undefined) {

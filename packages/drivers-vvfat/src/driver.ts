@@ -28,12 +28,8 @@ export function vvfatDriver({ maxMetadataBytes = DEFAULT_METADATA_BYTES }: Vvfat
     async open({ dir, 'fat-type': fatType, floppy, label, rw = false }, context) {
       if (dir === undefined) throw new BlockError('invalid-argument', `vvfat block driver requires a 'dir' option`, { driver: 'vvfat' });
       if (rw && context.readOnly) throw vvfatError({ what: 'read-only' });
-      const { openDisk } = await import('./open.js');
-      const { VvfatNode } = await import('./node.js');
-      const { signal, policy } = context;
-      const memory = Math.min(maxMetadataBytes, policy.maxMetadataBytes);
-      const opened = await openDisk(dir, { fatType, floppy, label, signal, maxMetadataBytes: memory, warn: (message) => { context.warn(message); } });
-      return new VvfatNode(opened);
+      const { openNode } = await import('./open-node.js');
+      return openNode(dir, { fatType, floppy, label, maxMetadataBytes, rw }, context);
     },
   });
 }

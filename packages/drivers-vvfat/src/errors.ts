@@ -10,6 +10,7 @@ export type DirectoryDefect =
   | { readonly what: 'label-length' }
   | { readonly what: 'floppy-fat32' }
   | { readonly what: 'read-only' }
+  | { readonly what: 'rw-large'; readonly clusters: number; readonly most: number }
   | { readonly what: 'no-fit'; readonly fatType: number; readonly capacity: string; readonly larger: boolean }
   | { readonly what: 'too-many'; readonly limit: number }
   | { readonly what: 'folder-full'; readonly path: string }
@@ -20,6 +21,7 @@ export type DirectoryDefect =
 
 const KINDS: Partial<Record<DirectoryDefect['what'], 'read-only' | 'too-large' | 'unsupported'>> = {
   'read-only': 'read-only',
+  'rw-large': 'too-large',
   'no-fit': 'too-large',
   'too-many': 'too-large',
   'folder-full': 'too-large',
@@ -50,6 +52,11 @@ export function changed(path: string, how: string): BlockError {
   return new BlockError('io', `The file '${path}' ${how} since the directory was opened as a disk`, { driver, reason: 'vvfat/changed', filename: path });
 }
 
+/** Something in the directory stands in the way of what the guest did; nothing was changed. */
+export function conflict(path: string, how: string): BlockError {
+  return new BlockError('io', `Nothing was written to the directory: '${path}' ${how}`, { driver, reason: 'vvfat/conflict', filename: path });
+}
+
 function describe(defect: DirectoryDefect): string {
   switch (defect.what) {
     case 'fat-type':
@@ -62,6 +69,8 @@ function describe(defect: DirectoryDefect): string {
       return 'A floppy disk is too small for FAT32';
     case 'read-only':
       return `Unable to set VVFAT to 'rw' when drive is read-only`;
+    case 'rw-large':
+      return `The disk has ${defect.clusters} clusters; with rw it can have ${defect.most}`;
     case 'no-fit':
       return `Directory does not fit in FAT${defect.fatType} (capacity ${defect.capacity} MB)${defect.larger ? '; fat-type=32 makes a disk that is large enough' : ''}`;
     case 'too-many':

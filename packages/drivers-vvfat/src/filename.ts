@@ -1,4 +1,4 @@
-/** File names that mean this driver: `fat:[floppy:][12|16|32:][rw:]DIR`, taken apart as the reference does. */
+/** File names that mean this driver: `fat:[floppy:][12|16|32:][rw:]DIR`, put together, and taken apart as the reference does. */
 import { BlockError } from '@blk/core-graph';
 
 const PREFIX = 'fat:';
@@ -14,4 +14,10 @@ export function parseFatName(filename: string): Record<string, unknown> {
   const words = filename.slice(PREFIX.length - 1, begin);
   const fatType = [32, 16, 12].find((type) => words.includes(`:${type}:`)) ?? 0;
   return { 'fat-type': fatType, dir: filename.slice(begin), floppy: words.includes(':floppy:'), rw: words.includes(':rw:') };
+}
+
+/** The name of a disk, for messages. A label has no place in it. */
+export function fatName(dir: string, options: { readonly fatType?: number | undefined; readonly floppy?: boolean | undefined; readonly rw: boolean }): string {
+  const { fatType = 0, floppy = false, rw } = options;
+  return `${PREFIX}${floppy ? 'floppy:' : ''}${fatType === 0 ? '' : `${fatType}:`}${rw ? 'rw:' : ''}${dir}`;
 }

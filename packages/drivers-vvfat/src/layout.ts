@@ -22,6 +22,7 @@ export interface Layout {
   /** The root directory where it has a place of its own. */
   readonly root: Uint8Array;
   readonly folders: ClusterMap<Uint8Array>;
+  /** As the disk begins. */
   readonly files: ClusterMap<FileNode>;
 }
 

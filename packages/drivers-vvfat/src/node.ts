@@ -9,7 +9,10 @@ export class VvfatNode implements DriverNode {
   readonly size: number;
   readonly limits = SECTORS;
 
-  constructor(private readonly opened: OpenDisk) {
+  constructor(
+    private readonly opened: OpenDisk,
+    readonly filename: string,
+  ) {
     this.size = opened.disk.size;
   }
 
@@ -22,11 +25,16 @@ export class VvfatNode implements DriverNode {
   }
 
   allocatedSize(): number {
-    throw new BlockError('unsupported', 'A directory does not tell how much space it takes', { driver: 'vvfat' });
+    return noSpaceTaken();
   }
 
   async close(): Promise<void> {
     await this.opened.files.close();
     await this.opened.root.close();
   }
+}
+
+/** It is no image that takes space. */
+export function noSpaceTaken(): never {
+  throw new BlockError('unsupported', 'A directory does not tell how much space it takes', { driver: 'vvfat' });
 }

@@ -28,8 +28,6 @@ export interface OpenDisk {
   readonly tree: FolderNode;
   readonly root: HostFolder;
   readonly files: OpenFiles;
-  /** What is left of the memory it may take. */
-  readonly budget: Budget;
 }
 
 export const DEFAULT_METADATA_BYTES = 48 << 20;
@@ -45,7 +43,7 @@ export async function openDisk(dir: string, options: DiskOptions): Promise<OpenD
     const budget = new Budget(maxMetadataBytes);
     const tree = await scan(root, { budget, warn, signal });
     const files = new OpenFiles(root);
-    return { disk: new Disk(layOut(tree, { fatType, floppy, label: bytes }, budget), files), tree, root, files, budget };
+    return { disk: new Disk(layOut(tree, { fatType, floppy, label: bytes }, budget), files), tree, root, files };
   } catch (error) {
     await root.close();
     throw error;

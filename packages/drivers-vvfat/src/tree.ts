@@ -27,8 +27,8 @@ export interface FolderNode {
   name: string;
   /** The directory itself has none. */
   parent: FolderNode | undefined;
-  /** What tells this folder from any other, whatever is in it. */
-  readonly identity: string;
+  /** What tells this folder from any other, whatever is in it. Empty: the host does not have it yet. */
+  identity: string;
   modified: FatTime;
   /** By `foldName`. */
   readonly children: Map<string, TreeNode>;

@@ -5,7 +5,7 @@
  * folder is its path, and is compared with what it was before every use, which leaves a moment in between.
  */
 import { constants, existsSync, lstatSync } from 'node:fs';
-import { lstat, open, type FileHandle } from 'node:fs/promises';
+import { lstat, open, realpath, type FileHandle } from 'node:fs/promises';
 import { changed } from '../errors.js';
 import { folderIdentity } from './identity.js';
 
@@ -20,7 +20,7 @@ export class HostFolder {
 
   /** The directory that the user named; if that is a symbolic link, it is followed. */
   static async openRoot(path: string): Promise<HostFolder> {
-    return HostFolder.#open(path, '', 0);
+    return HostFolder.#open(NAMES_OF_OPEN ? path : await realpath(path), '', 0);
   }
 
   /** Throws an error of the system; `ELOOP` or `ENOTDIR` for a symbolic link. */

@@ -1,0 +1,178 @@
+/**
+ * Turns the directory into what the plan says, one rename, mkdir or removal after the other. Every step is whole, and the tree is changed with it, so that
+ * it is true whenever the work stops.
+ */
+import { lstat, mkdir, rename, rmdir, unlink } from 'node:fs/promises';
+import { foldName } from '../fat/names.js';
+import { hostError } from '../errors.js';
+import type { HostFolder } from '../host/host-folder.js';
+import { fileIdentity, folderIdentity } from '../host/identity.js';
+import { temporaryName } from '../host/temporary.js';
+import { childPath, pathOf, type FolderNode, type TreeNode } from '../tree.js';
+import { inFolder } from './in-folder.js';
+import type { Move, Plan } from './plan.js';
+import type { Staged } from './stage.js';
+
+export interface ApplyContext {
+  readonly root: HostFolder;
+  readonly tree: FolderNode;
+  random(into: Uint8Array<ArrayBuffer>): void;
+  /** A file's new content has its place. */
+  installed(staged: Staged): void;
+}
+
+interface Placing extends Move {
+  readonly staged: Staged | undefined;
+}
+
+export class Applying {
+  readonly #folders: Set<FolderNode>;
+  readonly #placings: Set<Placing>;
+  readonly #removals: Set<TreeNode>;
+  readonly #changedFolders = new Set<FolderNode>();
+  readonly #aside = new Set<TreeNode>();
+
+  constructor(
+    plan: Plan,
+    staged: readonly Staged[],
+    private readonly context: ApplyContext,
+  ) {
+    this.#folders = new Set(plan.folders);
+    this.#placings = new Set([
+      ...plan.moves.map((move) => ({ ...move, staged: undefined })),
+      ...staged.map((one) => ({ node: one.node, parent: one.write.parent, name: one.write.file.name, staged: one })),
+    ]);
+    this.#removals = new Set(plan.removals);
+  }
+
+  /** Whatever can be done is done, until nothing is left. What only waits for itself, such as two files that change names, steps aside first. */
+  async run(): Promise<void> {
+    while (this.#folders.size + this.#placings.size + this.#removals.size > 0) {
+      if (await this.#placeSome()) continue;
+      if (await this.#removeSome()) continue;
+      await this.#stepAside();
+    }
+    for (const folder of this.#changedFolders) await inFolder(this.context.root, folder, (host) => host.sync());
+  }
+
+  async #placeSome(): Promise<boolean> {
+    let some = false;
+    for (const folder of this.#folders) {
+      const { parent, name } = folder as { parent: FolderNode; name: string };
+      if (!isMade(parent) || occupant(parent, name) !== undefined) continue;
+      await this.#make(folder, parent);
+      some = true;
+    }
+    for (const placing of this.#placings) {
+      if (!this.#canPlace(placing)) continue;
+      await this.#place(placing);
+      some = true;
+    }
+    return some;
+  }
+
+  #canPlace({ node, parent, name }: Placing): boolean {
+    if (!isMade(parent) || isInside(parent, node)) return false;
+    const there = occupant(parent, name);
+    if (there === undefined || there === node) return true;
+    // A file takes a file's place in one step.
+    return there.kind === 'file' && node.kind === 'file' && this.#removals.has(there);
+  }
+
+  async #place(placing: Placing): Promise<void> {
+    const { node, parent, name, staged } = placing;
+    const replaced = occupant(parent, name);
+    await this.#rename(node, parent, name);
+    if (replaced !== undefined && replaced !== node) this.#removals.delete(replaced);
+    this.#placings.delete(placing);
+    if (staged !== undefined) this.context.installed(staged);
+  }
+
+  async #removeSome(): Promise<boolean> {
+    let some = false;
+    for (const node of this.#removals) {
+      if (node.kind === 'folder' ? node.children.size > 0 : this.#isReplacedByFile(node)) continue;
+      await this.#remove(node);
+      some = true;
+    }
+    return some;
+  }
+
+  /** Then it stays until the other one takes its place. */
+  #isReplacedByFile(node: TreeNode): boolean {
+    for (const { node: other, parent, name } of this.#placings) {
+      if (other.kind === 'file' && parent === node.parent && foldName(name) === foldName(node.name)) return true;
+    }
+    return false;
+  }
+
+  /** Moves something out of everybody's way, under a temporary name. */
+  async #stepAside(): Promise<void> {
+    for (const { node, staged } of this.#placings) {
+      if (staged !== undefined || this.#aside.has(node)) continue;
+      this.#aside.add(node);
+      const bytes = new Uint8Array(8);
+      this.context.random(bytes);
+      await this.#rename(node, this.context.tree, temporaryName(bytes));
+      return;
+    }
+    throw new Error('A commit has steps that wait for one another');
+  }
+
+  async #make(folder: FolderNode, parent: FolderNode): Promise<void> {
+    await this.#host(`Could not create directory`, childPath(parent, folder.name), parent, async (host) => {
+      await mkdir(host.path(folder.name));
+      folder.identity = folderIdentity(await lstat(host.path(folder.name), { bigint: true }));
+    });
+    parent.children.set(foldName(folder.name), folder);
+    this.#folders.delete(folder);
+    this.#changedFolders.add(folder);
+  }
+
+  async #rename(node: TreeNode, parent: FolderNode, name: string): Promise<void> {
+    const from = node.parent as FolderNode;
+    await this.#host('Could not rename', pathOf(node), from, (source) =>
+      inFolder(this.context.root, parent, async (target) => {
+        await rename(source.path(node.name), target.path(name));
+        // Being renamed is a change of status.
+        if (node.kind === 'file') node.identity = fileIdentity(await lstat(target.path(name), { bigint: true }));
+      }),
+    );
+    // Staged files are among nobody's children.
+    if (occupant(from, node.name) === node) from.children.delete(foldName(node.name));
+    node.parent = parent;
+    node.name = name;
+    parent.children.set(foldName(name), node);
+    this.#changedFolders.add(parent);
+  }
+
+  async #remove(node: TreeNode): Promise<void> {
+    const parent = node.parent as FolderNode;
+    await this.#host('Could not remove', pathOf(node), parent, (host) => (node.kind === 'file' ? unlink(host.path(node.name)) : rmdir(host.path(node.name))));
+    parent.children.delete(foldName(node.name));
+    this.#removals.delete(node);
+    if (node.kind === 'folder') this.#changedFolders.delete(node);
+  }
+
+  async #host<T>(what: string, path: string, folder: FolderNode, work: (host: HostFolder) => Promise<T>): Promise<T> {
+    this.#changedFolders.add(folder);
+    try {
+      return await inFolder(this.context.root, folder, work);
+    } catch (error) {
+      throw hostError(what, path, error);
+    }
+  }
+}
+
+function isMade(folder: FolderNode): boolean {
+  return folder.identity !== '';
+}
+
+function occupant(parent: FolderNode, name: string): TreeNode | undefined {
+  return parent.children.get(foldName(name));
+}
+
+function isInside(folder: FolderNode, node: TreeNode): boolean {
+  for (let at: FolderNode | undefined = folder; at !== undefined; at = at.parent) if (at === node) return true;
+  return false;
+}

@@ -1,0 +1,131 @@
+/** From what the guest wrote to what the directory holds. */
+import { lstat, lutimes } from 'node:fs/promises';
+import { ClusterMap, piecesOf, type Piece } from '../cluster-map.js';
+import type { Disk } from '../disk.js';
+import { clusterBytes, clusterOffset, SECTOR } from '../fat/shape.js';
+import { parseTime } from '../fat/time.js';
+import type { GuestFile } from '../guest/guest-tree.js';
+import { readGuest, type Guest } from '../guest/read-guest.js';
+import { hostError } from '../errors.js';
+import type { HostFolder } from '../host/host-folder.js';
+import { fileIdentity } from '../host/identity.js';
+import type { OpenFiles } from '../host/open-files.js';
+import { filesOf, foldersOf } from '../layout.js';
+import type { Overlay } from '../overlay.js';
+import { Budget, pathOf, type FileNode, type FolderNode, type Run } from '../tree.js';
+import { Applying } from './apply.js';
+import { inFolder } from './in-folder.js';
+import { planCommit, type Plan } from './plan.js';
+import { stage, unstage, type Staged } from './stage.js';
+import { verifyPlan } from './verify.js';
+
+export interface CommitContext {
+  readonly disk: Disk;
+  readonly overlay: Overlay;
+  readonly tree: FolderNode;
+  readonly root: HostFolder;
+  readonly files: OpenFiles;
+  /** Memory that what the guest left may take, in bytes. */
+  readonly budgetBytes: number;
+  random(into: Uint8Array<ArrayBuffer>): void;
+  /** The bytes of the disk as the guest sees it. */
+  readonly read: (offset: number, length: number) => Promise<Uint8Array>;
+}
+
+/**
+ * Makes the directory what the guest's file system is. Nobody reads or writes the disk meanwhile. Throws where that file system does not fit together, or
+ * the directory is not what it was: then nothing has changed. Where the host fails in the middle, each file is the old or the new one, and the next commit goes on.
+ */
+export async function commit(context: CommitContext): Promise<void> {
+  const { disk, overlay, tree, root, files } = context;
+  const { shape, system } = disk.layout;
+  const guest = await readGuest({ shape, system, read: context.read }, new Budget(context.budgetBytes));
+  const plan = planCommit(tree, guest.root, (file) => isWritten(context, file));
+  await verifyPlan(plan, root);
+  const staged: Staged[] = [];
+  try {
+    for (const write of plan.writes) {
+      staged.push(await stage(write, { ...context, clusterBytes: clusterBytes(shape), clusterOffset: (cluster) => clusterOffset(shape, cluster) }));
+    }
+    await keepLost(context, plan, guest);
+    await files.close();
+    const waiting = new Set(staged);
+    try {
+      await new Applying(plan, staged, {
+        ...context,
+        installed: (one) => {
+          waiting.delete(one);
+          dropContent(context, one.write.file);
+        },
+      }).run();
+      for (const touch of plan.touches) await setTime(touch.node, touch.file, root);
+    } finally {
+      staged.splice(0, staged.length, ...waiting);
+      disk.files = mapOf(tree);
+    }
+    overlay.allCommitted();
+  } finally {
+    await unstage(staged, root);
+  }
+}
+
+/** The sectors that a file's content lies in, run by run. */
+function* sectorsOf({ disk }: CommitContext, file: GuestFile): Iterable<{ first: number; count: number; bytes: number }> {
+  const { shape } = disk.layout;
+  let left = file.size;
+  for (const run of file.chain) {
+    const bytes = Math.min(left, run.count * clusterBytes(shape));
+    yield { first: clusterOffset(shape, run.first) / SECTOR, count: Math.ceil(bytes / SECTOR), bytes };
+    left -= bytes;
+  }
+}
+
+function isWritten(context: CommitContext, file: GuestFile): boolean {
+  for (const { first, count } of sectorsOf(context, file)) if (context.overlay.isUncommitted(first, count)) return true;
+  return false;
+}
+
+/** The file has it now. The last sector stays where the guest has something behind the file's end. */
+function dropContent(context: CommitContext, file: GuestFile): void {
+  for (const { first, bytes } of sectorsOf(context, file)) context.overlay.drop(first, Math.floor(bytes / SECTOR));
+}
+
+/** Keeps what only a file has that goes away, where the guest's table still has a use for it: a file that is open there and has no name any more. */
+async function keepLost({ disk, overlay, read }: CommitContext, plan: Plan, guest: Guest): Promise<void> {
+  const { shape } = disk.layout;
+  const written = new ClusterMap(plan.writes.flatMap(({ file }) => [...piecesOf(file, file.chain)]));
+  for (const node of plan.removals) {
+    if (node.kind !== 'file') continue;
+    for (const cluster of clustersOf(node.chain)) {
+      if (guest.isFree(cluster) || written.find(cluster) !== undefined) continue;
+      const offset = clusterOffset(shape, cluster);
+      const bytes = await read(offset, clusterBytes(shape));
+      await overlay.keep(offset, bytes, 0, bytes.length);
+    }
+  }
+}
+
+function* clustersOf(chain: readonly Run[]): Iterable<number> {
+  for (const { first, count } of chain) for (let index = 0; index < count; index++) yield first + index;
+}
+
+async function setTime(node: FileNode, { modified }: GuestFile, root: HostFolder): Promise<void> {
+  const time = parseTime(modified);
+  if (time !== undefined) {
+    await inFolder(root, node.parent, async (folder) => {
+      const path = folder.path(node.name);
+      await lutimes(path, new Date(time), new Date(time));
+      node.identity = fileIdentity(await lstat(path, { bigint: true }));
+    }).catch((error: unknown) => {
+      throw hostError('Could not set the times of', pathOf(node), error);
+    });
+  }
+  node.modified = modified;
+}
+
+/** Which clusters the files of a tree hold. */
+function mapOf(tree: FolderNode): ClusterMap<FileNode> {
+  const pieces: Piece<FileNode>[] = [];
+  for (const folder of foldersOf(tree)) for (const file of filesOf(folder)) pieces.push(...piecesOf(file, file.chain));
+  return new ClusterMap(pieces);
+}

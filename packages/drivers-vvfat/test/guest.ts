@@ -1,0 +1,94 @@
+/** A guest for the tests: mtools changes a copy of the disk, and what differs then is written to the open disk. */
+import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import type { Image } from '@blk/core-graph';
+import { prng, type Prng, type TempDir } from '@blk/oracle';
+import { fsck, mtools, openDirectory, PARTITION, sameFiles, takeFiles } from './support.js';
+
+export interface GuestKind {
+  readonly fatType: number;
+  readonly floppy: boolean;
+}
+
+/** As much of a disk as the guests of the tests ever use. */
+const USED = 12 << 20;
+
+export class Guest {
+  #before: Buffer;
+
+  private constructor(
+    readonly disk: Image,
+    readonly kind: GuestKind,
+    private readonly dir: TempDir,
+    private readonly random: Prng,
+    before: Buffer,
+  ) {
+    this.#before = before;
+  }
+
+  /** The disk of the directory `d`. */
+  static async open(dir: TempDir, kind: GuestKind, seed = 1): Promise<Guest> {
+    const disk = await openDirectory(dir.file('d'), { 'fat-type': kind.fatType, floppy: kind.floppy, rw: true });
+    const guest = new Guest(disk, kind, dir, prng(seed), Buffer.alloc(0));
+    guest.#before = await guest.copy('guest');
+    return guest;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.disk.close().catch(() => undefined);
+  }
+
+  /** The disk as it is now, in a file. */
+  async copy(name: string): Promise<Buffer> {
+    const bytes = Buffer.alloc(Math.min(USED, this.disk.size));
+    await this.disk.read(0, bytes.length, bytes);
+    writeFileSync(this.dir.file(name), bytes);
+    truncateSync(this.dir.file(name), this.disk.size);
+    return bytes;
+  }
+
+  async mtools(command: string, ...args: readonly string[]): Promise<void> {
+    await mtools(this.dir.file('guest'), this.kind.floppy, command, ...args);
+  }
+
+  /** Puts a file of this content on the guest's disk. */
+  async put(path: string, content: string | Uint8Array): Promise<void> {
+    writeFileSync(this.dir.file('content'), content);
+    await this.mtools('mcopy', '-o', '-Q', '-m', this.dir.file('content'), `::/${path}`);
+  }
+
+  /** Writes what the guest changed to the disk, in any order. */
+  async push(): Promise<void> {
+    const now = readFileSync(this.dir.file('guest')).subarray(0, this.#before.length);
+    const changed: number[] = [];
+    for (let at = 0; at < now.length; at += 512) if (Buffer.compare(now.subarray(at, at + 512), this.#before.subarray(at, at + 512)) !== 0) changed.push(at);
+    for (let left = changed.length; left > 0; left--) {
+      const [at] = changed.splice(this.random.below(left), 1) as [number];
+      await this.disk.write(at, now.subarray(at, at + 512));
+    }
+    this.#before = Buffer.from(now);
+  }
+
+  /** What the guest would find: its own copy's files, and those of the disk. Both have to be those of the directory. */
+  async differences(): Promise<string[]> {
+    await this.copy('disk');
+    const wrong: string[] = [];
+    for (const disk of ['guest', 'disk']) {
+      // Reading all of a large disk takes long, and the guest's is mtools' own work.
+      const found = disk === 'guest' && this.disk.size > USED ? '' : await fsck(this.dir.file(disk), this.kind.floppy, this.dir.file('volume'));
+      if (found !== '') wrong.push(`${disk}: ${found}`);
+      rmSync(this.dir.file('out'), { recursive: true, force: true });
+      mkdirSync(this.dir.file('out'));
+      await mtools(this.dir.file(disk), this.kind.floppy, 'mcopy', '-s', '-n', '-Q', '::/', this.dir.file('out')).catch((error: unknown) => {
+        // An empty disk gives mcopy nothing to do.
+        if (!String(error).includes('No match')) throw error;
+      });
+      wrong.push(...sameFiles(takeFiles(this.dir.file('d')), takeFiles(this.dir.file('out'))).map((path) => `${disk}: ${path}`));
+    }
+    return wrong;
+  }
+
+  /** Changes bytes of the volume directly. */
+  async poke(offset: number, bytes: Uint8Array): Promise<void> {
+    await this.disk.write(offset + (this.kind.floppy ? 0 : PARTITION), bytes);
+  }
+}

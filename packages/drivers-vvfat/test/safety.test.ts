@@ -1,0 +1,182 @@
+// Commits that meet changes of the host, links, or a host that fails in the middle.
+import type * as fs from 'node:fs/promises';
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { skipUnless, tempDir } from '@blk/oracle';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { Guest } from './guest.js';
+import { addFile, DATA, entry, link, sample, word } from './sample.js';
+import { openDirectory, putFiles, takeFiles } from './support.js';
+
+/** Calls that change the host until one fails. */
+const host = vi.hoisted(() => ({ callsLeft: Infinity }));
+
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof fs>();
+  const failing = <Args extends unknown[], Result>(call: (...args: Args) => Promise<Result>, counts = (...args: Args): boolean => args.length > 0) =>
+    (...args: Args): Promise<Result> => (counts(...args) && --host.callsLeft === 0 ? Promise.reject(Object.assign(new Error('no space'), { code: 'ENOSPC' })) : call(...args));
+  return {
+    ...real,
+    rename: failing(real.rename), mkdir: failing(real.mkdir), rmdir: failing(real.rmdir), lutimes: failing(real.lutimes),
+    unlink: failing(real.unlink, (path) => !String(path).includes('.blk-vvfat')),
+    open: failing(real.open, (path) => String(path).includes('.blk-vvfat')),
+  };
+});
+
+afterEach(() => {
+  host.callsLeft = Infinity;
+});
+
+const needs = skipUnless('fsck.fat', 'mtools');
+
+describe('what somebody else did to the directory stays', () => {
+  test('a file that both changed', async () => {
+    using dir = tempDir();
+    await using guest = await sample(dir);
+    writeFileSync(dir.file('d/B'), 'theirs');
+    await guest.disk.write(DATA + 3 * 512, Buffer.alloc(512, 'g'));
+    await expect(guest.disk.flush()).rejects.toThrow(`The file 'B' changed since the directory was opened as a disk`);
+    expect(readFileSync(dir.file('d/B'), 'utf8')).toBe('theirs');
+  });
+
+  test.each(['file', 'link'])('a %s at a name that the guest took', async (kind) => {
+    using dir = tempDir();
+    await using guest = await sample(dir);
+    writeFileSync(dir.file('outside'), 'outside');
+    if (kind === 'file') writeFileSync(dir.file('d/NEW'), 'theirs');
+    else symlinkSync(dir.file('outside'), dir.file('d/NEW'));
+    await addFile(guest, 'NEW');
+    await expect(guest.disk.flush()).rejects.toThrow(`Nothing was written to the directory: 'NEW' is there already, and not of the disk`);
+    expect(readFileSync(dir.file('d/NEW'), 'utf8')).toBe(kind === 'file' ? 'theirs' : 'outside');
+    rmSync(dir.file('d/NEW'));
+    await guest.disk.flush();
+    expect(readFileSync(dir.file('d/NEW'), 'utf8')).toBe('');
+  });
+
+  test('a new file in a folder that the guest removed', async () => {
+    using dir = tempDir();
+    await using guest = await sample(dir);
+    writeFileSync(dir.file('d/S/theirs'), 'theirs');
+    await guest.disk.write(entry(3), Uint8Array.of(0xe5));
+    await expect(guest.disk.flush()).rejects.toThrow(`'S/theirs' is in a directory that the guest removed`);
+    expect([...takeFiles(dir.file('d/S')).keys()].sort()).toEqual(['C', 'theirs']);
+  });
+
+  test('a folder that became a link: nothing is written through it', async () => {
+    using dir = tempDir();
+    await using guest = await sample(dir);
+    mkdirSync(dir.file('outside'));
+    renameSync(dir.file('d/S'), dir.file('moved'));
+    symlinkSync(dir.file('outside'), dir.file('d/S'));
+    await guest.disk.write(DATA + 5 * 512, Buffer.alloc(512, 'g'));
+    await expect(guest.disk.flush()).rejects.toThrow(/'S/);
+    expect(takeFiles(dir.file('outside')).size).toBe(0);
+    expect(readFileSync(dir.file('moved/C'), 'utf8')).toBe('c');
+  });
+
+  test('what the guest did not touch may change', async () => {
+    using dir = tempDir();
+    await using guest = await sample(dir);
+    putFiles(dir.file('d'), { unknown: 'new', 'S/C': 'changed' });
+    await addFile(guest, 'NEW');
+    await guest.disk.flush();
+    expect([...takeFiles(dir.file('d'))].map(([path, content]) => `${path}=${content?.length ?? '/'}`).sort()).toEqual(['A=1500', 'B=1', 'NEW=0', 'S/C=7', 'S=/', 'unknown=3']);
+  });
+});
+
+describe('names, chains and times', () => {
+  test('two files change names', async () => {
+    using dir = tempDir();
+    await using guest = await sample(dir);
+    await guest.disk.write(entry(1), Buffer.from('B'));
+    await guest.disk.write(entry(2), Buffer.from('A'));
+    await guest.disk.flush();
+    expect(readFileSync(dir.file('d/A'), 'utf8')).toBe('b');
+    expect(readFileSync(dir.file('d/B')).length).toBe(1500);
+  });
+
+  test('a file without a name keeps its content until it has one again', async () => {
+    using dir = tempDir();
+    await using guest = await sample(dir);
+    await guest.disk.write(entry(1), Uint8Array.of(0xe5));
+    await guest.disk.flush();
+    expect([...takeFiles(dir.file('d')).keys()]).toEqual(['B', 'S', 'S/C']);
+    expect(Buffer.from(await guest.disk.read(DATA, 1500)).equals(Buffer.alloc(1500, 97))).toBe(true);
+    await guest.disk.write(entry(1), Buffer.from('Z'));
+    await guest.disk.flush();
+    expect(readFileSync(dir.file('d/Z')).equals(Buffer.alloc(1500, 97))).toBe(true);
+  });
+
+  test('reserved space behind the end of a file is no content', async () => {
+    using dir = tempDir();
+    await using guest = await sample(dir);
+    await link(guest, 5, 20);
+    await link(guest, 20, 0xfff);
+    await guest.disk.write(DATA + 18 * 512, Buffer.from('not of the file'));
+    await guest.disk.flush();
+    expect(readFileSync(dir.file('d/B'), 'utf8')).toBe('b');
+    expect(Buffer.from(await guest.disk.read(DATA + 18 * 512, 15)).toString()).toBe('not of the file');
+  });
+
+  test('the time of an entry is that of the file', async () => {
+    using dir = tempDir();
+    await using guest = await sample(dir);
+    const { ino } = statSync(dir.file('d/B'));
+    await guest.disk.write(entry(2) + 22, Uint8Array.of(...word((4 << 11) | (5 << 5) | 3), ...word((21 << 9) | (2 << 5) | 3)));
+    await guest.disk.flush();
+    expect(statSync(dir.file('d/B'))).toMatchObject({ ino, mtime: new Date(2001, 1, 3, 4, 5, 6) });
+    expect(Buffer.from(await guest.disk.read(DATA + 3 * 512, 1)).toString()).toBe('b');
+  });
+
+  test('what is written and never committed reads as it was written', async () => {
+    using dir = tempDir();
+    putFiles(dir.file('d'), { A: 'a' });
+    await using disk = await openDirectory(dir.file('d'), { floppy: true, rw: true });
+    const model = Buffer.from(await disk.read(0, disk.size));
+    for (const [at, length] of [[700_000, 5000], [512, 1], [disk.size - 700, 700], [701_000, 100]] as const) {
+      await disk.write(at, Buffer.alloc(length, at & 0xff));
+      model.fill(at & 0xff, at, at + length);
+    }
+    await disk.writeZeroes(702_000, 1_000_000);
+    model.fill(0, 702_000, 1_702_000);
+    expect(Buffer.compare(await disk.read(0, disk.size), model)).toBe(0);
+    for await (const extent of disk.extents(0, disk.size)) {
+      if (extent.zero) expect(model.subarray(extent.offset, extent.offset + extent.length).every((byte) => byte === 0)).toBe(true);
+    }
+    await expect(disk.close()).rejects.toThrow(/is lost/);
+  });
+});
+
+describe.skipIf(needs.skip)(needs.title('a host that fails'), () => {
+  test('at any step leaves whole files, loses none, and the next flush goes on', async () => {
+    let failed = true;
+    for (let calls = 1; failed; calls++) {
+      using dir = tempDir();
+      putFiles(dir.file('d'), { one: 'content of one', two: 'content of two', 'sub/three': 'content of three', 'sub/gone': 'gone', 'old/four': 'content of four', changed: 'before' });
+      await using guest = await Guest.open(dir, { fatType: 12, floppy: true });
+      await guest.mtools('mmd', '::/made');
+      await guest.mtools('mren', '::/one', '::/temp');
+      await guest.mtools('mren', '::/two', '::/one');
+      await guest.mtools('mren', '::/temp', '::/two');
+      await guest.mtools('mmove', '::/sub/three', '::/made');
+      await guest.mtools('mmove', '::/old/four', '::/');
+      await guest.mtools('mdel', '::/sub/gone');
+      await guest.mtools('mrd', '::/sub', '::/old');
+      await guest.put('old', 'a file where a folder was');
+      await guest.put('changed', 'after');
+      await guest.put('made/new', 'new');
+      await guest.push();
+      host.callsLeft = calls;
+      failed = await guest.disk.flush().then(() => false, () => true);
+      host.callsLeft = Infinity;
+      const contents = [...takeFiles(dir.file('d')).values()].flatMap((content) => (content === null ? [] : [content.toString()]));
+      const known = ['content of one', 'content of two', 'content of three', 'content of four', 'before', 'after', 'gone', 'a file where a folder was', 'new'];
+      expect(contents.filter((content) => !known.includes(content)), `call ${calls}`).toEqual([]);
+      for (const content of known.slice(0, 4)) expect(contents.filter((one) => one === content), `call ${calls}`).toEqual([content]);
+      expect(contents.some((content) => content === 'before' || content === 'after')).toBe(true);
+      await guest.disk.flush();
+      expect(await guest.differences(), `call ${calls}`).toEqual([]);
+      expect([...takeFiles(dir.file('d')).keys()].filter((path) => path.includes('.blk-vvfat')), `call ${calls}`).toEqual([]);
+      if (calls === 1) expect(failed).toBe(true);
+    }
+  }, 120_000);
+});

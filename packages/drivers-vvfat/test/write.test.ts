@@ -1,0 +1,79 @@
+// What guests write becomes the directory's, whatever they do to their files.
+import { chmodSync, statSync } from 'node:fs';
+import { prng, skipUnless, tempDir, type Prng } from '@blk/oracle';
+import { describe, expect, test } from 'vitest';
+import { Guest, type GuestKind } from './guest.js';
+import { hardFiles, putFiles, takeFiles } from './support.js';
+
+const needs = skipUnless('fsck.fat', 'mtools');
+const KINDS: readonly GuestKind[] = [{ fatType: 12, floppy: true }, { fatType: 16, floppy: true }, { fatType: 12, floppy: false }, { fatType: 32, floppy: false }];
+
+describe.skipIf(needs.skip)(needs.title('a guest'), () => {
+  test.each(KINDS)('creates, changes, renames, moves and deletes on FAT$fatType, floppy: $floppy', async (kind) => {
+    using dir = tempDir();
+    putFiles(dir.file('d'), hardFiles());
+    chmodSync(dir.file('d/readme2.txt'), 0o640);
+    await using guest = await Guest.open(dir, kind);
+    const commit = async (): Promise<void> => {
+      await guest.push();
+      await guest.disk.flush();
+      expect(await guest.differences()).toEqual([]);
+    };
+
+    await guest.put('new file with a long name.txt', 'new');
+    await guest.put('sub/grown', prng(1).bytes(20_000));
+    await guest.mtools('mmd', '::/made', '::/made/inner – é');
+    await guest.put('made/inner – é/file', 'inside');
+    await guest.put('README.TXT', 'longer than it was');
+    await commit();
+
+    await guest.put('readme2.txt', '');
+    await guest.mtools('mren', '::/large.bin', '::/LARGE and renamed.bin');
+    await guest.mtools('mren', '::/no extension at all', '::/renamed empty');
+    await guest.mtools('mdel', '::/cluster.bin', '::/.hidden');
+    await guest.mtools('mdeltree', '::/many');
+    await commit();
+    expect(statSync(dir.file('d/readme2.txt')).mode & 0o777).toBe(0o640);
+
+    await guest.mtools('mmove', '::/sub/deep', '::/made');
+    await guest.mtools('mmove', '::/LARGE and renamed.bin', '::/made/inner – é');
+    await guest.mtools('mren', '::/sub', '::/SUBDIR');
+    await guest.put('.hidden', 'again');
+    await commit();
+    // mtools moves under the short name.
+    expect([...takeFiles(dir.file('d')).keys()].join()).toContain('made/DEEP/deeper/deepest/leaf.c');
+  }, 60_000);
+
+  test.each([1, 2, 3])('does anything, seed %i', async (seed) => {
+    using dir = tempDir();
+    const random = prng(seed);
+    putFiles(dir.file('d'), { 'a': 'a', 'b b b b b b b b.txt': random.bytes(5000), 'sub/c': random.bytes(1500), 'sub/deep/e': 'e' });
+    await using guest = await Guest.open(dir, KINDS[seed % 2], seed);
+    const history: string[] = [];
+    for (let round = 0; round < 8; round++) {
+      for (let step = random.below(6); step >= 0; step--) history.push(await randomStep(guest, random));
+      await guest.push();
+      await guest.disk.flush();
+      expect(await guest.differences(), `seed ${seed}: ${history.join('; ')}`).toEqual([]);
+    }
+    expect([...takeFiles(dir.file('d')).keys()].filter((path) => path.includes('.blk-vvfat'))).toEqual([]);
+  }, 60_000);
+});
+
+/** One command on names out of few, so that they meet; those that the guest refuses do nothing. */
+async function randomStep(guest: Guest, random: Prng): Promise<string> {
+  const folder = (): string => random.pick(['', 'sub/', 'sub/deep/', 'x y/']);
+  const name = (): string => folder() + random.pick(['a', 'b b b b b b b b.txt', 'c', 'E', 'Füße', 'new']);
+  const [command, ...args] = random.pick<() => readonly string[]>([
+    () => ['put', name()], () => ['put', name()], () => ['put', name()],
+    () => ['mdel', `::/${name()}`], () => ['mren', `::/${name()}`, `::/${name()}`], () => ['mmd', `::/${folder()}`],
+    () => ['mdeltree', `::/${folder() || 'x y/'}`], () => ['mmove', `::/${name()}`, `::/${folder()}`], () => ['mmove', '::/sub/deep', `::/${folder()}`],
+  ])() as [string, ...string[]];
+  try {
+    if (command === 'put') await guest.put(args[0], random.bytes(random.pick([0, 1, 511, 512, 513, 4000, 30_000])));
+    else await guest.mtools(command, ...args.map((arg) => (arg.length > 3 ? arg.replace(/\/$/, '') : arg)));
+  } catch {
+    return `(${command} ${args.join(' ')})`;
+  }
+  return `${command} ${args.join(' ')}`;
+}
