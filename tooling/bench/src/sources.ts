@@ -1,8 +1,9 @@
 // The images that workloads start from: made once, then read only, since a source that was written measures something else.
-import { chmodSync, closeSync, copyFileSync, existsSync, ftruncateSync, openSync, renameSync, writeSync } from 'node:fs';
+import { chmodSync, closeSync, copyFileSync, existsSync, ftruncateSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { cloopImage } from '@blk/image-writers';
 import { prng, qemuImg, run, type RunResult } from '@blk/oracle';
-import type { Source } from './workload.js';
+import type { PACKED_FORMATS, PLAIN_FORMATS, Source } from './workload.js';
 
 /** Makes and finds sources in one folder. */
 export interface Sources {
@@ -65,8 +66,26 @@ const makers: Record<Source, Maker> = {
   'text.raw': (path) => write(path, 128 * MiB, (random, block) => fillWithText(random, block)),
   'long-text.raw': (path) => write(path, 512 * MiB, (random, block) => fillWithText(random, block)),
   'long-text.qcow2': async (path, get) => convert('raw', await get('long-text.raw'), path, ['-c']),
+  ...inOtherFormats(),
   'long-text-zstd.qcow2': async (path, get) => convert('raw', await get('long-text.raw'), path, ['-c', '-o', 'compression_type=zstd']),
 };
+
+/** The same content in other formats. */
+function inOtherFormats(): Record<`long.${(typeof PLAIN_FORMATS)[number]}` | `long-text.${(typeof PACKED_FORMATS)[number]}`, Maker> {
+  const by = (from: Source, ...words: readonly string[]): Maker => async (path, get) => need(qemuImg('convert', '-f', 'raw', ...words, await get(from), path));
+  return {
+    'long.vdi': by('long.raw', '-O', 'vdi'),
+    'long.vpc': by('long.raw', '-O', 'vpc', '-o', 'force_size=on'),
+    'long.vhdx': by('long.raw', '-O', 'vhdx'),
+    'long.parallels': by('long.raw', '-O', 'parallels'),
+    'long.qed': by('long.raw', '-O', 'qed'),
+    'long.qcow': by('long.raw', '-O', 'qcow'),
+    'long-text.vmdk': by('long-text.raw', '-O', 'vmdk', '-o', 'subformat=streamOptimized'),
+    'long-text.cloop': async (path, get) => {
+      writeFileSync(path, cloopImage(readFileSync(await get('long-text.raw'))));
+    },
+  };
+}
 
 async function write(
   path: string, size: number, fill: (random: ReturnType<typeof prng>, block: Uint8Array, offset: number) => Uint8Array | undefined, step = MiB,

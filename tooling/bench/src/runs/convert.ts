@@ -15,7 +15,7 @@ export async function convertRun(lab: Lab, workload: Convert): Promise<Run> {
   const target = (side: Side): string => join(lab.dir, `${side}-target.${workload.to}`);
   if (existing) {
     // Of the right size, all of it allocated and in memory.
-    const model = from === workload.to ? source : await lab.sources.get('long-text.raw');
+    const model = from === workload.to ? source : await lab.sources.get(workload.source.startsWith('long.') ? 'long.raw' : 'long-text.raw');
     for (const side of ['ours', 'reference'] as const) {
       copyFileSync(model, target(side));
       chmodSync(target(side), 0o644);

@@ -1,5 +1,5 @@
 // Copying whole images. Rows 8 to 11 of the table of goals.
-import type { Convert } from '../workload.js';
+import { PACKED_FORMATS, PLAIN_FORMATS, type Convert } from '../workload.js';
 
 const peer = 'qemu-img convert, defaults';
 const base = { kind: 'convert', peer, words: '' } as const;
@@ -16,4 +16,10 @@ export const convert: readonly Convert[] = [
   { ...base, id: 'convert-c-zstd', title: 'convert -c, raw to qcow2, zstd, 128 MiB', row: 10, bar: 1, goal: 1.5, source: 'text.raw', to: 'qcow2', target: 'new', words: '-c -o compression_type=zstd' },
   { ...base, id: 'convert-compressed-raw', title: 'convert compressed qcow2 (zlib) to raw, 512 MiB, -n', row: 11, bar: 1.2, goal: 2, source: 'long-text.qcow2', to: 'raw', target: 'existing' },
   { ...base, id: 'convert-zstd-raw', title: 'convert compressed qcow2 (zstd) to raw, 512 MiB, -n', row: 11, bar: 1.2, goal: 2, source: 'long-text-zstd.qcow2', to: 'raw', target: 'existing' },
+  ...PLAIN_FORMATS.map((format): Convert => ({
+    ...base, id: `convert-${format}-raw`, title: `convert ${format} to raw, full, 2 GiB, -n`, bar: 1, goal: 1, source: `long.${format}`, to: 'raw', target: 'existing',
+  })),
+  ...PACKED_FORMATS.map((format): Convert => ({
+    ...base, id: `convert-${format}-raw`, title: `convert ${format}, compressed, to raw, 512 MiB, -n`, bar: 1, goal: 1, source: `long-text.${format}`, to: 'raw', target: 'existing',
+  })),
 ];
