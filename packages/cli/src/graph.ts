@@ -5,7 +5,7 @@ import { blkverify } from '@blk/drivers-blkverify';
 import { cloop } from '@blk/drivers-cloop';
 import { bochs } from '@blk/drivers-bochs';
 import { copyOnRead } from '@blk/drivers-copy-on-read';
-import { file, fileDrivers, hostDevice } from '@blk/drivers-file';
+import { file, fileDrivers, hostCdrom, hostDevice, hostFloppy } from '@blk/drivers-file';
 import { httpDrivers, proxyFromEnvironment } from '@blk/drivers-http';
 import { luks } from '@blk/drivers-luks';
 import { nbd } from '@blk/drivers-nbd';
@@ -29,13 +29,13 @@ import type { Tool } from './tool.js';
 const { http, https } = httpDrivers({ proxy: proxyFromEnvironment(process.env) });
 
 /** What command lines can name; images in memory have no name. */
-export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, nbd, vvfat, ssh, http, https, nullCo, nullAio, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, bochs, qcow, qed, throttle, copyOnRead, quorum];
+export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, hostCdrom, hostFloppy, nbd, vvfat, ssh, http, https, nullCo, nullAio, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, bochs, qcow, qed, throttle, copyOnRead, quorum];
 
 /** The drivers; one that only looks at images need not ask for the list of locks again. */
 function driversOf({ io: { lockList } }: Tool): readonly BlockDriver[] {
   if (lockList === undefined) return DRIVERS;
   const early = fileDrivers({ lockList });
-  return [early.file, early.hostDevice, ...DRIVERS.slice(2)];
+  return [early.file, early.hostDevice, early.hostCdrom, early.hostFloppy, ...DRIVERS.slice(4)];
 }
 
 /** For commands that are over at once: the clock that is there already; the one of the web takes 1 ms to load. */

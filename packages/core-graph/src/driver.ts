@@ -107,11 +107,23 @@ export interface DriverNode {
   event?(event: DebugEvent): Completion;
   /** Drivers for tests: stops requests on their way. */
   readonly breakpoints?: Breakpoints;
+  /** Drives whose media people take out and put in. */
+  readonly medium?: Medium;
   /** Statistics of driver-specific caches and the like, for people. */
   readonly filename?: string;
 
   /** Flushes what is unwritten, and releases what `open` acquired. The graph detaches the children afterwards. */
   close(): Promise<void>;
+}
+
+/** What is in a drive, and what the drive does with it. */
+export interface Medium {
+  /** Whether one is in, as far as was found out. The node's size is then its size. */
+  readonly inserted: boolean;
+  /** Opens the tray, or closes it, and looks what is in then. Throws where it is locked, or nothing moves it. */
+  moveTray(open: boolean): Promise<void>;
+  /** Keeps people from taking the medium out, or lets them. */
+  lock(locked: boolean): Promise<void>;
 }
 
 export interface PreparedAccess {

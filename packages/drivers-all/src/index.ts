@@ -9,7 +9,7 @@ import { blkverify } from '@blk/drivers-blkverify';
 import { cloop } from '@blk/drivers-cloop';
 import { bochs } from '@blk/drivers-bochs';
 import { copyOnRead } from '@blk/drivers-copy-on-read';
-import { file, hostDevice } from '@blk/drivers-file';
+import { file, hostCdrom, hostDevice, hostFloppy } from '@blk/drivers-file';
 import { http, https } from '@blk/drivers-http';
 import { luks } from '@blk/drivers-luks';
 import { nbd } from '@blk/drivers-nbd';
@@ -29,6 +29,6 @@ import { vpc } from '@blk/drivers-vpc';
 import { vvfat } from '@blk/drivers-vvfat';
 
 /** Every driver: protocols, formats, filters. */
-export const allDrivers: readonly BlockDriver[] = [file, hostDevice, nbd, vvfat, ssh, http, https, nullCo, nullAio, blob, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, bochs, qcow, qed, throttle, copyOnRead, quorum];
+export const allDrivers: readonly BlockDriver[] = [file, hostDevice, hostCdrom, hostFloppy, nbd, vvfat, ssh, http, https, nullCo, nullAio, blob, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, bochs, qcow, qed, throttle, copyOnRead, quorum];
 
 export { driverLoaders, driverNames } from './loaders.js';

@@ -5,6 +5,8 @@ import type { BlockDriver } from '@blk/core-graph';
 export const driverLoaders = {
   file: async () => (await import('@blk/drivers-file')).file,
   host_device: async () => (await import('@blk/drivers-file')).hostDevice,
+  host_cdrom: async () => (await import('@blk/drivers-file')).hostCdrom,
+  host_floppy: async () => (await import('@blk/drivers-file')).hostFloppy,
   nbd: async () => (await import('@blk/drivers-nbd')).nbd,
   ssh: async () => (await import('@blk/drivers-ssh')).ssh,
   vvfat: async () => (await import('@blk/drivers-vvfat')).vvfat,

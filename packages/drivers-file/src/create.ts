@@ -6,7 +6,7 @@ import { cannotCreate, isCode } from './errors.js';
 import { checkName, closeFile, openFile, openHostFile, statusOfOpen } from './host-file.js';
 import { ImageLocks, takenLocks } from './locks/locks.js';
 import { seenLocks } from './locks/proc-locks.js';
-import { deviceSize } from './open.js';
+import { deviceSize, hasMedium, type DeviceKind } from './open.js';
 import { changeLength, checkPreallocation } from './space/length.js';
 import type { Engines } from './engines.js';
 
@@ -61,17 +61,20 @@ export async function removeRegular(filename: string): Promise<void> {
   if ((await lstat(filename)).isFile()) await unlink(filename);
 }
 
-/** A device is there already; it only has to be large enough. */
+/** A device is there already; it only has to be large enough, and to have something in it. */
 export async function createOnDevice(
+  { name, drive }: DeviceKind,
   filename: string,
   { size, preallocation = 'off' }: FileCreateOptions & { size: number },
+  engines: Engines,
 ): Promise<void> {
-  checkName('host_device', filename);
+  checkName(name, filename);
   if (preallocation !== 'off') {
     throw new BlockError('unsupported', `Preallocation mode '${preallocation}' unsupported for this non-regular file`, { filename });
   }
-  const file = await openHostFile(filename, { write: true, direct: false });
+  const file = await openHostFile(filename, { write: true, direct: false, empty: drive !== undefined });
   try {
+    if (drive !== undefined && !(await hasMedium(file, drive, await engines.native()))) throw new BlockError('no-medium', 'No medium inserted', { filename });
     if (size > (await deviceSize(file, undefined))) throw new BlockError('unsupported', 'Cannot grow device files', { filename });
   } finally {
     await closeFile(file.fd);

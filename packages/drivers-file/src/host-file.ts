@@ -40,9 +40,17 @@ export function checkName(driver: string, filename: string): void {
   }
 }
 
-/** Opens for reading, or for both. `direct`: past the page cache. The caller closes `fd`. */
-export async function openHostFile(filename: string, access: { readonly write: boolean; readonly direct: boolean }): Promise<HostFile> {
-  const mode = access.write ? constants.O_RDWR : constants.O_RDONLY;
+export interface HostAccess {
+  readonly write: boolean;
+  /** Past the page cache. */
+  readonly direct: boolean;
+  /** Also a drive without a medium. */
+  readonly empty?: boolean;
+}
+
+/** Opens for reading, or for both. The caller closes `fd`. */
+export async function openHostFile(filename: string, access: HostAccess): Promise<HostFile> {
+  const mode = (access.write ? constants.O_RDWR : constants.O_RDONLY) | (access.empty === true ? constants.O_NONBLOCK : 0);
   let fd: number;
   try {
     fd = await openFile(filename, access.direct ? mode | (constants.O_DIRECT ?? 0) : mode);

@@ -7,6 +7,7 @@ import {
   type DriverNode,
   type Extent,
   type MaybePromise,
+  type Medium,
   type NodeLimits,
   type PreparedAccess,
   type TruncateOptions,
@@ -17,6 +18,7 @@ import type { HoleFinder } from './extents.js';
 import { closeFile, statusOfOpen, syncData } from './host-file.js';
 import type { FileIo } from './io/file-io.js';
 import type { ImageLocks } from './locks/locks.js';
+import type { DriveMedium } from './media/drive-medium.js';
 import type { Space } from './space/space.js';
 
 export interface HostNodeParts {
@@ -29,6 +31,8 @@ export interface HostNodeParts {
   readonly holes: HoleFinder | undefined;
   /** Undefined: nobody is kept away. */
   readonly locks: ImageLocks | undefined;
+  /** Drives whose media are changed. */
+  readonly medium?: DriveMedium;
 }
 
 /** What a writable one has besides. */
@@ -44,6 +48,7 @@ export class HostNode implements DriverNode {
   readonly limits: NodeLimits;
   readonly readv?: (offset: number, buffers: readonly Uint8Array[]) => Completion;
   readonly prepareAccess?: (access: Access) => PreparedAccess;
+  readonly medium?: Medium;
   protected length: number;
   readonly #parts: HostNodeParts;
   readonly #io: FileIo;
@@ -55,7 +60,11 @@ export class HostNode implements DriverNode {
     this.filename = parts.filename;
     this.limits = parts.limits;
     this.length = parts.size;
-    const { locks, io } = parts;
+    const { locks, io, medium } = parts;
+    if (medium !== undefined) {
+      this.medium = medium;
+      medium.onSize = (size) => { this.length = size; };
+    }
     if (io.readv !== undefined) this.readv = io.readv;
     if (locks !== undefined) this.prepareAccess = (access) => locks.prepare(access);
   }

@@ -1,5 +1,5 @@
 /**
- * Block drivers for files and block devices of the host: file and host_device.
+ * Block drivers for files and block devices of the host: file, host_device, host_cdrom and host_floppy.
  *
  * @packageDocumentation
  */
@@ -11,6 +11,10 @@ const drivers = fileDrivers();
 export const file = drivers.file;
 /** Block devices of the host. */
 export const hostDevice = drivers.hostDevice;
+/** Drives for discs. */
+export const hostCdrom = drivers.hostCdrom;
+/** Drives for floppy disks. */
+export const hostFloppy = drivers.hostFloppy;
 
 export { fileDrivers, type FileDrivers, type FileDriversOptions } from './drivers.js';
 export type { FileOptions } from './open.js';

@@ -10,6 +10,10 @@ import { seenLocks } from './locks/proc-locks.js';
 import { DeviceSpace } from './space/device-space.js';
 import { FileSpace } from './space/file-space.js';
 import type { Aio, Engines } from './engines.js';
+import type { FileIo } from './io/file-io.js';
+import { driveCalls, type DriveKind } from './media/drive-calls.js';
+import { DriveMedium } from './media/drive-medium.js';
+import { MediumIo } from './media/medium-io.js';
 import type { Native } from './native/native.js';
 
 export interface FileOptions {
@@ -39,21 +43,28 @@ export async function openRegular(options: FileOptions, context: OpenContext, en
   });
 }
 
+/** A driver for devices: its name, and the kind of drive that it is for. */
+export interface DeviceKind {
+  readonly name: 'host_device' | 'host_cdrom' | 'host_floppy';
+  readonly drive?: DriveKind;
+}
+
 /** Opens a block device, or a character device. */
-export async function openDevice(options: FileOptions, context: OpenContext, engines: Engines): Promise<DriverNode> {
+export async function openDevice({ name, drive }: DeviceKind, options: FileOptions, context: OpenContext, engines: Engines): Promise<DriverNode> {
   const filename = options.filename ?? '';
   const wanted = 'either a character or block device';
   checkAio(options, context);
-  if (!isDevice(await statusOf('host_device', filename))) throw wrongKind('host_device', filename, wanted);
-  const file = await openForDevice(filename, context);
+  if (!isDevice(await statusOf(name, filename))) throw wrongKind(name, filename, wanted);
+  const file = await openForDevice(filename, context, drive !== undefined);
   return closingOnError(file, async () => {
-    if (!isDevice(file.stats)) throw wrongKind('host_device', filename, wanted);
+    if (!isDevice(file.stats)) throw wrongKind(name, filename, wanted);
     // The kernel lets a read-only device be opened for writing, and fails the writes.
     if (!context.readOnly && file.stats.isBlockDevice() && (await deviceAttribute(file.stats.rdev, 'ro')) === 1) {
       throw notWritable(filename);
     }
     const size = await deviceSize(file, await (context.noIo ? undefined : engines.native()));
-    const { native, parts } = await commonParts(file, size, options, context, engines);
+    const { native, parts: plain } = await commonParts(file, size, options, context, engines);
+    const parts = drive === undefined ? plain : { ...plain, ...(await withMedium(file, drive, plain.io, native)) };
     if (context.readOnly) return new HostNode({ ...parts, holes: undefined });
     const blockSize = await blockSizeOf(file.stats.rdev);
     const space = new DeviceSpace({ fd: file.fd, filename, blockSize, native, io: parts.io });
@@ -73,9 +84,25 @@ export async function deviceSize({ fd, filename, stats }: HostFile, native: Nati
   return checkedSize(filename, BigInt((await deviceAttribute(stats.rdev, 'size')) ?? 0) * 512n);
 }
 
-async function openForDevice(filename: string, context: OpenContext): Promise<HostFile> {
+/** Whether there is a medium in a drive. */
+export async function hasMedium(file: HostFile, kind: DriveKind, native: Native | undefined): Promise<boolean> {
+  return (await mediumOf(file, kind, native)).inserted;
+}
+
+function mediumOf(file: HostFile, kind: DriveKind, native: Native | undefined): Promise<DriveMedium> {
+  const { fd, filename } = file;
+  return DriveMedium.in({ fd, filename, calls: native && driveCalls(kind, native), size: () => deviceSize(file, native) });
+}
+
+/** The medium of a drive, and transfers that mind it. */
+async function withMedium(file: HostFile, kind: DriveKind, io: FileIo, native: Native | undefined): Promise<{ io: FileIo; medium: DriveMedium }> {
+  const medium = await mediumOf(file, kind, native);
+  return { io: new MediumIo(io, medium), medium };
+}
+
+async function openForDevice(filename: string, context: OpenContext, empty: boolean): Promise<HostFile> {
   try {
-    return await openHostFile(filename, { write: !context.readOnly, direct: context.cache.direct });
+    return await openHostFile(filename, { write: !context.readOnly, direct: context.cache.direct, empty });
   } catch (error) {
     if (context.readOnly || !isCode(error, 'EACCES', 'EROFS', 'EPERM')) throw error;
     throw notWritable(filename, error);

@@ -28,6 +28,17 @@ export class Media {
     this.events.emit('DEVICE_TRAY_MOVED', { device: device.name, 'tray-open': open });
   }
 
+  /** Moves the tray of the device, and the one of the host's drive where what is in the device comes out of one. */
+  async moveTrays(device: Backend, open: boolean): Promise<void> {
+    const drive = device.edge === undefined ? undefined : driveBelow(device.edge.node);
+    if (drive !== undefined) {
+      // One that is locked, or broken, keeps both as they are.
+      await drive.driver.medium?.moveTray(open);
+      drive.resized();
+    }
+    this.moveTray(device, open);
+  }
+
   async eject(device: Backend): Promise<void> {
     this.moveTray(device, true);
     await this.remove(device);
@@ -78,4 +89,11 @@ export class Media {
   #checkOpen(device: Backend): void {
     if (!this.#open.has(device)) throw genericError(`Tray of device '${device.name}' is not open`);
   }
+}
+
+/** The host's drive that an image comes out of. */
+function driveBelow(top: BlockNode): BlockNode | undefined {
+  let node: BlockNode | undefined = top;
+  while (node !== undefined && node.driver.medium === undefined) node = node.children.get('file')?.node;
+  return node;
 }

@@ -1,6 +1,8 @@
 // Media of devices, taken out, put in and exchanged, as query-block shows them; and the tray's event.
 import { writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { BlockError, defineDriver, NO_LIMITS } from '@blk/core-graph';
+import { hostCdrom, hostFloppy } from '@blk/drivers-file';
 import { tempDir } from '@blk/oracle';
 import { runDaemon, type BlkServer } from '../src/index.js';
 import { attach, drivers, sink, testServer, type Message, type TestClient } from './support.js';
@@ -132,5 +134,57 @@ describe('eject, change and blockdev-change-medium', () => {
     await client.execute('block_passwd', { device: 'd', password: 'p' });
     await server.graph.backends.get('d')!.write(0, new Uint8Array(512), 0, 512);
     await server.close();
+  });
+});
+
+describe("a host's drive", () => {
+  test.each(['host_cdrom', 'host_floppy'])('is opened as %s', async (driver) => {
+    const server = await testServer({ drivers: [...drivers, hostCdrom, hostFloppy] });
+    const client = await attach(server).negotiate();
+    await expect(client.execute('blockdev-add', { driver, 'node-name': 'n', filename: '/nonexistent' })).rejects.toThrow("Could not open '/nonexistent': No such file or directory");
+    await server.close();
+  });
+
+  test('moves its tray with that of the device, and keeps both closed while it is locked', async () => {
+    const moved: boolean[] = [];
+    let locked = true;
+    const drive = defineDriver({
+      name: 'drive',
+      role: 'protocol',
+      options: {},
+      open: async () => ({
+        size: 1 << 20,
+        limits: NO_LIMITS,
+        read: (_offset, buffer, start, length) => { buffer.fill(0, start, start + length); },
+        medium: {
+          inserted: true,
+          moveTray: async (open) => {
+            if (locked) throw new BlockError('busy', 'the tray is locked');
+            moved.push(open);
+          },
+          lock: async () => undefined,
+        },
+        close: async () => undefined,
+      }),
+    });
+    const stop = new AbortController();
+    await runDaemon(['-drive', 'if=none,id=d,driver=raw,file.driver=drive,readonly=on'], {
+      program: 'PROGRAM', drivers: [...drivers, drive], stderr: sink(), signal: stop.signal,
+      ready: async (server) => {
+        try {
+          const client = await attach(server).negotiate();
+          await expect(client.execute('eject', { device: 'd' })).rejects.toThrow('GenericError: the tray is locked');
+          expect(await seen(client)).toMatchObject({ open: false });
+          locked = false;
+          await client.execute('blockdev-open-tray', { id: 'd' });
+          await client.execute('blockdev-close-tray', { id: 'd' });
+          await client.execute('eject', { device: 'd' });
+          expect(moved).toEqual([true, false, true]);
+          expect(await seen(client)).toMatchObject({ open: true, file: undefined });
+        } finally {
+          stop.abort();
+        }
+      },
+    });
   });
 });

@@ -136,6 +136,7 @@ function bind(koffi: Koffi): Native {
       // Named here, so that it lives until the call is done.
       return bytes.length === 0 ? 0 : done;
     },
+    control: (fd, request, argument) => later(ioctl, fd, request, argument),
     ring: (kind) => (kind === 'native' ? openLinuxAio : openIoUring)({ koffi, addresses, func }),
   };
 }

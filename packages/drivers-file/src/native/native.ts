@@ -38,6 +38,8 @@ export interface Native extends Calls, NoWaitCalls {
   deviceSize(fd: number): number;
   /** Gives a range of a block device back (`discard`), or makes it zeroes. In a thread of its own. */
   deviceRange(fd: number, verb: 'discard' | 'zeroes', offset: number, length: number): Promise<number>;
+  /** `ioctl` with a number as its argument: its result, or the negative errno. In a thread of its own: drives take seconds. */
+  control(fd: number, request: number, argument: number): Promise<number>;
   /** A new ring of the kernel's; undefined where the kernel has none of this kind, or forbids it. */
   ring(kind: RingKind): Ring | undefined;
 }

@@ -8,7 +8,9 @@ import { lacksKey } from '../passwords.js';
 
 export const medium: CommandGroup = {
   eject: async (args, { server }) => {
-    await server.media.eject(deviceOf(server.graph, args));
+    const device = deviceOf(server.graph, args);
+    await server.media.moveTrays(device, true);
+    await server.media.eject(device);
   },
 
   change: async ({ device, target, arg }, { server }) => {
@@ -17,12 +19,12 @@ export const medium: CommandGroup = {
     if (await lacksKey(backend.root)) throw new QmpError('DeviceEncrypted', `'${device}' (${backend.root.filename}) is encrypted`);
   },
 
-  'blockdev-open-tray': (args, { server }) => {
-    server.media.moveTray(deviceOf(server.graph, args), true);
+  'blockdev-open-tray': async (args, { server }) => {
+    await server.media.moveTrays(deviceOf(server.graph, args), true);
   },
 
-  'blockdev-close-tray': (args, { server }) => {
-    server.media.moveTray(deviceOf(server.graph, args), false);
+  'blockdev-close-tray': async (args, { server }) => {
+    await server.media.moveTrays(deviceOf(server.graph, args), false);
   },
 
   'blockdev-remove-medium': async (args, { server }) => {
