@@ -8,6 +8,7 @@ import { blkdebug } from '@blk/drivers-blkdebug';
 import { blkverify } from '@blk/drivers-blkverify';
 import { cloop } from '@blk/drivers-cloop';
 import { bochs } from '@blk/drivers-bochs';
+import { dmg } from '@blk/drivers-dmg';
 import { copyOnRead } from '@blk/drivers-copy-on-read';
 import { file, hostCdrom, hostDevice, hostFloppy } from '@blk/drivers-file';
 import { http, https } from '@blk/drivers-http';
@@ -29,6 +30,6 @@ import { vpc } from '@blk/drivers-vpc';
 import { vvfat } from '@blk/drivers-vvfat';
 
 /** Every driver: protocols, formats, filters. */
-export const allDrivers: readonly BlockDriver[] = [file, hostDevice, hostCdrom, hostFloppy, nbd, vvfat, ssh, http, https, nullCo, nullAio, blob, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, bochs, qcow, qed, throttle, copyOnRead, quorum];
+export const allDrivers: readonly BlockDriver[] = [file, hostDevice, hostCdrom, hostFloppy, nbd, vvfat, ssh, http, https, nullCo, nullAio, blob, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, bochs, dmg, qcow, qed, throttle, copyOnRead, quorum];
 
 export { driverLoaders, driverNames } from './loaders.js';

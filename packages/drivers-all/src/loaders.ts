@@ -31,6 +31,7 @@ export const driverLoaders = {
   qcow: async () => (await import('@blk/drivers-qcow')).qcow,
   cloop: async () => (await import('@blk/drivers-cloop')).cloop,
   bochs: async () => (await import('@blk/drivers-bochs')).bochs,
+  dmg: async () => (await import('@blk/drivers-dmg')).dmg,
 } satisfies Record<string, () => Promise<BlockDriver>>;
 
 /** Names of all drivers. */

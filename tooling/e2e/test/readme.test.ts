@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync,
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { bochsImage, cloopImage } from '@blk/image-writers';
+import { bochsImage, cloopImage, dmgImage } from '@blk/image-writers';
 import { qemuImg, qemuIo, run, skipUnless, startQemuNbd, startSshd, tempDir, type QemuNbd, type TempDir } from '@blk/oracle';
 
 const PACKAGES = join(import.meta.dirname, '../../../packages');
@@ -53,9 +53,9 @@ async function provision(dir: TempDir): Promise<void> {
   const content = new Uint8Array(1 << 20).fill(97, 4096, 8192);
   writeFileSync(dir.file('disk.cloop'), cloopImage(content));
   writeFileSync(dir.file('disk.bochs'), bochsImage(content));
-  writeFileSync(dir.file('disk.cloop'), cloopImage(new Uint8Array(1 << 20).fill(97, 4096, 8192)));
   mkdirSync(dir.file('files'));
   writeFileSync(dir.file('files/hello.txt'), 'hello');
+  writeFileSync(dir.file('disk.dmg'), dmgImage([{ chunks: [{ kind: 'zlib', content }] }]));
   // Copies of one disk.
   for (const copy of ['copy.img', 'a.img', 'b.img', 'c.img']) copyFileSync(dir.file('disk.raw'), dir.file(copy));
 }

@@ -5,3 +5,7 @@
  */
 export { bochsImage, type BochsOptions } from './bochs.js';
 export { cloopImage, type CloopOptions } from './cloop.js';
+export { dmgContent, dmgImage, type DmgChunk, type DmgOptions, type DmgPartition } from './dmg/dmg.js';
+export { packAdc } from './dmg/adc.js';
+export { packLzfse, type LzfseBlock } from './dmg/lzfse.js';
+export { packWith7zz } from './pack-with-7zz.js';

@@ -1,6 +1,8 @@
 /** Deflate, raw or wrapped by zlib, by node:zlib: single streams at once, many of them in threads as well. */
 import { expectSize, notAStream, StreamError } from '../stream-error.js';
-import { makeInflate, type Inflate, type StreamFormat } from './inflate-engine.js';
+import { decoders, type Decoder, type PackFormat } from '../unpack/decoders.js';
+import { makeInflate } from './inflate-engine.js';
+import type { ThreadFormat } from './inflate-thread.js';
 import { InflateThreads } from './inflate-threads.js';
 
 export interface DeflateOptions {
@@ -13,7 +15,7 @@ export interface DeflateOptions {
 /** Threads belong to the process as its processors do; they end when they have nothing to do. */
 const threads = new InflateThreads();
 /** Made when it is needed, which most images never do: zlib takes longer to load than a header to read. */
-const engines: Partial<Record<StreamFormat, Inflate>> = {};
+const engines: Partial<Record<ThreadFormat, Decoder>> = {};
 
 /** The first bytes of the stream, `size` at most. Throws a `StreamError` where it is none. */
 export function inflateRaw(bytes: Uint8Array, size: number): Uint8Array {
@@ -34,6 +36,11 @@ export function inflateZlibInto(bytes: Uint8Array, into: Uint8Array, start: numb
   return inflateInto('zlib', bytes, into, start, size);
 }
 
+/** The same of a stream in another format, of which there has to be an end, and `size` bytes exactly. */
+export function unpackInto(format: PackFormat, bytes: Uint8Array, into: Uint8Array, start: number, size: number): void | Promise<void> {
+  return inflateInto(format, bytes, into, start, size);
+}
+
 /** Compresses, in another thread. */
 export function deflateRaw(bytes: Uint8Array, options: DeflateOptions = {}): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
@@ -44,7 +51,7 @@ export function deflateRaw(bytes: Uint8Array, options: DeflateOptions = {}): Pro
   });
 }
 
-function inflateInto(format: StreamFormat, bytes: Uint8Array, into: Uint8Array, start: number, size: number): void | Promise<void> {
+function inflateInto(format: ThreadFormat, bytes: Uint8Array, into: Uint8Array, start: number, size: number): void | Promise<void> {
   const job = threads.take(format, bytes, into, start, size);
   if (job !== undefined) {
     return job.then((found) => {
@@ -54,11 +61,11 @@ function inflateInto(format: StreamFormat, bytes: Uint8Array, into: Uint8Array, 
   expectSize(inflateHere(format, bytes, into, start, size), size);
 }
 
-function inflateHere(format: StreamFormat, bytes: Uint8Array, into: Uint8Array, start: number, size: number): number {
-  const inflate = (engines[format] ??= makeInflate(format));
+function inflateHere(format: ThreadFormat, bytes: Uint8Array, into: Uint8Array, start: number, size: number): number {
+  const inflate = (engines[format] ??= format === 'raw' || format === 'zlib' ? makeInflate(format) : decoders[format]());
   try {
     return inflate(bytes, into, start, size);
   } catch (error) {
-    throw error instanceof RangeError ? error : notAStream(error);
+    throw error instanceof RangeError && (format === 'raw' || format === 'zlib') ? error : notAStream(error);
   }
 }

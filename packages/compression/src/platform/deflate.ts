@@ -1,6 +1,7 @@
 /** Deflate, raw or wrapped by zlib, in plain JavaScript, for browsers. */
 import { inflateSync } from 'fflate';
 import { adler32 } from '../adler32.js';
+import { decoders, type Decoder, type PackFormat } from '../unpack/decoders.js';
 import { expectSize, notAStream, StreamError } from '../stream-error.js';
 
 /** What deflating may be told; see `platform/deflate-node.ts`. */
@@ -30,6 +31,20 @@ export function inflateZlibInto(bytes: Uint8Array, into: Uint8Array, start: numb
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = bytes.length - 4; at > 2; at--) if (view.getUint32(at) === sum) return;
   throw notAStream(undefined);
+}
+
+const engines: Partial<Record<PackFormat, Decoder>> = {};
+
+/** The same of a stream in another format. */
+export function unpackInto(format: PackFormat, bytes: Uint8Array, into: Uint8Array, start: number, size: number): void | Promise<void> {
+  const decode = (engines[format] ??= decoders[format]());
+  let found: number;
+  try {
+    found = decode(bytes, into, start, size);
+  } catch (error) {
+    throw notAStream(error);
+  }
+  expectSize(found, size);
 }
 
 /** fflate's window can't be narrowed, as some formats need. */

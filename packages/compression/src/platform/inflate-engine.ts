@@ -6,11 +6,13 @@
  * of Node: where they are missing, or a trial goes wrong, the public calls serve.
  */
 
+import type { Decoder } from '../unpack/decoders.js';
+
 /** `raw` (RFC 1951) may lack its end; `zlib` (RFC 1950) has to end within what was asked for, with the right checksum. */
 export type StreamFormat = 'raw' | 'zlib';
 
 /** Inflates `bytes` into `into[start, start + size)`; the result is how many bytes there were. Throws where it is no stream. */
-export type Inflate = (bytes: Uint8Array, into: Uint8Array, start: number, size: number) => number;
+export type Inflate = Decoder;
 
 /** What node:zlib keeps in its stream objects. */
 interface Engine {

@@ -1,11 +1,16 @@
 /** One worker thread, and the memory it shares with us: slots that hold a stream on its way there and its content on the way back. */
 import { notAStream } from '../stream-error.js';
-import { makeInflate, type Inflate, type StreamFormat } from './inflate-engine.js';
+import { decoders, type Decoder, type PackFormat } from '../unpack/decoders.js';
+import { makeInflate, type StreamFormat } from './inflate-engine.js';
 
 /** Bytes to inflate that may be waiting in a thread: some milliseconds of work. */
 const ROOM = 2 * 1024 * 1024;
+/** Longer streams and contents would need too much memory: whoever asks does them himself. */
+const LONGEST = 4 * 1024 * 1024;
 /** Milliseconds. */
 const IDLE = 2000;
+
+export type ThreadFormat = StreamFormat | PackFormat;
 
 /** What is used of a `Worker` of node:worker_threads. */
 type Worker = Pick<InstanceType<ReturnType<typeof threads>['Worker']>, 'postMessage' | 'ref' | 'unref' | 'terminate'>;
@@ -24,7 +29,7 @@ interface Job {
 /** What a thread is told: the memory it works in, or that there is a stream in a slot. */
 type Order =
   | { readonly space: SharedArrayBuffer; readonly results: SharedArrayBuffer }
-  | { readonly format: StreamFormat; readonly slot: number; readonly input: number; readonly length: number; readonly output: number; readonly size: number };
+  | { readonly format: ThreadFormat; readonly slot: number; readonly input: number; readonly length: number; readonly output: number; readonly size: number };
 
 /** Results of slots: how many bytes the stream had, or one of these. */
 const PENDING = -1;
@@ -44,7 +49,7 @@ export class InflateThread {
 
   constructor(private readonly onEnd: (thread: InflateThread, failed: boolean) => void) {
     const { Worker } = threads();
-    const worker = new Worker(`(${work.toString()})(${makeInflate.toString()})`, { eval: true, execArgv: [] });
+    const worker = new Worker(program(), { eval: true, execArgv: [] });
     this.#worker = worker;
     worker.unref();
     worker.on('message', () => { this.#reap(); });
@@ -53,8 +58,9 @@ export class InflateThread {
   }
 
   /** Undefined: there is no room. */
-  take(format: StreamFormat, bytes: Uint8Array, into: Uint8Array, start: number, size: number): Promise<number> | undefined {
+  take(format: ThreadFormat, bytes: Uint8Array, into: Uint8Array, start: number, size: number): Promise<number> | undefined {
     const needed = Math.max(bytes.length, size);
+    if (needed > LONGEST) return undefined;
     if (needed > this.#half && !this.#widen(needed)) return undefined;
     // What is done is seen here at once: its message waits for the event loop, which whoever asks now may keep busy.
     if (this.#free.length === 0) this.#reap();
@@ -121,10 +127,17 @@ export class InflateThread {
   }
 }
 
+/** The thread's program as text, with all that decodes. */
+function program(): string {
+  const inflate = makeInflate.toString();
+  const makers = [`raw: () => (${inflate})('raw')`, `zlib: () => (${inflate})('zlib')`, ...Object.entries(decoders).map(([format, make]) => `${format}: ${make.toString()}`)];
+  return `(${work.toString()})({ ${makers.join(', ')} })`;
+}
+
 /** The thread's own program. It is handed over as text, so it uses nothing from outside its braces. */
-function work(make: (format: StreamFormat) => Inflate): void {
+function work(makers: Readonly<Record<ThreadFormat, () => Decoder>>): void {
   const { parentPort } = process.getBuiltinModule('node:worker_threads');
-  const engines: Partial<Record<StreamFormat, Inflate>> = {};
+  const engines: Partial<Record<ThreadFormat, Decoder>> = {};
   let space: Uint8Array = new Uint8Array(0);
   let results: Int32Array = new Int32Array(0);
   parentPort?.on('message', (order: Order) => {
@@ -136,7 +149,7 @@ function work(make: (format: StreamFormat) => Inflate): void {
     const { format, slot, input, length, output, size } = order;
     let found = -2;
     try {
-      const inflate = (engines[format] ??= make(format));
+      const inflate = (engines[format] ??= makers[format]());
       found = inflate(space.subarray(input, input + length), space, output, size);
     } catch {
       // Told by the result.

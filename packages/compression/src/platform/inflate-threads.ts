@@ -4,8 +4,7 @@
  * Whoever asks does the work himself unless a thread has room for it, so all processors are busy and nobody waits for a
  * queue. Threads start when so much was inflated that it pays, and end when nothing was asked of them for a while.
  */
-import type { StreamFormat } from './inflate-engine.js';
-import { InflateThread } from './inflate-thread.js';
+import { InflateThread, type ThreadFormat } from './inflate-thread.js';
 
 /** Bytes inflated before threads are started: what the start of one costs. */
 const WORTH_STARTING = 4 * 1024 * 1024;
@@ -20,7 +19,7 @@ export class InflateThreads {
    * Lets a thread fill `into[start, start + size)`; resolves with how many bytes the stream had. `bytes` is not looked at after the
    * call. Undefined where the caller had better do it himself.
    */
-  take(format: StreamFormat, bytes: Uint8Array, into: Uint8Array, start: number, size: number): Promise<number> | undefined {
+  take(format: ThreadFormat, bytes: Uint8Array, into: Uint8Array, start: number, size: number): Promise<number> | undefined {
     if (this.#threads.length === 0) {
       this.#inflated += size;
       if (this.#inflated < WORTH_STARTING || this.#useless) return undefined;

@@ -1,0 +1,6 @@
+/**
+ * Block driver for disk images of Apple (UDIF).
+ *
+ * @packageDocumentation
+ */
+export { dmg } from './driver.js';
