@@ -26,7 +26,7 @@ export const layers = [
   // Protocols of the machine: these are what Node is for.
   { name: 'drivers-file', imports: ['core-graph', 'qapi-types'] },
   // A directory is of the machine as well.
-  { name: 'drivers-vvfat', imports: ['core-graph', 'qapi-types'] },
+  { name: 'drivers-vvfat', imports: ['core-graph', 'qapi-types'], tests: { 'drivers-raw': 'a part of the disk, one file, is an image by itself' } },
   { name: 'drivers-throttle', imports: ['core-graph', 'qapi-types', 'throttle'], anywhere: true },
   // Filters are tested over real formats, whose events they hear.
   { name: 'drivers-blkdebug', imports: ['core-graph'], tests: { 'drivers-*': 'every event is shown to come from where it happens' }, anywhere: true },

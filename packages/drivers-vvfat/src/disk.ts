@@ -35,8 +35,14 @@ export class Disk {
     for (let done = 0; done < length; ) {
       const at = offset + done;
       const here = Math.min(this.#pieceEnd(at), offset + length) - at;
-      const wait = this.#readPiece(at, buffer, start + done, here);
-      if (wait !== undefined) waiting.push(wait);
+      try {
+        const wait = this.#readPiece(at, buffer, start + done, here);
+        if (wait !== undefined) waiting.push(wait);
+      } catch (error) {
+        if (waiting.length === 0) throw error;
+        // What is under way still uses the caller's buffer.
+        return settleAll([...waiting, failed(error)]);
+      }
       done += here;
     }
     return waiting.length === 0 ? undefined : settleAll(waiting);
@@ -45,11 +51,17 @@ export class Disk {
   /** What the disk is at `offset`, for at most `length` bytes. */
   extent(offset: number, length: number): Extent {
     if (offset < this.#dataStart) return dataExtent(Math.min(length, this.#dataStart - offset), -1);
-    const end = Math.min(this.#pieceEnd(offset), offset + length);
+    const free = this.#isFree(offset);
+    let end = this.#pieceEnd(offset);
+    // Files lie one behind the other; whoever copies them wants as many as there are.
+    for (let pieces = 1; pieces < MAX_PIECES && end < offset + length && this.#isFree(end) === free; pieces++) end = this.#pieceEnd(end);
+    const here = Math.min(end - offset, length);
+    return free ? zeroExtent(here) : dataExtent(here, -1);
+  }
+
+  #isFree(offset: number): boolean {
     const cluster = this.#clusterAt(offset);
-    const { files } = this;
-    const { folders } = this.layout;
-    return files.find(cluster) === undefined && folders.find(cluster) === undefined ? zeroExtent(end - offset) : dataExtent(end - offset, -1);
+    return this.files.find(cluster) === undefined && this.layout.folders.find(cluster) === undefined;
   }
 
   /** Where that ends which lies at `offset`: one sector, table, run of a file, or gap. */
@@ -102,6 +114,9 @@ export class Disk {
   }
 }
 
+/** Most of them that one extent is put together from. */
+const MAX_PIECES = 1024;
+
 const NOTHING = new Uint8Array(0);
 
 /** Copies what there is of `bytes` from `at`; zeroes behind it. */
@@ -114,4 +129,8 @@ function fillFrom(bytes: Uint8Array, at: number, buffer: Uint8Array, start: numb
 /** Waits for all, since they use the caller's buffer; then throws the first error. */
 async function settleAll(promises: readonly Promise<void>[]): Promise<void> {
   for (const result of await Promise.allSettled(promises)) if (result.status === 'rejected') throw result.reason;
+}
+
+async function failed(error: unknown): Promise<void> {
+  throw error;
 }

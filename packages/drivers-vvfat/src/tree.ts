@@ -65,6 +65,11 @@ export class Budget {
     this.take(NODE_COST + 2 * name.length);
   }
 
+  /** What was taken for a while. */
+  give(bytes: number): void {
+    this.#left += bytes;
+  }
+
   take(bytes: number): void {
     this.#left -= bytes;
     if (this.#left < 0) throw vvfatError({ what: 'too-many', limit: this.limit });

@@ -86,13 +86,15 @@ class Reader {
 
   async #folder(entry: FolderEntry, parent: GuestFolder, path: string, depth: number): Promise<GuestNode> {
     const firstCluster = this.#firstCluster(entry);
-    const entries = parseFolder(await this.#content(path, this.chains.claim(firstCluster, path)));
+    const bytes = await this.#content(path, this.chains.claim(firstCluster, path));
+    const entries = parseFolder(bytes);
     // The root directory is cluster 0 in these, though some write what it really is.
     const above = depth === 1 ? [0, parent.firstCluster] : [parent.firstCluster];
     this.#expectDots(entries.next().value, '.', [firstCluster], path);
     this.#expectDots(entries.next().value, '..', above, path);
     const folder: GuestFolder = { kind: 'folder', name: entry.name, modified: entry.modified, firstCluster, children: new Map() };
     await this.#fill(folder, path, entries, depth + 1);
+    this.budget.give(bytes.length);
     return folder;
   }
 
@@ -122,6 +124,8 @@ class Reader {
     const length = chain.reduce((sum, run) => sum + run.count, 0) * this.#clusterBytes;
     // A last cluster may begin within the bound and end beyond it.
     if (length >= MAX_FOLDER_BYTES + this.#clusterBytes) throw guestDefect(`'${path}'`, 'it is longer than a directory can be');
+    // Until what is in the folder was looked at: folders lie in folders.
+    this.budget.take(length);
     const parts: Uint8Array[] = [];
     for (const run of chain) parts.push(await this.disk.read(clusterOffset(this.disk.shape, run.first), run.count * this.#clusterBytes));
     return Buffer.concat(parts, length);

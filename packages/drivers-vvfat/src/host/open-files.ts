@@ -1,6 +1,7 @@
 /** Reads what the directory's files hold: few of them open at a time, and each one only as long as it is what it was. */
-import { constants, fstatSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
+import type { BlockError, Completion } from '@blk/core-graph';
 import { changed, hostError } from '../errors.js';
 import { pathOf, type FileNode, type FolderNode } from '../tree.js';
 import type { HostFolder } from './host-folder.js';
@@ -8,6 +9,10 @@ import { fileIdentity } from './identity.js';
 
 /** Files that are open at a time, and requests that are under way. */
 const MOST_OPEN = 32;
+/** Longest file, in bytes, that is read on the event loop. */
+const SMALL = 64 * 1024;
+/** Milliseconds after which a small file was not in memory. */
+const SLOW_MS = 5;
 
 interface OpenFile {
   readonly handle: Promise<FileHandle>;
@@ -22,10 +27,48 @@ export class OpenFiles {
   /** The folder opened last, for the files beside: its node and the folder. */
   #folder: { readonly node: FolderNode; readonly host: HostFolder } | undefined;
 
+  /** Small files that are read in the background before one is read on the spot again. */
+  #inBackground = 0;
+
   constructor(private readonly root: HostFolder) {}
 
   /** Fills `buffer[start, start + length)` from `at` in the file. Throws where the file is not what it was when it was looked at. */
-  async read(file: FileNode, at: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
+  read(file: FileNode, at: number, buffer: Uint8Array, start: number, length: number): Completion {
+    if (length !== file.size || length > SMALL) return this.#readLater(file, at, buffer, start, length);
+    const folder = file.parent.parent === undefined ? this.root : this.#folder?.node === file.parent ? this.#folder.host : undefined;
+    if (folder === undefined || this.#inBackground > 0) {
+      this.#inBackground--;
+      return this.#readLater(file, at, buffer, start, length);
+    }
+    return this.#readNow(folder, file, buffer, start);
+  }
+
+  /** All of a small file, on the event loop: the detours of the thread pool take many times as long where the host has it in memory. */
+  #readNow(folder: HostFolder, file: FileNode, buffer: Uint8Array, start: number): void {
+    const begin = performance.now();
+    let fd: number;
+    try {
+      fd = openSync(folder.path(file.name), READ);
+    } catch (error) {
+      throw cannotOpen(file, error);
+    }
+    try {
+      for (let done = 0; done < file.size; ) {
+        const count = readSync(fd, buffer, start + done, file.size - done, done);
+        if (count === 0) throw changed(pathOf(file), 'became shorter');
+        done += count;
+      }
+      checkUnchanged(fd, file);
+    } catch (error) {
+      throw hostError('Could not read', pathOf(file), error);
+    } finally {
+      closeSync(fd);
+    }
+    // The host had to fetch it: the next ones are read while others get on.
+    if (performance.now() - begin > SLOW_MS) this.#inBackground = 64;
+  }
+
+  async #readLater(file: FileNode, at: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
     if (this.#busy >= MOST_OPEN) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#busy++;
     try {
@@ -63,14 +106,10 @@ export class OpenFiles {
   }
 
   async #open(file: FileNode): Promise<FileHandle> {
-    const path = pathOf(file);
     try {
       return await this.#inFolder(file.parent, (folder) => open(folder.path(file.name), READ));
     } catch (error) {
-      const { code } = error as { code?: unknown };
-      if (code === 'ENOENT' || code === 'ENOTDIR') throw changed(path, 'vanished');
-      if (code === 'ELOOP') throw changed(path, 'was replaced by a symbolic link');
-      throw hostError('Could not open', path, error);
+      throw cannotOpen(file, error);
     }
   }
 
@@ -142,6 +181,18 @@ async function readWhole(handle: FileHandle, file: FileNode, at: number, buffer:
     if (bytesRead === 0) throw changed(pathOf(file), 'became shorter');
     done += bytesRead;
   }
-  // Behind the reading: what was written meanwhile shows in the times. The call does not wait for the disk.
-  if (fileIdentity(fstatSync(handle.fd, { bigint: true })) !== file.identity) throw changed(pathOf(file), 'changed');
+  checkUnchanged(handle.fd, file);
+}
+
+/** Behind the reading: what was written meanwhile shows in the times. The call does not wait for the disk. */
+function checkUnchanged(fd: number, file: FileNode): void {
+  if (fileIdentity(fstatSync(fd, { bigint: true })) !== file.identity) throw changed(pathOf(file), 'changed');
+}
+
+function cannotOpen(file: FileNode, error: unknown): BlockError {
+  const path = pathOf(file);
+  const { code } = error as { code?: unknown };
+  if (code === 'ENOENT' || code === 'ENOTDIR') return changed(path, 'vanished');
+  if (code === 'ELOOP') return changed(path, 'was replaced by a symbolic link');
+  return hostError('Could not open', path, error);
 }

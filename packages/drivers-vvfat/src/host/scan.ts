@@ -1,11 +1,11 @@
 /** Looks through a directory: what is in it becomes a tree; what a disk cannot show is refused, or left out and told. */
+import { lstatSync, type BigIntStats } from 'node:fs';
 import { lstat, opendir } from 'node:fs/promises';
-import type { BigIntStats } from 'node:fs';
+import { BlockError } from '@blk/core-graph';
 import { foldName, nameDefect } from '../fat/names.js';
 import { encodeTime } from '../fat/time.js';
 import { hostError, vvfatError } from '../errors.js';
-import type { Budget} from '../tree.js';
-import { childPath, NO_CLUSTERS, pathOf, type FolderNode, type TreeNode } from '../tree.js';
+import { childPath, NO_CLUSTERS, pathOf, type Budget, type FolderNode, type TreeNode } from '../tree.js';
 import type { HostFolder } from './host-folder.js';
 import { fileIdentity, folderIdentity } from './identity.js';
 import { isTemporaryName } from './temporary.js';
@@ -24,56 +24,80 @@ export interface ScanOptions {
 
 /** The tree below `root`, without clusters. Symbolic links are never followed. */
 export async function scan(root: HostFolder, options: ScanOptions): Promise<FolderNode> {
-  const left = new LeftOut();
-  const stats = await lstat(root.path('.'), { bigint: true });
-  const tree: FolderNode = newFolder('', undefined, stats);
-  await scanFolder(root, tree, 1, left, options);
-  left.tell(options.warn);
+  const tree = newFolder('', undefined, await lstat(root.path('.'), { bigint: true }));
+  const scanner = new Scanner(options);
+  await scanner.folder(root, tree, 1);
+  scanner.tell();
   return tree;
 }
 
-async function scanFolder(host: HostFolder, folder: FolderNode, depth: number, left: LeftOut, options: ScanOptions): Promise<void> {
-  const { budget, signal } = options;
-  if (depth > MAX_DEPTH) throw vvfatError({ what: 'too-deep', path: pathOf(folder) });
-  const names: string[] = [];
-  for await (const { name } of await opendir(host.path('.'))) {
-    budget.takeNode(name);
-    names.push(name);
+class Scanner {
+  readonly #left = new LeftOut();
+  #since = performance.now();
+
+  constructor(private readonly options: ScanOptions) {}
+
+  async folder(host: HostFolder, folder: FolderNode, depth: number): Promise<void> {
+    if (depth > MAX_DEPTH) throw vvfatError({ what: 'too-deep', path: pathOf(folder) });
+    const names: string[] = [];
+    for await (const { name } of await opendir(host.path('.'), { bufferSize: 512 })) {
+      this.options.budget.takeNode(name);
+      names.push(name);
+    }
+    // The same directory always gives the same disk, whatever order the host keeps.
+    for (const name of names.sort()) {
+      const rest = this.#rest();
+      if (rest !== undefined) await rest;
+      const path = childPath(folder, name);
+      const stats = statOf(host, name, path);
+      if (stats === undefined) continue;
+      if (isTemporaryName(name)) this.#left.add(path, 'left over from a commit that was interrupted');
+      else if (stats.isSymbolicLink()) this.#left.add(path, 'a symbolic link');
+      else if (!stats.isFile() && !stats.isDirectory()) this.#left.add(path, 'no file and no directory');
+      else add(folder, newNode(name, folder, stats, path));
+    }
+    for (const child of folder.children.values()) {
+      if (child.kind === 'folder') await this.#subfolder(host, child, depth);
+    }
   }
-  // The same directory always gives the same disk, whatever order the host keeps.
-  for (const name of names.sort()) {
-    signal?.throwIfAborted();
-    const path = childPath(folder, name);
-    const stats = await statOf(host, name, path);
-    if (stats === undefined) continue;
-    if (isTemporaryName(name)) left.add(path, 'left over from a commit that was interrupted');
-    else if (stats.isSymbolicLink()) left.add(path, 'a symbolic link');
-    else if (!stats.isFile() && !stats.isDirectory()) left.add(path, 'no file and no directory');
-    else add(folder, newNode(name, folder, stats, path));
+
+  tell(): void {
+    this.#left.tell(this.options.warn);
   }
-  for (const child of folder.children.values()) {
-    if (child.kind === 'folder') await scanSubfolder(host, child, depth, left, options);
+
+  async #subfolder(host: HostFolder, folder: FolderNode, depth: number): Promise<void> {
+    const path = pathOf(folder);
+    const inside = await host.folder(folder.name).catch((error: unknown) => {
+      throw hostError('Could not read directory', path, error);
+    });
+    try {
+      if (inside.identity !== folder.identity) throw hostError('Could not read directory', path, { code: 'EBUSY' });
+      await this.folder(inside, folder, depth + 1);
+    } finally {
+      await inside.close();
+    }
+  }
+
+  /** Lets others have the event loop now and then: looking at a file takes microseconds, but there may be many. */
+  #rest(): Promise<void> | undefined {
+    if (performance.now() - this.#since < SPELL_MS) return undefined;
+    if (this.options.signal?.aborted === true) throw new BlockError('aborted', 'Opening the directory was aborted', { driver: 'vvfat' });
+    return new Promise((resolve) => {
+      setImmediate(() => {
+        this.#since = performance.now();
+        resolve();
+      });
+    });
   }
 }
 
-async function scanSubfolder(host: HostFolder, folder: FolderNode, depth: number, left: LeftOut, options: ScanOptions): Promise<void> {
-  const path = pathOf(folder);
-  const inside = await host.folder(folder.name).catch((error: unknown) => {
-    throw hostError('Could not read directory', path, error);
-  });
-  try {
-    if (inside.identity !== folder.identity) throw hostError('Could not read directory', path, { code: 'EBUSY' });
-    await scanFolder(inside, folder, depth + 1, left, options);
-  } finally {
-    await inside.close();
-  }
-}
+const SPELL_MS = 5;
 
 /** Undefined for what is gone again. */
-async function statOf(host: HostFolder, name: string, path: string): Promise<BigIntStats | undefined> {
+function statOf(host: HostFolder, name: string, path: string): BigIntStats | undefined {
   // What the host has is not Unicode, or has this very character: then it is found.
   try {
-    return await lstat(host.path(name), { bigint: true });
+    return lstatSync(host.path(name), { bigint: true });
   } catch (error) {
     if ((error as { code?: unknown }).code !== 'ENOENT') throw hostError('Could not read', path, error);
     if (name.includes('\ufffd')) throw vvfatError({ what: 'name', path, why: 'it is no valid Unicode' });
