@@ -1,6 +1,6 @@
 // One image of each format, all with the same content, for tests that try every package in the same way.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { bochsImage, cloopImage } from '@blk/image-writers';
+import { bochsImage, cloopImage, dmgImage } from '@blk/image-writers';
 import { qemuImg, qemuIo, type TempDir } from '@blk/oracle';
 import { succeed } from './packing.js';
 
@@ -24,6 +24,7 @@ export const FORMATS: readonly FormatImage[] = [
   { package: 'drivers-vpc', driver: 'vpc', convert: ['-O', 'vpc'] },
   { package: 'drivers-cloop', driver: 'cloop', convert: cloopImage },
   { package: 'drivers-bochs', driver: 'bochs', convert: bochsImage },
+  { package: 'drivers-dmg', driver: 'dmg', convert: dmgOf },
 ];
 
 /** Makes the images, with 7s at 64 KiB and 9s at 1 MiB; their paths by name of the driver. */
@@ -41,4 +42,10 @@ export async function makeImages(dir: TempDir): Promise<Map<string, string>> {
     paths.set(driver, path);
   }
   return paths;
+}
+
+/** A chunk of every kind that is packed here. */
+function dmgOf(content: Uint8Array): Uint8Array {
+  const piece = (from: number, to: number): Uint8Array => content.subarray(from * 65536, to * 65536);
+  return dmgImage([{ chunks: [{ kind: 'adc', content: piece(0, 4) }, { kind: 'zlib', content: piece(4, 17) }, { kind: 'raw', content: piece(17, 30) }, { kind: 'lzfse', content: piece(30, 64) }] }]);
 }
