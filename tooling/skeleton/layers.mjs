@@ -43,6 +43,8 @@ export const layers = [
   // What drivers of files on other machines share: reading ahead, spooling, trying again.
   { name: 'remote', imports: ['core-graph'], anywhere: true },
   { name: 'drivers-http', imports: ['core-graph', 'qapi-types', 'remote'], anywhere: true },
+  { name: 'drivers-ftp', imports: ['core-graph', 'qapi-types', 'remote'] },
+  { name: 'drivers-tftp', imports: ['core-graph', 'qapi-types', 'remote'] },
   { name: 'nbd', imports: ['core-graph'], tests: {} },
   // The protocol as a driver: its client does the talking.
   { name: 'drivers-nbd', imports: ['core-graph', 'qapi-types', 'nbd'] },

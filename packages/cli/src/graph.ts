@@ -7,6 +7,7 @@ import { bochs } from '@blk/drivers-bochs';
 import { dmg } from '@blk/drivers-dmg';
 import { copyOnRead } from '@blk/drivers-copy-on-read';
 import { file, fileDrivers, hostCdrom, hostDevice, hostFloppy } from '@blk/drivers-file';
+import { ftp, ftps } from '@blk/drivers-ftp';
 import { httpDrivers, proxyFromEnvironment } from '@blk/drivers-http';
 import { luks } from '@blk/drivers-luks';
 import { nbd } from '@blk/drivers-nbd';
@@ -30,7 +31,7 @@ import type { Tool } from './tool.js';
 const { http, https } = httpDrivers({ proxy: proxyFromEnvironment(process.env) });
 
 /** What command lines can name; images in memory have no name. */
-export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, hostCdrom, hostFloppy, nbd, vvfat, ssh, http, https, nullCo, nullAio, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, bochs, dmg, qcow, qed, throttle, copyOnRead, quorum];
+export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, hostCdrom, hostFloppy, nbd, vvfat, ssh, ftp, ftps, http, https, nullCo, nullAio, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, bochs, dmg, qcow, qed, throttle, copyOnRead, quorum];
 
 /** The drivers; one that only looks at images need not ask for the list of locks again. */
 function driversOf({ io: { lockList } }: Tool): readonly BlockDriver[] {

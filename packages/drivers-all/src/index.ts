@@ -11,6 +11,7 @@ import { bochs } from '@blk/drivers-bochs';
 import { dmg } from '@blk/drivers-dmg';
 import { copyOnRead } from '@blk/drivers-copy-on-read';
 import { file, hostCdrom, hostDevice, hostFloppy } from '@blk/drivers-file';
+import { ftp, ftps } from '@blk/drivers-ftp';
 import { http, https } from '@blk/drivers-http';
 import { luks } from '@blk/drivers-luks';
 import { nbd } from '@blk/drivers-nbd';
@@ -30,6 +31,6 @@ import { vpc } from '@blk/drivers-vpc';
 import { vvfat } from '@blk/drivers-vvfat';
 
 /** Every driver: protocols, formats, filters. */
-export const allDrivers: readonly BlockDriver[] = [file, hostDevice, hostCdrom, hostFloppy, nbd, vvfat, ssh, http, https, nullCo, nullAio, blob, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, bochs, dmg, qcow, qed, throttle, copyOnRead, quorum];
+export const allDrivers: readonly BlockDriver[] = [file, hostDevice, hostCdrom, hostFloppy, nbd, vvfat, ssh, ftp, ftps, http, https, nullCo, nullAio, blob, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, bochs, dmg, qcow, qed, throttle, copyOnRead, quorum];
 
 export { driverLoaders, driverNames } from './loaders.js';

@@ -9,6 +9,7 @@ export { start, waitForSocket, type Running, type StartOptions, type WaitOptions
 export { tempDir, type TempDir } from './temp.js';
 export { prng, type Prng } from './prng.js';
 export { checkImage, createImage, expectContent, imageInfo, qemuImg, qemuIo, scribbleWithQemuIo, type QemuIoOptions } from './qemu-img.js';
+export { startPyftpdlib, startVsftpd, type FtpServer, type FtpServerOptions } from './ftp-servers.js';
 export { startNginx, type Nginx, type NginxOptions } from './nginx.js';
 export { freePort } from './ports.js';
 export { startQemuNbd, type QemuNbd, type QemuNbdOptions } from './qemu-nbd.js';

@@ -22,6 +22,7 @@ export type ToolName =
   | 'nbdsh'
   | 'nginx'
   | 'openssl'
+  | 'pyftpdlib/servers.py'
   | 'qemu-img'
   | 'qemu-io'
   | 'qemu-nbd'
@@ -31,6 +32,7 @@ export type ToolName =
   | 'ssh-agent'
   | 'ssh-keygen'
   | 'sshd'
+  | 'vsftpd'
   | '7zz';
 
 /** What `skipUnless` found. Hand `skip` to `describe.skipIf`, and give the block `title(…)` as its name. */
@@ -46,7 +48,7 @@ export interface Requirement {
 export function findTool(name: ToolName): string | undefined {
   const known = found.get(name);
   if (known !== undefined) return known;
-  const isModule = name.endsWith('.so');
+  const isModule = /\.(so|py)$/.test(name);
   // Debian keeps some of the programs where only root looks, and Ganeti's in a folder of their version.
   const places = isModule ? MODULES : [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/share/ganeti/3.0'];
   for (const place of places) {
@@ -86,7 +88,7 @@ export function needTool(name: ToolName): string {
 const found = new Map<ToolName, string>();
 
 /** Where distributions put them. */
-const MODULES = ['/usr/lib/x86_64-linux-gnu/qemu', '/usr/lib/aarch64-linux-gnu/qemu', '/usr/lib64/qemu', '/usr/lib/qemu'];
+const MODULES = ['/usr/lib/python3/dist-packages', '/usr/lib/x86_64-linux-gnu/qemu', '/usr/lib/aarch64-linux-gnu/qemu', '/usr/lib64/qemu', '/usr/lib/qemu'];
 
 function isAccessible(path: string, how: number): boolean {
   try {
