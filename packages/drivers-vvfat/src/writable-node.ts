@@ -19,9 +19,7 @@ export interface WritableSettings {
 export class WritableVvfatNode implements DriverNode {
   readonly size: number;
   readonly limits = SECTORS;
-  /** A single write makes no file of anything, so that there is nothing to wait for: it is kept like any other until a flush. */
-  readonly writeFlags = WriteFlag.Fua;
-  readonly zeroFlags = WriteFlag.Fua | WriteFlag.MayUnmap;
+  readonly zeroFlags = WriteFlag.MayUnmap;
   readonly #view: GuestView;
   readonly #gate = new Gate();
   /** Something was written that no commit has seen. */

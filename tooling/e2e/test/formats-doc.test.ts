@@ -11,10 +11,10 @@ const sections = table.split(/^## /m).slice(1);
 describe('docs/formats.md', () => {
   test('has every package of a format', () => {
     const named = sections.map((section) => section.split('\n')[0]).sort();
-    // Formats come with a test of damaged images; protocols and filters have pages of their own.
+    // Formats come with a test of damaged images; protocols and filters have pages of their own. A directory as a disk is opened like a protocol, and is a format.
     const formats = readdirSync(join(ROOT, 'packages')).filter((name) => {
       const driver = join(ROOT, 'packages', name, 'src/driver.ts');
-      return name.startsWith('drivers-') && existsSync(driver) && /role: 'format'/.test(readFileSync(driver, 'utf8'));
+      return name.startsWith('drivers-') && existsSync(driver) && /role: 'format'|schemes: \['fat'\]/.test(readFileSync(driver, 'utf8'));
     });
     expect(named).toEqual(formats.sort());
   });
