@@ -6,7 +6,7 @@
 export { parseSecretObject, passphrase, secretBytes, SecretStore, type SecretOptions } from './secret.js';
 export { CIPHER_SECTOR, MODE_NAMES, SectorCipher, type ModeName, type SectorCipherSpec } from './sector/sector-cipher.js';
 export { IV_NAMES, type IvName, type IvSpec } from './sector/iv.js';
-export { HASH_NAMES, type HashName } from './primitives.js';
+export { digest, HASH_NAMES, type HashName } from './primitives.js';
 export { legacyAes } from './legacy-aes.js';
 export { LUKS_HEADER_BYTES, parseLuksHeader, type KeySlot, type LuksHeader } from './luks/header.js';
 export { chooseCipher, type CipherOptions, type CipherSpec } from './luks/cipher-spec.js';

@@ -32,6 +32,8 @@ export interface ParallelsHeader {
   readonly dataOffset: number;
   /** Opened for writing, and never closed. */
   readonly inUse: boolean;
+  /** Closed by a program that knows the format extension, which is out of date otherwise. */
+  readonly extensionKept: boolean;
   readonly flags: number;
   /** Offset of the format extension; 0 where there is none. */
   readonly extension: number;
@@ -74,6 +76,7 @@ export function parseHeader(bytes: Uint8Array): ParallelsHeader {
     unit: extended ? tracks * SECTOR : SECTOR,
     dataOffset: dataOffset * SECTOR,
     inUse: use === IN_USE,
+    extensionKept: use === CLOSED,
     flags: u32(Field.Flags),
     extension: Number(extension) * SECTOR,
   };

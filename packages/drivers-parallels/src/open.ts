@@ -1,9 +1,8 @@
 /** From a file to an open image: the header, then every entry of the catalog, each checked before it is believed. */
 import { Bits, checkInUse, CheckOnlyNode, FixedRoot, MappedImage, mappedNode, Place, settled, SpaceInHoles, Tables, type EntryCodec } from '@blk/cluster-map';
-import type { CheckOptions, CheckResult, DriverNode, Edge, OpenContext } from '@blk/core-graph';
+import { messageOf, type CheckOptions, type CheckResult, type DriverNode, type Edge, type OpenContext, type PersistentBitmaps } from '@blk/core-graph';
 import { checkParallels } from './check.js';
 import { parallelsError } from './errors.js';
-import { lookAtExtension } from './extension.js';
 import { ENTRY_BYTES, HEADER_BYTES, isMarkedEmpty, parseHeader, USE_OFFSET, usePatch, type ParallelsHeader } from './header.js';
 import { hostClusters, wrongPlace } from './places.js';
 
@@ -20,17 +19,40 @@ export async function openParallels(file: Edge, context: OpenContext): Promise<D
   const check = (options: CheckOptions): Promise<CheckResult> => checkParallels(file, header, options);
   if (context.checking) return new CheckOnlyNode({ driver: 'parallels', file, size: header.size, readOnly, check });
   if (header.inUse && !readOnly) throw parallelsError({ what: 'not-closed' });
-  if (header.extension !== 0) await lookAtExtension(file, header, context);
+  const persistentBitmaps = header.extension === 0 ? undefined : await lookAtExtension(file, header, context);
   const image = await imageOf(file, header, readOnly);
   const use = new Use(file, header);
   const mapped = new MappedImage({ ...image, beforeTables: () => use.begin() });
   return mappedNode(mapped, {
+    ...(persistentBitmaps === undefined ? {} : { persistentBitmaps }),
     check: (options: CheckOptions) => checkInUse(() => mapped.flush(), check, options, 'parallels'),
     close: async () => {
       await settled(mapped.flush());
       await use.end();
     },
   });
+}
+
+/**
+ * The bitmaps of an image that is only read: one that is written to goes on without, and says so. Images with a feature that must be known are only
+ * read. A damaged extension takes nothing from the disk's content: it is told, and dropped, as the specification has it.
+ */
+async function lookAtExtension(file: Edge, header: ParallelsHeader, context: OpenContext): Promise<PersistentBitmaps | undefined> {
+  // Loaded for the few images that have one.
+  const { checkChangeable, readExtension } = await import('./extension.js');
+  const limit = context.policy.maxMetadataBytes;
+  if (!context.readOnly) {
+    checkChangeable(await readExtension(file, header, limit));
+    context.warn('Format Extension ignored in RW mode');
+    return undefined;
+  }
+  try {
+    const { bitmapsOf } = await import('./bitmaps.js');
+    return bitmapsOf(await readExtension(file, header, limit), file, header, limit);
+  } catch (error) {
+    context.warn(`The bitmaps of the image are left out: ${messageOf(error)}`);
+    return undefined;
+  }
 }
 
 async function imageOf(file: Edge, header: ParallelsHeader, readOnly: boolean): Promise<ConstructorParameters<typeof MappedImage>[0]> {

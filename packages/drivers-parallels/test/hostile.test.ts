@@ -1,4 +1,5 @@
 /** Damaged images: refused by name where they are opened, described and repaired where they are checked. */
+import { createHash } from 'node:crypto';
 import { UNTRUSTED } from '@blk/core-graph';
 import { expectSameBytes, MemoryDisk, prng, readAll, saveDisk } from '@blk/driver-conformance';
 import { checkImage, expectContent, qemuImg, skipUnless, tempDir } from '@blk/oracle';
@@ -29,6 +30,13 @@ const STRICTER: typeof BOTH = [
   ['an extension that is none', [[56, 6144, 64]], 'Wrong parallels Format Extension magic: 0x606060606060606, expected: 0xab234cef23dcea87'],
 ];
 
+/** With the right checksum in the extension at 4 MiB. */
+function signed(disk: MemoryDisk): MemoryDisk {
+  const bytes = disk.toBytes();
+  bytes.set(createHash('md5').update(bytes.subarray((4 << 20) + 24, 5 << 20)).digest(), (4 << 20) + 8);
+  return new MemoryDisk({ content: bytes });
+}
+
 describe('hostile images', () => {
   test.each([...BOTH, ...STRICTER])('%s', async (_name, edits, message) => {
     await expect(new Bench().open(await sample(edits))).rejects.toThrow(message);
@@ -57,7 +65,7 @@ describe('hostile images', () => {
     const bench = new Bench();
     const base = await sample([], 5 << 20);
     const extension: Edit[] = [[56, 8192, 64], [4 << 20, 0x23dc_ea87], [(4 << 20) + 4, 0xab23_4cef], [(4 << 20) + 24, 0x4d, 64]];
-    const disk = edited(base, extension);
+    const disk = signed(edited(base, extension));
     const before = disk.toBytes().subarray(4 << 20, 5 << 20);
     const node = await bench.open(disk);
     expect(bench.warnings).toEqual([expect.stringContaining('Format Extension ignored in RW mode')]);
@@ -65,7 +73,7 @@ describe('hostile images', () => {
     await bench.graph.release(node);
     expectSameBytes(disk.toBytes().subarray(4 << 20, 5 << 20), before);
     expect((await bench.check(disk)).lines).toEqual([]);
-    const necessary = edited(base, [...extension, [(4 << 20) + 32, 1, 64]]);
+    const necessary = signed(edited(base, [...extension, [(4 << 20) + 32, 1, 64]]));
     await expect(bench.open(necessary)).rejects.toMatchObject({ message: 'The image must not be changed without its feature 0x4d' });
     expect((await bench.content(necessary))[3 << 20]).toBe(4);
   });
