@@ -23,6 +23,7 @@ export const layers = [
   { name: 'drivers-qcow2', imports: ['core-graph', 'qapi-types', 'compression', 'crypto'], anywhere: true },
   { name: 'drivers-qcow', imports: ['core-graph', 'qapi-types', 'compression', 'crypto', 'cluster-map'], anywhere: true },
   { name: 'drivers-luks', imports: ['core-graph', 'qapi-types', 'crypto'], anywhere: true },
+  { name: 'drivers-parallels', imports: ['core-graph', 'qapi-types', 'crypto', 'cluster-map'], anywhere: true },
   // Protocols of the machine: these are what Node is for.
   { name: 'drivers-file', imports: ['core-graph', 'qapi-types'] },
   // A directory is of the machine as well.
