@@ -1,6 +1,6 @@
 /** bzip2, xz, LZFSE and ADC: what other programs and the tests' own encoders packed, and every way to lie about it. */
 import { crc32 as zipCrc32 } from 'node:zlib';
-import { packAdc, packLzfse, packWith7zz, type LzfseBlock } from '@blk/image-writers';
+import { packAdc, packLzfse, packWith7zz, sampleContent, type LzfseBlock } from '@blk/image-writers';
 import { prng, skipUnless } from '@blk/oracle';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -11,23 +11,8 @@ import { decoders } from '../src/unpack/decoders.js';
 const sevenZip = skipUnless('7zz');
 const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
-/** Noise, runs, text that returns. */
-function sample(seed: number, length: number): Uint8Array {
-  const random = prng(seed);
-  const bytes = new Uint8Array(length);
-  for (let at = 0; at < length; ) {
-    const size = Math.min(length - at, 1 + random.below(random.pick([4, 300, 3000])));
-    const kind = random.below(4);
-    if (kind === 0) bytes.set(random.bytes(size), at);
-    else if (kind === 1) bytes.fill(random.below(256), at, at + size);
-    else if (at > 0) bytes.set(bytes.slice(random.below(at)).subarray(0, size), at);
-    at += size;
-  }
-  return bytes;
-}
-
 const CONTENTS: Record<string, Uint8Array> = {
-  nothing: new Uint8Array(0), 'one byte': Uint8Array.of(7), zeroes: new Uint8Array(300_000), mixed: sample(1, 250_000), noise: prng(1).bytes(70_000),
+  nothing: new Uint8Array(0), 'one byte': Uint8Array.of(7), zeroes: new Uint8Array(300_000), mixed: sampleContent(1, 250_000), noise: prng(1).bytes(70_000),
   'runs of four and five': new Uint8Array(5000).map((_, at) => Math.floor(at / (4 + (Math.floor(at / 40) % 2))) % 3),
 };
 
@@ -52,7 +37,7 @@ describe.skipIf(sevenZip.skip)(sevenZip.title('packed by 7zz'), () => {
   });
 
   test.each(['bzip2', 'xz'] as const)('%s: damage anywhere is an error, for there are checksums', (format) => {
-    const content = sample(2, 3000);
+    const content = sampleContent(2, 3000);
     const packed = packWith7zz(format, content);
     const decode = decoders[format]();
     const random = prng(3);
@@ -84,7 +69,7 @@ test('adc', async () => {
 });
 
 describe.each<[PackFormat, (content: Uint8Array) => Uint8Array]>([['adc', packAdc], ...LZFSE.map((blocks): [PackFormat, (content: Uint8Array) => Uint8Array] => ['lzfse', (content) => packLzfse(content, blocks)])])('%s', (format, pack) => {
-  const content = sample(4, 40_000);
+  const content = sampleContent(4, 40_000);
   const packed = pack(content);
 
   test('a stream that holds more or less than was asked for is an error', async () => {
@@ -124,7 +109,7 @@ test.each(Object.keys(decoders) as PackFormat[])('%s: any bytes are an error, or
 });
 
 test('threads take their part, and find the same errors', async () => {
-  const contents = Array.from({ length: 60 }, (_, at) => sample(at + 10, 200_000));
+  const contents = Array.from({ length: 60 }, (_, at) => sampleContent(at + 10, 200_000));
   const packed = contents.map((content, at) => (at % 2 === 0 ? packAdc(content) : packLzfse(content, ['lzvn'])));
   let inThreads = 0;
   let bad = 0;

@@ -1,11 +1,10 @@
 import { driverConformance, MemoryDisk, MemoryDisks, slow, type Provider } from '@blk/driver-conformance';
-import { cloopImage } from '@blk/image-writers';
+import { cloopImage, sampleContent } from '@blk/image-writers';
 import { cloop } from '../src/index.js';
-import { sampleBytes } from './support.js';
 
 const image = (blockSize: number, cache?: number): Provider => ({ size, seed, asynchronous }) => {
   const content = new Uint8Array(Math.ceil(size / blockSize) * blockSize);
-  content.set(sampleBytes(seed, size));
+  content.set(sampleContent(seed, size));
   const disks = new MemoryDisks();
   const disk = new MemoryDisk({ content: cloopImage(content, { blockSize, level: 1 }) });
   if (asynchronous) disk.use(slow(seed));

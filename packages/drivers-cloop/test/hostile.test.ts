@@ -3,14 +3,14 @@ import { writeFileSync } from 'node:fs';
 import { deflateSync } from 'node:zlib';
 import { UNTRUSTED } from '@blk/core-graph';
 import { expectSameBytes, MemoryDisk, prng } from '@blk/driver-conformance';
-import { cloopImage } from '@blk/image-writers';
+import { cloopImage, sampleContent } from '@blk/image-writers';
 import { qemuImg, qemuIo, skipUnless, tempDir } from '@blk/oracle';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseHeader, parseOffsets } from '../src/header.js';
-import { Bench, sampleBytes } from './support.js';
+import { Bench } from './support.js';
 
-const CONTENT = sampleBytes(1, 4 * 65536);
+const CONTENT = sampleContent(1, 4 * 65536);
 const IMAGE = cloopImage(CONTENT);
 const TABLE = 136;
 

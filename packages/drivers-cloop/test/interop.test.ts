@@ -1,11 +1,11 @@
 /** Images of other makers read here, and those of the tests' own writer read by the reference. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expectSameBytes } from '@blk/driver-conformance';
-import { cloopImage } from '@blk/image-writers';
+import { cloopImage, sampleContent } from '@blk/image-writers';
 import { expectContent, imageInfo, needTool, qemuImg, run, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
 import { cloop } from '../src/index.js';
-import { Bench, sampleBytes } from './support.js';
+import { Bench } from './support.js';
 
 const SIZES = [512, 4096, 65024, 65536, 1 << 20, 2 << 20];
 const maker = skipUnless('create_compressed_fs');
@@ -14,7 +14,7 @@ const reference = skipUnless('qemu-img');
 describe.skipIf(maker.skip)(maker.title('made by create_compressed_fs'), () => {
   test.each(SIZES)('blocks of %i bytes', async (blockSize) => {
     using dir = tempDir();
-    const content = sampleBytes(blockSize, 1_300_000);
+    const content = sampleContent(blockSize, 1_300_000);
     writeFileSync(dir.file('raw'), content);
     expect(await run(needTool('create_compressed_fs'), ['-q', '-B', String(blockSize), dir.file('raw'), dir.file('image')])).toMatchObject({ code: 0 });
     const image = new Uint8Array(readFileSync(dir.file('image')));
@@ -28,7 +28,7 @@ describe.skipIf(maker.skip)(maker.title('made by create_compressed_fs'), () => {
 describe.skipIf(reference.skip)(reference.title('beside the reference'), () => {
   test.each([...SIZES, 64 << 20])('blocks of %i bytes', async (blockSize) => {
     using dir = tempDir();
-    const content = sampleBytes(blockSize, 1_200_128);
+    const content = sampleContent(blockSize, 1_200_128);
     const image = cloopImage(content, { blockSize });
     writeFileSync(dir.file('image'), image);
     const whole = new Uint8Array(Math.ceil(content.length / blockSize) * blockSize);
@@ -44,7 +44,7 @@ describe.skipIf(reference.skip)(reference.title('beside the reference'), () => {
     ['another one', 'hello', false],
   ])('recognised as it does: %s', async (_name, preamble, known) => {
     using dir = tempDir();
-    const image = cloopImage(sampleBytes(1, 100_000), { preamble });
+    const image = cloopImage(sampleContent(1, 100_000), { preamble });
     writeFileSync(dir.file('image'), image);
     expect(await imageInfo(dir.file('image'))).toMatchObject({ format: known ? 'cloop' : 'raw' });
     expect((cloop.probe?.(image.subarray(0, 2048), '') ?? 0) > 0).toBe(known);

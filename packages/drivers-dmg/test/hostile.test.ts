@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { UNTRUSTED, type Repair } from '@blk/core-graph';
 import { expectSameBytes, MemoryDisk, prng } from '@blk/driver-conformance';
-import { dmgContent, dmgImage, packLzfse, type DmgChunk } from '@blk/image-writers';
+import { dmgContent, dmgImage, packLzfse, sampleContent, type DmgChunk } from '@blk/image-writers';
 import { qemuImg, qemuIo, skipUnless, tempDir } from '@blk/oracle';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -10,9 +10,9 @@ import { parseBlockTable } from '../src/block-table.js';
 import { parsePlist } from '../src/plist.js';
 import { tablesOfFork, tablesOfList } from '../src/tables.js';
 import { parseTrailer } from '../src/trailer.js';
-import { Bench, mixture, sampleBytes } from './support.js';
+import { Bench, mixture } from './support.js';
 
-const CONTENT = sampleBytes(1, 64 * 512);
+const CONTENT = sampleContent(1, 64 * 512);
 const CHUNKS: DmgChunk[] = [{ kind: 'zlib', content: CONTENT }, { kind: 'zero', sectors: 5 }, { kind: 'raw', content: CONTENT.subarray(0, 512) }];
 const IMAGE = dmgImage([{ chunks: CHUNKS }]);
 const FORK = dmgImage([{ chunks: CHUNKS }], { resourceFork: true });

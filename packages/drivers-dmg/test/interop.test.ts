@@ -2,11 +2,11 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { chainExtents } from '@blk/core-graph';
 import { expectSameBytes, prng } from '@blk/driver-conformance';
-import { dmgContent, dmgImage, packWith7zz, type DmgChunk, type DmgOptions, type DmgPartition } from '@blk/image-writers';
+import { dmgContent, dmgImage, packWith7zz, sampleContent, type DmgChunk, type DmgOptions, type DmgPartition } from '@blk/image-writers';
 import { expectContent, imageInfo, needTool, qemuImg, run, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
 import { dmg } from '../src/index.js';
-import { Bench, mixture, sampleBytes } from './support.js';
+import { Bench, mixture } from './support.js';
 
 const sevenZip = skipUnless('7zz');
 const reference = skipUnless('qemu-img');
@@ -20,7 +20,7 @@ async function extracted(image: Uint8Array, code = 0): Promise<Uint8Array> {
   return new Uint8Array(Buffer.concat(readdirSync(dir.file('out')).sort().map((name) => readFileSync(`${dir.file('out')}/${name}`))));
 }
 
-const content = sampleBytes(1, 300 * 512);
+const content = sampleContent(1, 300 * 512);
 const short = content.subarray(0, 32768);
 const packed = (kind: 'bzip2' | 'lzma', options: readonly string[] = []): DmgChunk => ({ kind, content, packed: packWith7zz(kind === 'lzma' ? 'xz' : kind, content, options) });
 const KINDS: Record<string, () => DmgChunk[]> = {

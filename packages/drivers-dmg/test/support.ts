@@ -1,7 +1,7 @@
 /** Images for the tests. */
 import type { BlockNode, Definition, ImagePolicy } from '@blk/core-graph';
 import { FormatBench, MemoryDisk, prng } from '@blk/driver-conformance';
-import type { DmgChunk, DmgPartition } from '@blk/image-writers';
+import { sampleContent, type DmgChunk, type DmgPartition } from '@blk/image-writers';
 import { dmg } from '../src/index.js';
 
 /** Opens read-only, as the format is. */
@@ -23,28 +23,13 @@ export class Bench extends FormatBench {
   }
 }
 
-/** Stretches of noise, runs, and what was there before. */
-export function sampleBytes(seed: number, length: number): Uint8Array {
-  const random = prng(seed);
-  const bytes = new Uint8Array(length);
-  for (let at = 0; at < length; ) {
-    const size = Math.min(length - at, 1 + random.below(random.pick([10, 400, 20_000])));
-    const kind = random.below(4);
-    if (kind === 0) bytes.set(random.bytes(size), at);
-    else if (kind === 1) bytes.fill(random.below(256), at, at + size);
-    else if (at > 0) bytes.set(bytes.slice(random.below(at)).subarray(0, size), at);
-    at += size;
-  }
-  return bytes;
-}
-
 /** Kinds that need no other program to be packed. */
 export const OWN_KINDS = ['raw', 'zlib', 'adc', 'lzfse'] as const;
 
 /** A disk of `sectors` in chunks of all those kinds, and zeroes; in two partitions. */
 export function mixture(seed: number, sectors: number): DmgPartition[] {
   const random = prng(seed);
-  const content = sampleBytes(seed, sectors * 512);
+  const content = sampleContent(seed, sectors * 512);
   const partitions: DmgPartition[] = [];
   let at = 0;
   for (const end of [Math.floor(sectors / 3), sectors]) {

@@ -9,3 +9,4 @@ export { dmgContent, dmgImage, type DmgChunk, type DmgOptions, type DmgPartition
 export { packAdc } from './dmg/adc.js';
 export { packLzfse, type LzfseBlock } from './dmg/lzfse.js';
 export { packWith7zz } from './pack-with-7zz.js';
+export { sampleContent } from './sample.js';

@@ -1,28 +1,13 @@
 /** What is made is read by 7zz, which checks its checksums too. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { needTool, prng, run, skipUnless, tempDir } from '@blk/oracle';
+import { needTool, run, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
-import { dmgContent, dmgImage, packWith7zz, type DmgChunk, type DmgOptions, type DmgPartition } from '../src/index.js';
+import { dmgContent, dmgImage, packWith7zz, sampleContent, type DmgChunk, type DmgOptions, type DmgPartition } from '../src/index.js';
 
 const tool = skipUnless('7zz');
 const other = skipUnless('dmg2img');
 
-/** Text with repetitions near and far, noise, and a run. */
-function sample(seed: number, length: number): Uint8Array {
-  const random = prng(seed);
-  const bytes = new Uint8Array(length);
-  for (let at = 0; at < length; ) {
-    const size = Math.min(length - at, 1 + random.below(random.pick([10, 400, 5000])));
-    const kind = random.below(4);
-    if (kind === 0) bytes.set(random.bytes(size), at);
-    else if (kind === 1) bytes.fill(random.below(256), at, at + size);
-    else if (at > 0) bytes.set(bytes.slice(random.below(at)).subarray(0, size), at);
-    at += size;
-  }
-  return bytes;
-}
-
-const content = sample(1, 200 * 512);
+const content = sampleContent(1, 200 * 512);
 const packed = (kind: 'bzip2' | 'lzma'): DmgChunk => ({ kind, content, packed: packWith7zz(kind === 'lzma' ? 'xz' : kind, content) });
 const KINDS: Record<string, () => DmgChunk[]> = {
   raw: () => [{ kind: 'raw', content }],

@@ -13,17 +13,26 @@ const EXTRA = {
 };
 const STATES = { L: 64, M: 64, D: 256 };
 
-/** One stream: `blocks` in turns, 32 KiB of content each, and the end. */
+/** Bytes of content in a block, about: it ends with a match. */
+const BLOCK = 32768;
+
+/** One stream: `blocks` in turns, whose matches reach back over all of what is before, and the end. */
 export function packLzfse(content: Uint8Array, blocks: readonly LzfseBlock[] = ['packed']): Uint8Array {
   const parts: Uint8Array[] = [];
-  for (let at = 0, index = 0; at < content.length; at += 32768, index++) {
-    const piece = content.subarray(at, at + 32768);
+  const pieces = findPieces(content, { literals: 315, shortest: 4, longest: 2359, distance: 262_139 });
+  for (let at = 0, index = 0, first = 0; at < content.length; index++) {
+    let end = at;
+    let last = first;
+    while (last < pieces.length && end - at < BLOCK) end += pieces[last].literals + pieces[last++].length;
+    const bytes = content.subarray(at, end);
     const kind = blocks[index % blocks.length];
-    if (kind === 'raw') parts.push(head('bvx-', piece.length), piece);
+    if (kind === 'raw') parts.push(head('bvx-', bytes.length), bytes);
     else if (kind === 'lzvn') {
-      const packed = packLzvn(piece);
-      parts.push(head('bvxn', piece.length, packed.length), packed);
-    } else parts.push(packBlock(piece, kind));
+      const packed = packLzvn(bytes);
+      parts.push(head('bvxn', bytes.length, packed.length), packed);
+    } else parts.push(packBlock(bytes, pieces.slice(first, last), kind));
+    at = end;
+    first = last;
   }
   return new Uint8Array(Buffer.concat([...parts, Buffer.from('bvx$')]));
 }
@@ -118,8 +127,7 @@ function symbolOf(value: number, extra: readonly number[]): { readonly symbol: n
   return { symbol, rest };
 }
 
-function packBlock(content: Uint8Array, kind: 'packed' | 'plain'): Uint8Array {
-  const pieces = findPieces(content, { literals: 315, shortest: 4, longest: 2359, distance: 262_139 });
+function packBlock(content: Uint8Array, pieces: readonly Piece[], kind: 'packed' | 'plain'): Uint8Array {
   const { literals, literalCoder, literalBits, literalStates, spare } = packLiterals(content, pieces);
   const matches = packMatches(pieces);
   const frequencies = [...matches.coders.L.frequencies, ...matches.coders.M.frequencies, ...matches.coders.D.frequencies, ...literalCoder.frequencies];
