@@ -19,7 +19,10 @@ export class Overlay {
     let folder: string | undefined;
     try {
       folder = await mkdtemp(join(tmpdir(), 'blk-vvfat-'));
-      return new Overlay(await open(join(folder, 'overlay'), 'wx+', 0o600), folder);
+      const file = await open(join(folder, 'overlay'), 'wx+', 0o600);
+      // Where the host allows that, it has no name any more, and is gone with the process whatever becomes of that.
+      if (process.platform !== 'win32') await rm(folder, { recursive: true, force: true });
+      return new Overlay(file, folder);
     } catch (error) {
       if (folder !== undefined) await rm(folder, { recursive: true, force: true });
       throw hostError('Could not make a temporary file in', tmpdir(), error);

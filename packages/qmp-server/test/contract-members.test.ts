@@ -89,6 +89,11 @@ describe('blockdev-add', () => {
     expect(await client.ask('blockdev-add', { options })).toEqual({ return: {} });
     const [info] = (await client.execute('query-block')) as { inserted: Message }[];
     expect(info.inserted).toMatchObject({ drv: 'vvfat', ro: true, image: { 'virtual-size': 1474560 } });
+    // Free clusters are no file of the directory.
+    const writable = { driver: 'vvfat', id: 'w', dir: dir.path, floppy: true, rw: true };
+    expect(await client.ask('blockdev-add', { options: writable })).toEqual({ return: {} });
+    expect(await client.execute('human-monitor-command', { 'command-line': 'qemu-io w "write -P 7 2M 512"' })).toBe('');
+    expect(await client.ask('blockdev-add', { options: { ...writable, id: 'v', 'read-only': true } })).toMatchObject({ error: { desc: "Unable to set VVFAT to 'rw' when drive is read-only" } });
     await server.close();
   });
 

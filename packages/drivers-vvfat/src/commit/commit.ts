@@ -48,6 +48,8 @@ export async function commit(context: CommitContext): Promise<void> {
       staged.push(await stage(write, { ...context, clusterBytes: clusterBytes(shape), clusterOffset: (cluster) => clusterOffset(shape, cluster) }));
     }
     await keepLost(context, plan, guest);
+    // Writing all that may have taken long.
+    await verifyPlan(plan, root);
     await files.close();
     const waiting = new Set(staged);
     try {
