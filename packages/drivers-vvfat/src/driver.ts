@@ -13,7 +13,7 @@ interface VvfatOptions {
 }
 
 export interface VvfatDriverOptions {
-  /** Most memory that a disk takes for what it knows about its directory, in bytes. Default 48 MiB, some 100,000 files. */
+  /** Most memory that a disk takes for what it knows about its directory, in bytes. Default 60 MiB, some 70,000 files. */
   readonly maxMetadataBytes?: number;
 }
 

@@ -30,7 +30,7 @@ export interface OpenDisk {
   readonly files: OpenFiles;
 }
 
-export const DEFAULT_METADATA_BYTES = 48 << 20;
+export const DEFAULT_METADATA_BYTES = 60 << 20;
 
 export async function openDisk(dir: string, options: DiskOptions): Promise<OpenDisk> {
   const { floppy = false, label = 'QEMU VVFAT', maxMetadataBytes = DEFAULT_METADATA_BYTES, warn = () => undefined, signal } = options;

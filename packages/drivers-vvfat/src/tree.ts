@@ -77,4 +77,4 @@ export class Budget {
 }
 
 /** What a node takes with its place in a map, its identity and its clusters. */
-const NODE_COST = 400;
+const NODE_COST = 650;
