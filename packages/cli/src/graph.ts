@@ -22,6 +22,7 @@ import { ssh } from '@blk/drivers-ssh';
 import { throttle } from '@blk/drivers-throttle';
 import { vdi } from '@blk/drivers-vdi';
 import { vhdx } from '@blk/drivers-vhdx';
+import { vmdk } from '@blk/drivers-vmdk';
 import { vpc } from '@blk/drivers-vpc';
 import { vvfat } from '@blk/drivers-vvfat';
 import { makeThrottleGroups } from './throttle-groups.js';
@@ -31,7 +32,7 @@ import type { Tool } from './tool.js';
 const { http, https } = httpDrivers({ proxy: proxyFromEnvironment(process.env) });
 
 /** What command lines can name; images in memory have no name. */
-export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, hostCdrom, hostFloppy, nbd, vvfat, ssh, ftp, ftps, http, https, nullCo, nullAio, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, bochs, dmg, qcow, qed, throttle, copyOnRead, quorum];
+export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, hostCdrom, hostFloppy, nbd, vvfat, ssh, ftp, ftps, http, https, nullCo, nullAio, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vmdk, vdi, parallels, cloop, bochs, dmg, qcow, qed, throttle, copyOnRead, quorum];
 
 /** The drivers; one that only looks at images need not ask for the list of locks again. */
 function driversOf({ io: { lockList } }: Tool): readonly BlockDriver[] {

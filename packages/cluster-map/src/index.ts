@@ -10,7 +10,7 @@ export { FixedRoot, RootTable, type Root } from './root.js';
 export { Bits, SpaceAtEnd, SpaceInHoles, type Room, type Space } from './space.js';
 export { TablePage, type TablePiece } from './table-page.js';
 export { Tables, type TableLayout } from './tables.js';
-export { MappedImage, type MappedFormat, type SectorCipher } from './mapped-image.js';
+export { MappedImage, type Below, type MappedFormat, type SectorCipher } from './mapped-image.js';
 export { findRun, Run } from './run.js';
 export { readRange } from './read.js';
 export { placePacked, writeRange } from './write.js';

@@ -20,8 +20,8 @@ export interface MappedFormat {
   readonly zeroEntries?: boolean;
   /** Data is stored in another form of the same length; whole sectors of 512 bytes. */
   readonly cipher?: SectorCipher;
-  /** Puts a packed cluster, whose entry is given in halves, into `into` from `start` on; all of a cluster. */
-  readonly unpack?: (low: number, high: number, into: Uint8Array, start: number) => Completion;
+  /** Puts a packed cluster, whose entry is given in halves, into `into` from `start` on; all of a cluster, which is at `offset` of the disk. */
+  readonly unpack?: (low: number, high: number, into: Uint8Array, start: number, offset: number) => Completion;
   /** Before tables are written: what has to be on stable storage before them. A flush of the file follows. */
   readonly beforeTables?: () => Promise<void>;
 }
@@ -32,11 +32,14 @@ export interface SectorCipher {
   decrypt(offset: number, buffer: Uint8Array, start: number, length: number): void;
 }
 
+/** What of a backing file is of use here. */
+export type Below = Pick<Edge, 'read' | 'size'>;
+
 export class MappedImage {
   /** Clusters that are getting their place in the file, and when that is over. */
   readonly busy = new Map<number, Promise<void>>();
   /** Supplies what the image does not hold. */
-  backing: Edge | undefined;
+  backing: Below | undefined;
   readonly #queue: FlushQueue;
 
   constructor(readonly format: MappedFormat) {
@@ -68,8 +71,8 @@ export class MappedImage {
    */
   async #write(): Promise<void> {
     const { tables, file, beforeTables } = this.format;
-    const root = tables.root.page;
-    const rootPieces = root?.takeDirty() ?? [];
+    const { page: root, copy } = tables.root;
+    const rootPieces = [...(root?.takeDirty() ?? []), ...(copy?.page?.takeDirty() ?? [])];
     const pieces = tables.takeDirty();
     let written = false;
     try {
@@ -85,11 +88,15 @@ export class MappedImage {
       written = true;
     } finally {
       tables.settle(pieces, written);
-      if (!written) for (const piece of rootPieces) root?.restore(piece);
+      if (!written) for (const piece of rootPieces) piece.page.restore(piece);
     }
   }
 
   async #writePieces(pieces: readonly TablePiece[]): Promise<void> {
-    for (const { page, offset, bytes } of pieces) await settled(this.format.file.write(page.hostOffset + offset, bytes, 0, bytes.length));
+    const { file } = this.format;
+    for (const { page, offset, bytes } of pieces) {
+      await settled(file.write(page.hostOffset + offset, bytes, 0, bytes.length));
+      if (page.copyOffset >= 0) await settled(file.write(page.copyOffset + offset, bytes, 0, bytes.length));
+    }
   }
 }

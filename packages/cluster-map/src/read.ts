@@ -62,10 +62,11 @@ function readPacked({ format }: MappedImage, offset: number, buffer: Uint8Array,
   const entries = tables.peek(page);
   if (entries === undefined || entries === null || unpack === undefined) throw new Error(`cluster ${cluster} has no packed entry`);
   const entry = cluster - tables.firstOf(page);
-  if (length === clusterSize) return unpack(entries.low(entry), entries.high(entry), buffer, start);
+  const at = cluster * clusterSize;
+  if (length === clusterSize) return unpack(entries.low(entry), entries.high(entry), buffer, start, at);
   const whole = new Uint8Array(clusterSize);
-  const from = offset - cluster * clusterSize;
-  const done = unpack(entries.low(entry), entries.high(entry), whole, 0);
+  const from = offset - at;
+  const done = unpack(entries.low(entry), entries.high(entry), whole, 0, at);
   if (done !== undefined) {
     return done.then(() => {
       buffer.set(whole.subarray(from, from + length), start);

@@ -9,11 +9,16 @@ export interface Root {
   offsetOf(table: number): number;
   /** The root's own entries; absent where places are fixed. */
   readonly page?: TablePage;
+  /** Where each table has a copy that is kept the same; of the same kind. */
+  readonly copy?: Root | undefined;
 }
 
 /** One table at one place. */
 export class FixedRoot implements Root {
-  constructor(private readonly offset: number) {}
+  constructor(
+    private readonly offset: number,
+    readonly copy?: Root,
+  ) {}
 
   offsetOf(): number {
     return this.offset;
@@ -22,7 +27,10 @@ export class FixedRoot implements Root {
 
 /** A table of tables, all of it in memory. */
 export class RootTable implements Root {
-  constructor(readonly page: TablePage) {}
+  constructor(
+    readonly page: TablePage,
+    readonly copy?: Root,
+  ) {}
 
   /** Reads `count` entries at `offset`, which the caller knows to be inside the file; refuses more than `limit` bytes. */
   static async load(file: Edge, offset: number, count: number, codec: EntryCodec, limit: number): Promise<RootTable> {

@@ -49,9 +49,16 @@ export class SpaceAtEnd implements Space {
     private readonly unit: number,
     /** No cluster lies before this offset. */
     start = 0,
+    /** What lies from here on is of no use any more. */
+    end = file.size,
   ) {
-    this.#end = Math.max(start, file.size);
-    this.#fresh = this.#end;
+    this.#end = Math.max(start, end);
+    this.#fresh = Math.max(start, file.size);
+  }
+
+  /** Behind the last cluster. */
+  get end(): number {
+    return this.#end;
   }
 
   take(units: number): Room {

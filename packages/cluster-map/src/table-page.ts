@@ -22,11 +22,12 @@ export class TablePage {
   readonly #dirty = new Set<number>();
   readonly #view: DataView;
 
-  /** `hostOffset`: where the bytes lie in the file; they belong to the page from now on. */
+  /** `hostOffset`: where the bytes lie in the file; they belong to the page from now on. `copyOffset`: where they lie once more, or -1. */
   constructor(
     readonly hostOffset: number,
     private readonly bytes: Uint8Array,
     private readonly codec: EntryCodec,
+    readonly copyOffset = -1,
   ) {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }

@@ -143,28 +143,38 @@ export class Tables {
     const { driver, codec, entries } = this.layout;
     const table = this.tableOf(page);
     const first = this.firstOf(page) - table * entries;
-    const offset = this.root.offsetOf(table) + first * codec.bytes;
+    const { root } = this;
+    const offset = root.offsetOf(table) + first * codec.bytes;
+    const copyOffset = root.copy === undefined ? -1 : root.copy.offsetOf(table) + first * codec.bytes;
     const bytes = new Uint8Array(Math.min(this.pageEntries, entries - first) * codec.bytes);
-    if (offset + bytes.length > this.file.size) {
-      const message = `Table at 0x${offset.toString(16)} reaches beyond the end of the file at ${this.file.size}`;
-      throw new BlockError('invalid-image', message, { driver, reason: `${driver}/table-beyond-end`, offset });
+    const last = Math.max(offset, copyOffset);
+    if (last + bytes.length > this.file.size) {
+      const message = `Table at 0x${last.toString(16)} reaches beyond the end of the file at ${this.file.size}`;
+      throw new BlockError('invalid-image', message, { driver, reason: `${driver}/table-beyond-end`, offset: last });
     }
     await settled(this.file.read(offset, bytes, 0, bytes.length));
-    const loaded = new TablePage(offset, bytes, codec);
+    const loaded = new TablePage(offset, bytes, codec, copyOffset);
     loaded.used = ++this.#clock;
     this.#makeRoom();
     this.#pages.set(page, loaded);
   }
 
   async #make(table: number, take: (bytes: number) => { readonly host: number; readonly virgin: boolean }): Promise<void> {
-    const { page } = this.root;
+    const { page, copy } = this.root;
     if (page === undefined) throw new Error('a table at a fixed place is always there');
     const length = this.layout.entries * this.layout.codec.bytes;
-    const { host, virgin } = take(length);
-    const last = Math.min(length, ZEROES.length);
-    const done: Completion = virgin ? this.file.write(host + length - last, ZEROES, 0, last) : this.file.writeZeroes(host, length);
-    if (done !== undefined) await done;
-    page.set(table, host);
+    // No table is without its copy: both get their place, or neither.
+    const hosts: number[] = [];
+    for (const place of [page, copy?.page]) {
+      if (place === undefined) continue;
+      const { host, virgin } = take(length);
+      const last = Math.min(length, ZEROES.length);
+      const done: Completion = virgin ? this.file.write(host + length - last, ZEROES, 0, last) : this.file.writeZeroes(host, length);
+      if (done !== undefined) await done;
+      hosts.push(host);
+    }
+    page.set(table, hosts[0]);
+    copy?.page?.set(table, hosts[1]);
   }
 
   /** Drops the pages that were used longest ago, as far as the file has them. */

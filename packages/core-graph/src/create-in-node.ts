@@ -1,10 +1,12 @@
 /** Creating an image in a node that is open. */
 import type { CreateContext } from './driver.js';
 import { Backend } from './backend.js';
+import { openNamed } from './create.js';
 import { BlockError } from './errors.js';
 import { Permission } from './flags.js';
 import type { BlockGraph } from './graph.js';
 import type { BlockNode } from './node.js';
+import { resolveReference } from './open/filename.js';
 import { checkOptions } from './options/spec.js';
 
 export interface CreateInNodeRequest {
@@ -30,6 +32,7 @@ export async function createInNode(graph: BlockGraph, node: BlockNode, request: 
   const own = { ...checkOptions({ ...request.options }, table, (option) => `Invalid parameter '${option}'`), size };
   driver.checkCreate?.(own);
   const holders: Backend[] = [];
+  const named: BlockNode[] = [];
   const hold = (held: BlockNode): Backend => {
     const holder = Backend.over(graph, held, { description: 'image creation', writable: true, resizable: true, shared: Permission.None });
     holders.push(holder);
@@ -42,6 +45,7 @@ export async function createInNode(graph: BlockGraph, node: BlockNode, request: 
       if (dataFile.driver.growable === true) await dataFile.truncate(0);
       return edge as NonNullable<typeof edge>;
     },
+    image: (name, wanted) => openNamed(graph, resolveReference(node.filename, name), wanted, named),
     pool: graph.pool,
     host: graph.host,
     signal,
@@ -59,6 +63,7 @@ export async function createInNode(graph: BlockGraph, node: BlockNode, request: 
     }
   } finally {
     for (const holder of holders) await holder.detach();
+    for (const opened of named) await graph.release(opened);
   }
 }
 

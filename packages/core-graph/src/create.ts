@@ -44,12 +44,16 @@ export async function createImage(graph: BlockGraph, filename: string, request: 
   }
   if (request.unsafe !== true && request.size !== undefined) await backingSize(graph, filename, options, true);
   const lent: Lent[] = [];
+  const named: BlockNode[] = [];
+  const made: string[] = [];
   const { signal, progress } = request;
   const context: CreateContext = {
     file: async (name) => {
       await makeFile(graph, await protocolOfName(graph, name), name, { size: 0 }, context);
+      made.push(name);
       return lend(graph, name, lent);
     },
+    image: (name, wanted) => openNamed(graph, resolveReference(filename, name), wanted, named),
     pool: graph.pool,
     host: graph.host,
     signal,
@@ -83,10 +87,23 @@ export async function createImage(graph: BlockGraph, filename: string, request: 
       failure ??= { error };
     }
   }
+  for (const node of named) await graph.release(node);
   if (failure === undefined) return { size, options };
   // Half an image is none. What failed first says more than a file that can't be removed.
   await protocol.removeFile?.(filename).catch(() => undefined);
+  for (const name of made) {
+    const maker = await protocolOfName(graph, name);
+    const removed = maker.removeFile?.(name).catch(() => undefined);
+    if (removed !== undefined) await removed;
+  }
   throw failure.error;
+}
+
+/** An image that a new one will name; whoever opens it releases what is in `named`. */
+export async function openNamed(graph: BlockGraph, filename: string, format: string | undefined, named: BlockNode[]): Promise<BlockNode> {
+  const node = await graph.open(filename, { readOnly: true, noBacking: true, ...(format === undefined ? {} : { format }) });
+  named.push(node);
+  return node;
 }
 
 const SECTOR = 512;

@@ -16,6 +16,7 @@ import type { DebugEvent } from './debug-event.js';
 import type { Edge } from './edge.js';
 import type { Extent } from './extent.js';
 import type { Access, NodeLimits } from './flags.js';
+import type { BlockNode } from './node.js';
 import type { OptionSpec, OptionTable } from './options/spec.js';
 import type { PersistentBitmaps } from './persistent-bitmaps.js';
 import type { ImagePolicy } from './policy.js';
@@ -55,6 +56,8 @@ export interface DriverNode {
   flushToOs?(): Completion;
   /** The extent at `offset`, at most `length` long. Absent: all data. */
   extent?(offset: number, length: number): MaybePromise<Extent>;
+  /** Formats whose data is in several files: the child that holds what is at `offset`; `hostOffset` counts in it. Absent: `file` does. */
+  dataChild?(offset: number): Edge | undefined;
   /** Changes the size. Growth reads as zeroes. Throws before it changes anything where it can't. */
   truncate?(size: number, options: TruncateOptions): Promise<void>;
 
@@ -268,6 +271,11 @@ export type SecretLookup = (id: string) => MaybePromise<Uint8Array>;
 export interface CreateContext {
   /** Makes a further file beside the image, without content, and lends it, writable and growable, until `create` ends. */
   file(filename: string): Promise<Edge>;
+  /**
+   * Opens an image that the new one will name, whose name is as the new one has it; read-only, without its backing file, until `create`
+   * ends. Without `format` it is the one that the image looks like.
+   */
+  image(filename: string, format: string | undefined): Promise<BlockNode>;
   readonly pool: BufferPool;
   readonly host: Host;
   readonly signal: AbortSignal | undefined;

@@ -27,10 +27,11 @@ import { ssh } from '@blk/drivers-ssh';
 import { throttle } from '@blk/drivers-throttle';
 import { vdi } from '@blk/drivers-vdi';
 import { vhdx } from '@blk/drivers-vhdx';
+import { vmdk } from '@blk/drivers-vmdk';
 import { vpc } from '@blk/drivers-vpc';
 import { vvfat } from '@blk/drivers-vvfat';
 
 /** Every driver: protocols, formats, filters. */
-export const allDrivers: readonly BlockDriver[] = [file, hostDevice, hostCdrom, hostFloppy, nbd, vvfat, ssh, ftp, ftps, http, https, nullCo, nullAio, blob, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vdi, parallels, cloop, bochs, dmg, qcow, qed, throttle, copyOnRead, quorum];
+export const allDrivers: readonly BlockDriver[] = [file, hostDevice, hostCdrom, hostFloppy, nbd, vvfat, ssh, ftp, ftps, http, https, nullCo, nullAio, blob, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vmdk, vdi, parallels, cloop, bochs, dmg, qcow, qed, throttle, copyOnRead, quorum];
 
 export { driverLoaders, driverNames } from './loaders.js';

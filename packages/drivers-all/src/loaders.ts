@@ -24,6 +24,7 @@ export const driverLoaders = {
   qcow2: async () => (await import('@blk/drivers-qcow2')).qcow2,
   luks: async () => (await import('@blk/drivers-luks')).luks,
   vhdx: async () => (await import('@blk/drivers-vhdx')).vhdx,
+  vmdk: async () => (await import('@blk/drivers-vmdk')).vmdk,
   vpc: async () => (await import('@blk/drivers-vpc')).vpc,
   vdi: async () => (await import('@blk/drivers-vdi')).vdi,
   parallels: async () => (await import('@blk/drivers-parallels')).parallels,

@@ -1,7 +1,7 @@
 /** Compressed clusters: where their bytes lie, reading and writing them. */
 import { deflateRaw, inflateRawInto, StreamError } from '@blk/compression';
-import { placePacked, settled, writeRange, type MappedImage, type SpaceAtEnd } from '@blk/cluster-map';
-import { BlockError, type Completion, type Edge } from '@blk/core-graph';
+import { placePacked, ReadAhead, settled, writeRange, type MappedImage, type SpaceAtEnd } from '@blk/cluster-map';
+import { BlockError, isPromise, type Completion, type Edge } from '@blk/core-graph';
 import { wishError } from './errors.js';
 import { SECTOR } from './header.js';
 
@@ -28,41 +28,28 @@ export function entryOf(offset: number, length: number, clusterBits: number): re
 }
 
 export class PackedReader {
-  #window: { readonly offset: number; readonly bytes: Uint8Array; reading: Completion } | undefined;
+  readonly #ahead: ReadAhead;
 
   constructor(
     private readonly file: Edge,
     private readonly clusterBits: number,
-  ) {}
+  ) {
+    this.#ahead = new ReadAhead(file, WINDOW);
+  }
 
   /** All of a cluster into `into` from `start` on. */
   read(low: number, high: number, into: Uint8Array, start: number): Completion {
     const { offset, length } = rangeOf(low, high, this.clusterBits);
     const size = Math.min(length, this.file.size - offset);
     if (size <= 0) throw damaged(offset, `lies beyond the end of the file at ${this.file.size}`);
-    let window = this.#window;
-    if (window === undefined || offset < window.offset || offset + size > window.offset + window.bytes.length) {
-      const bytes = new Uint8Array(Math.min(Math.max(WINDOW, size), this.file.size - offset));
-      window = this.#window = { offset, bytes, reading: this.file.read(offset, bytes, 0, bytes.length) };
-    }
-    const found = window;
-    const packed = found.bytes.subarray(offset - found.offset, offset - found.offset + size);
-    if (found.reading === undefined) return this.#inflate(offset, packed, into, start);
-    return found.reading.then(
-      () => {
-        found.reading = undefined;
-        return this.#inflate(offset, packed, into, start);
-      },
-      (error: unknown) => {
-        if (this.#window === found) this.#window = undefined;
-        throw error;
-      },
-    );
+    const found = this.#ahead.read(offset, size);
+    if (isPromise(found)) return found.then((bytes) => this.#inflate(offset, bytes, into, start));
+    return this.#inflate(offset, found, into, start);
   }
 
   /** The file changes somewhere. */
   forget(): void {
-    this.#window = undefined;
+    this.#ahead.forget();
   }
 
   #inflate(offset: number, packed: Uint8Array, into: Uint8Array, start: number): Completion {

@@ -60,7 +60,7 @@ function entryOf(node: BlockNode, extent: ChainExtent): MapEntry {
   const { offset, length, depth, zero, data, compressed, hostOffset } = extent;
   const entry = { start: offset, length, depth, present: extent.allocated, zero: zero && !isUnknown(node, extent), data, compressed };
   if (hostOffset < 0) return entry;
-  return { ...entry, offset: hostOffset, filename: fileOf(imageAt(node, depth)) };
+  return { ...entry, offset: hostOffset, filename: fileOf(imageAt(node, depth), offset) };
 }
 
 /** A protocol that stores nothing and does not promise zeroes has neither data nor zeroes to show. */
@@ -81,9 +81,9 @@ function imageAt(node: BlockNode, depth: number): BlockNode {
   return at;
 }
 
-/** Name of the file that holds the image's data. */
-function fileOf(image: BlockNode): string {
-  let at = image;
+/** Name of the file that holds the image's data at `offset`. */
+function fileOf(image: BlockNode, offset: number): string {
+  let at = image.driver.dataChild?.(offset)?.node ?? image;
   for (let below = holder(at); below !== undefined; below = holder(at)) at = below;
   return at.filename;
 }

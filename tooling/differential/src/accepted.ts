@@ -32,7 +32,7 @@ export const ACCEPTED: readonly Accepted[] = [
   {
     id: 'other-formats',
     reason: 'Images of formats that this version does not have are refused by the name of the format.',
-    line: /-[fO] (qcow|vmdk|luks)\b/,
+    line: /-[fO] (qcow|luks)\b/,
     ourErrors: /Unknown (driver|file format) '/,
   },
   {

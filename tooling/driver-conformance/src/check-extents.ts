@@ -15,12 +15,12 @@ export async function checkExtents({ node, model }: Rig): Promise<void> {
   }
   if (at !== model.size) throw new Error(`extents end at ${at} instead of ${model.size}`);
 
-  const child = node.children.get('data-file') ?? node.children.get('file');
   const random = prng(model.size);
   for (let trial = 0; trial < 20 && model.size > 0; trial++) {
     const offset = random.below(model.size);
     const length = random.below(model.size - offset) + 1;
     const extent = await node.extent(offset, length);
+    const child = node.driver.dataChild?.(offset) ?? node.children.get('data-file') ?? node.children.get('file');
     if (extent.length <= 0 || extent.length > length) throw new Error(`extent of ${extent.length} for ${length} at ${offset}`);
     if (extent.zero) expectZero(model.bytes, offset, extent.length);
     if (extent.data && !extent.compressed && extent.hostOffset >= 0 && (child?.role === 'storage' || child?.role === 'data')) {

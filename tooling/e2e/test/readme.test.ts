@@ -44,7 +44,7 @@ async function createContainer(dir: TempDir): Promise<void> {
 
 /** Files that examples may count on: disks in several formats with something in them. */
 async function provision(dir: TempDir): Promise<void> {
-  for (const [format, file] of [['qcow2', 'disk.qcow2'], ['raw', 'disk.raw'], ['raw', 'disk.img'], ['vdi', 'disk.vdi'], ['vpc', 'disk.vhd'], ['vhdx', 'disk.vhdx'], ['parallels', 'disk.hds'], ['qed', 'disk.qed'], ['qcow', 'disk.qcow']] as const) {
+  for (const [format, file] of [['qcow2', 'disk.qcow2'], ['raw', 'disk.raw'], ['raw', 'disk.img'], ['vdi', 'disk.vdi'], ['vpc', 'disk.vhd'], ['vhdx', 'disk.vhdx'], ['vmdk', 'disk.vmdk'], ['parallels', 'disk.hds'], ['qed', 'disk.qed'], ['qcow', 'disk.qcow']] as const) {
     await qemuImg('create', '-q', '-f', format, dir.file(file), '64M');
     await qemuIo(dir.file(file), ['write -q -P 7 0 64k', 'write -q -P 9 1M 64k'], { format });
   }

@@ -1,0 +1,84 @@
+/** Grain directories: where the grain tables of a sparse extent are, and where their copies. */
+import { FixedRoot, Place, RootTable, type EntryCodec, type Root } from '@blk/cluster-map';
+import { BlockError, type Edge } from '@blk/core-graph';
+import { SECTOR } from './descriptor.js';
+import { vmdkError } from './errors.js';
+
+const ENTRY_BYTES = 4;
+
+export interface DirectoryLayout {
+  /** Of the directory, in the file. */
+  readonly offset: number;
+  /** Of the redundant one; 0: there is none. */
+  readonly copyOffset: number;
+  /** Grain tables of the extent, and entries of each. */
+  readonly tables: number;
+  readonly entries: number;
+  /** Most bytes that a directory may take. */
+  readonly limit: number;
+}
+
+export interface Directory {
+  readonly root: Root;
+  /** Entries of one table of `root`. */
+  readonly entries: number;
+}
+
+/**
+ * Reads the directories. Mostly all tables lie one behind the other, and their copies as well: then they are one large table. Where the
+ * first directory is damaged and the other is not, that one counts, `onDamage` is told, and nothing may be written.
+ */
+export async function readDirectory(file: Edge, layout: DirectoryLayout, onDamage: () => void): Promise<Directory> {
+  const { offset, copyOffset, tables, entries } = layout;
+  const codec = codecOf(file, entries * ENTRY_BYTES);
+  const load = async (at: number): Promise<RootTable> => {
+    const length = tables * ENTRY_BYTES;
+    if (at === 0) throw vmdkError({ what: 'offset', thing: 'The grain directory', offset: at });
+    if (at + length > file.size) throw vmdkError({ what: 'beyond-end', thing: 'The grain directory', offset: at, fileSize: file.size });
+    const table = await RootTable.load(file, at, tables, codec, layout.limit);
+    // Each entry is looked at once, now.
+    for (let index = 0; index < tables; index++) table.offsetOf(index);
+    return table;
+  };
+  let first: RootTable;
+  try {
+    first = await load(offset);
+  } catch (error) {
+    if (copyOffset === 0 || !(error instanceof BlockError) || error.kind !== 'invalid-image') throw error;
+    first = await load(copyOffset);
+    onDamage();
+    return plain(first, undefined, tables, entries);
+  }
+  return plain(first, copyOffset === 0 ? undefined : await load(copyOffset), tables, entries);
+}
+
+function plain(first: RootTable, copy: RootTable | undefined, tables: number, entries: number): Directory {
+  if (inOneRow(first, tables, entries) && (copy === undefined || inOneRow(copy, tables, entries))) {
+    const fixed = copy === undefined ? undefined : new FixedRoot(copy.offsetOf(0));
+    return { root: new FixedRoot(first.offsetOf(0), fixed), entries: tables * entries };
+  }
+  return { root: new RootTable(first.page, copy), entries };
+}
+
+function inOneRow(root: RootTable, tables: number, entries: number): boolean {
+  const length = entries * ENTRY_BYTES;
+  const start = tables === 0 ? 0 : root.offsetOf(0);
+  if (start === 0) return false;
+  for (let table = 1; table < tables; table++) if (root.offsetOf(table) !== start + table * length) return false;
+  return true;
+}
+
+function codecOf(file: Edge, tableBytes: number): EntryCodec {
+  return {
+    bytes: ENTRY_BYTES,
+    littleEndian: true,
+    decode: (sector) => {
+      if (sector === 0) return Place.Hole;
+      const offset = sector * SECTOR;
+      // What lies beyond the end of the file is zeroes to whoever reads it, and must not be taken for an empty table.
+      if (offset + tableBytes > file.size) throw vmdkError({ what: 'beyond-end', thing: 'A grain table', offset, fileSize: file.size });
+      return offset;
+    },
+    encode: (place) => place / SECTOR,
+  };
+}

@@ -1,0 +1,96 @@
+/** Every way in which a VMDK image or a wish about one can be refused, and the sentences for it. */
+import { BlockError, type BlockErrorKind } from '@blk/core-graph';
+
+/** What is wrong with an image. The wording is QEMU's wherever it has one. */
+export type VmdkDefect =
+  | { readonly what: 'no-header' }
+  | { readonly what: 'version'; readonly found: number }
+  | { readonly what: 'read-only-version' }
+  | { readonly what: 'line-ends' }
+  | { readonly what: 'grain-size' }
+  | { readonly what: 'table-size' }
+  | { readonly what: 'directory-size' }
+  | { readonly what: 'capacity' }
+  | { readonly what: 'truncated'; readonly need: number }
+  | { readonly what: 'compression'; readonly found: number }
+  | { readonly what: 'footer' }
+  | { readonly what: 'beyond-end'; readonly thing: string; readonly offset: number; readonly fileSize: number }
+  | { readonly what: 'offset'; readonly thing: string; readonly offset: number }
+  | { readonly what: 'descriptor' }
+  | { readonly what: 'descriptor-size'; readonly found: number }
+  | { readonly what: 'content-id'; readonly found: string }
+  | { readonly what: 'type'; readonly found: string }
+  | { readonly what: 'extent-line'; readonly line: string }
+  | { readonly what: 'extent-type'; readonly line: string }
+  | { readonly what: 'no-extents' }
+  | { readonly what: 'extent-size'; readonly filename: string; readonly told: number; readonly found: number }
+  | { readonly what: 'extent-kind'; readonly filename: string; readonly kind: string };
+
+const KINDS: Partial<Record<VmdkDefect['what'], BlockErrorKind>> = {
+  version: 'unsupported', 'read-only-version': 'read-only', compression: 'unsupported', type: 'unsupported', 'extent-type': 'unsupported',
+  capacity: 'too-large',
+};
+
+/** The only place in this package that builds a `BlockError` for a bad image. */
+export function vmdkError(defect: VmdkDefect): BlockError {
+  return new BlockError(KINDS[defect.what] ?? 'invalid-image', describe(defect), { driver: 'vmdk', reason: `vmdk/${defect.what}` });
+}
+
+/** Wishes that can't be granted. */
+export function wishError(message: string, kind: BlockErrorKind = 'invalid-argument'): BlockError {
+  return new BlockError(kind, message, { driver: 'vmdk' });
+}
+
+/** What is found wrong while data is read. */
+export function damagedGrain(offset: number, what: string, cause?: unknown): BlockError {
+  return new BlockError('io', `Grain at 0x${offset.toString(16)} ${what}`, { driver: 'vmdk', reason: 'vmdk/grain', offset }, cause);
+}
+
+function describe(defect: VmdkDefect): string {
+  switch (defect.what) {
+    case 'no-header':
+      return 'Image not in VMDK format';
+    case 'version':
+      return `Unsupported VMDK version ${defect.found}`;
+    case 'read-only-version':
+      return 'VMDK version 3 must be read only';
+    case 'line-ends':
+      return 'The image was changed as if it were text: the line ends in its header are not what they were';
+    case 'grain-size':
+      return 'Invalid granularity, image may be corrupt';
+    case 'table-size':
+      return 'L2 table size too big';
+    case 'directory-size':
+      return 'L1 entry size is invalid';
+    case 'capacity':
+      return 'File too large';
+    case 'truncated':
+      return `File truncated, expecting at least ${defect.need} bytes`;
+    case 'compression':
+      return `Unsupported compression ${defect.found}`;
+    case 'footer':
+      return 'Invalid footer';
+    case 'beyond-end':
+      return `${defect.thing} at 0x${defect.offset.toString(16)} reaches beyond the end of the file at ${defect.fileSize}`;
+    case 'offset':
+      return `${defect.thing} can't be at 0x${defect.offset.toString(16)}`;
+    case 'descriptor':
+      return 'invalid VMDK image descriptor';
+    case 'descriptor-size':
+      return `The descriptor takes ${defect.found} bytes, which is more than one can have`;
+    case 'content-id':
+      return `Invalid content identifier in the descriptor: ${defect.found}`;
+    case 'type':
+      return `Unsupported image type '${defect.found}'`;
+    case 'extent-line':
+      return `Invalid extent line: ${defect.line}`;
+    case 'extent-type':
+      return `Unsupported extent type: ${defect.line}`;
+    case 'no-extents':
+      return 'The descriptor names no extents';
+    case 'extent-size':
+      return `Extent '${defect.filename}' holds ${defect.found} bytes, the descriptor tells of ${defect.told}`;
+    case 'extent-kind':
+      return `Extent '${defect.filename}' is no extent of kind ${defect.kind}`;
+  }
+}

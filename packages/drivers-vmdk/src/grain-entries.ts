@@ -1,0 +1,35 @@
+/** Entries of grain tables: a sector of the file, or what stands for zeroes. */
+import { Place, type EntryCodec } from '@blk/cluster-map';
+import { BlockError } from '@blk/core-graph';
+import { SECTOR } from './descriptor.js';
+import { vmdkError } from './errors.js';
+
+const ZERO_GRAIN = 1;
+
+export interface GrainEntries {
+  /** An entry can say that a grain reads as zeroes. */
+  readonly zeroGrains: boolean;
+  readonly compressed: boolean;
+  /** No grain lies before it. */
+  readonly first: number;
+}
+
+export function grainCodec({ zeroGrains, compressed, first }: GrainEntries): EntryCodec {
+  return {
+    bytes: 4,
+    littleEndian: true,
+    decode: (sector) => {
+      if (sector === 0) return Place.Hole;
+      if (zeroGrains && sector === ZERO_GRAIN) return Place.Zero;
+      const offset = sector * SECTOR;
+      if (offset < first) throw vmdkError({ what: 'offset', thing: 'A grain', offset });
+      return compressed ? Place.Packed : offset;
+    },
+    encode: (place) => {
+      if (place === Place.Zero) return ZERO_GRAIN;
+      const sector = place / SECTOR;
+      if (sector >= 2 ** 32) throw new BlockError('no-space', 'An extent can not be larger than 2 TiB: No space left on device', { driver: 'vmdk' });
+      return sector;
+    },
+  };
+}

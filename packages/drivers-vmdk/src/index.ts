@@ -1,0 +1,6 @@
+/**
+ * Block driver for VMDK images.
+ *
+ * @packageDocumentation
+ */
+export { vmdk } from './driver.js';

@@ -1,0 +1,79 @@
+/** Sparse extents of hosted products, compressed ones included: from a header to an open extent. */
+import { MappedImage, mappedNode, settled, SpaceAtEnd, Tables, type Below } from '@blk/cluster-map';
+import type { Edge, OpenContext } from '@blk/core-graph';
+import { readDirectory } from './directory.js';
+import { SECTOR } from './descriptor.js';
+import { vmdkError } from './errors.js';
+import type { OpenExtent } from './extent.js';
+import { grainCodec } from './grain-entries.js';
+import { PackedReader } from './packed-reader.js';
+import { Flag, HEADER_BYTES, parseSparseHeader, tablesOf, type SparseHeader } from './sparse-header.js';
+
+export type SparseContext = Pick<OpenContext, 'readOnly' | 'policy' | 'warn'>;
+
+/** Tables in memory; half of it, since an image may have two extents that are read at once. */
+const BUDGET = 16 * 1024 * 1024;
+
+export interface SparseExtent extends OpenExtent {
+  readonly header: SparseHeader;
+  /** What grains may be read, written and placed by. */
+  readonly image: MappedImage;
+}
+
+export async function readSparseHeader(file: Edge): Promise<SparseHeader> {
+  const bytes = new Uint8Array(Math.min(HEADER_BYTES, file.size));
+  await settled(file.read(0, bytes, 0, bytes.length));
+  const header = parseSparseHeader(bytes);
+  if (header.overhead > file.size) throw vmdkError({ what: 'truncated', need: header.overhead });
+  return header;
+}
+
+export async function openSparse(file: Edge, header: SparseHeader, context: SparseContext): Promise<SparseExtent> {
+  const { flags, capacity, grainSize, entries, compressed, overhead } = header;
+  if (header.version === 3 && !compressed && !context.readOnly) throw vmdkError({ what: 'read-only-version' });
+  const placed = header.directoryOffset === undefined ? await readFooter(file, header) : header;
+  const { directoryOffset, copyOffset } = placed;
+  const layout = { offset: directoryOffset ?? 0, copyOffset, tables: tablesOf(header), entries, limit: context.policy.maxMetadataBytes };
+  const directory = await readDirectory(file, layout, () => {
+    if (!context.readOnly) throw vmdkError({ what: 'beyond-end', thing: 'The grain directory', offset: layout.offset, fileSize: file.size });
+    context.warn('The grain directory is damaged; the redundant one is used in its place');
+  });
+  const zeroGrains = (flags & Flag.ZeroGrains) !== 0;
+  const codec = grainCodec({ zeroGrains, compressed, first: HEADER_BYTES });
+  const tables = new Tables(file, { driver: 'vmdk', codec, entries: directory.entries, root: directory.root, budget: BUDGET });
+  const space = new SpaceAtEnd(file, compressed ? SECTOR : grainSize, overhead);
+  const reader = compressed ? new PackedReader(file, { grainSize, size: capacity, markers: (flags & Flag.Markers) !== 0 }) : undefined;
+  const image = new MappedImage({
+    driver: 'vmdk', file, size: capacity, clusterSize: grainSize, tables, space, readOnly: context.readOnly, zeroEntries: zeroGrains,
+    ...(reader === undefined ? {} : { unpack: (low, _high, into, start, offset) => reader.read(low, into, start, offset) }),
+  });
+  return {
+    header, image, file, grainSize, compressed,
+    node: mappedNode(image, {}),
+    setBelow: (below: Below | undefined) => {
+      image.backing = below;
+    },
+  };
+}
+
+/** The last but one sector of the file is a header that tells where the directory is. */
+async function readFooter(file: Edge, header: SparseHeader): Promise<SparseHeader> {
+  const [marker, at, end] = [3, 2, 1].map((sectors) => file.size - sectors * SECTOR);
+  if (marker < HEADER_BYTES) throw vmdkError({ what: 'footer' });
+  const bytes = new Uint8Array(3 * SECTOR);
+  await settled(file.read(marker, bytes, 0, bytes.length));
+  if (markerType(bytes, 0) !== Marker.Footer || markerType(bytes, end - marker) !== Marker.EndOfStream) throw vmdkError({ what: 'footer' });
+  const footer = parseSparseHeader(bytes.subarray(at - marker, end - marker));
+  const same = footer.capacity === header.capacity && footer.grainSize === header.grainSize && footer.entries === header.entries;
+  if (!same || footer.flags !== header.flags || footer.directoryOffset === undefined) throw vmdkError({ what: 'footer' });
+  return footer;
+}
+
+/** What follows, by the number in its marker. */
+export const Marker = { EndOfStream: 0, Table: 1, Directory: 2, Footer: 3 } as const;
+
+/** Undefined where there is none. */
+function markerType(bytes: Uint8Array, at: number): number | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at);
+  return view.getUint32(8, true) === 0 ? view.getUint32(12, true) : undefined;
+}
