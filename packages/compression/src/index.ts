@@ -5,7 +5,7 @@
  *
  * @packageDocumentation
  */
-export { deflateRaw, inflateRaw, inflateRawInto, inflateZlibInto, unpackInto, type DeflateOptions } from '#deflate';
+export { deflateRaw, deflateZlib, inflateRaw, inflateRawInto, inflateZlibInto, unpackInto, type DeflateOptions } from '#deflate';
 export { deflateZstd, inflateZstd, inflateZstdInto } from '#zstd';
 export type { PackFormat } from './unpack/decoders.js';
 export { crc32 } from './crc32.js';

@@ -155,4 +155,8 @@ test('what is written has the window that was asked for, and browsers refuse to 
   const wide = await node.deflateRaw(far);
   expect(narrow.length).toBeGreaterThan(wide.length + 4000);
   await expect(browser.deflateRaw(far)).rejects.toThrow('needs node:zlib');
+  const back = new Uint8Array(far.length);
+  await node.inflateZlibInto(await node.deflateZlib(far), back, 0, far.length);
+  expect(same(back, far)).toBe(true);
+  await expect(browser.deflateZlib(far)).rejects.toThrow('needs node:zlib');
 });

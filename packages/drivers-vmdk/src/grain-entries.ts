@@ -27,9 +27,14 @@ export function grainCodec({ zeroGrains, compressed, first }: GrainEntries): Ent
     },
     encode: (place) => {
       if (place === Place.Zero) return ZERO_GRAIN;
-      const sector = place / SECTOR;
-      if (sector >= 2 ** 32) throw new BlockError('no-space', 'An extent can not be larger than 2 TiB: No space left on device', { driver: 'vmdk' });
-      return sector;
+      return sectorOf(place);
     },
   };
+}
+
+/** The entry for a place in the file. */
+export function sectorOf(place: number): number {
+  const sector = place / SECTOR;
+  if (sector >= 2 ** 32) throw new BlockError('no-space', 'An extent can not be larger than 2 TiB: No space left on device', { driver: 'vmdk' });
+  return sector;
 }

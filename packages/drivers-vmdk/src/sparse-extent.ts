@@ -1,12 +1,13 @@
 /** Sparse extents of hosted products, compressed ones included: from a header to an open extent. */
 import { MappedImage, mappedNode, settled, SpaceAtEnd, Tables, type Below } from '@blk/cluster-map';
-import type { Edge, OpenContext } from '@blk/core-graph';
+import { WriteFlag, type DriverNode, type Edge, type OpenContext } from '@blk/core-graph';
 import { readDirectory } from './directory.js';
 import { SECTOR } from './descriptor.js';
 import { vmdkError } from './errors.js';
 import type { OpenExtent } from './extent.js';
 import { grainCodec } from './grain-entries.js';
 import { PackedReader } from './packed-reader.js';
+import { PackedWriter } from './packed-writer.js';
 import { Flag, HEADER_BYTES, parseSparseHeader, tablesOf, type SparseHeader } from './sparse-header.js';
 
 export type SparseContext = Pick<OpenContext, 'readOnly' | 'policy' | 'warn'>;
@@ -49,10 +50,18 @@ export async function openSparse(file: Edge, header: SparseHeader, context: Spar
   });
   return {
     header, image, file, grainSize, compressed,
-    node: mappedNode(image, {}),
+    node: mappedNode(image, reader === undefined ? {} : packedWriting(new PackedWriter(image, space, reader))),
     setBelow: (below: Below | undefined) => {
       image.backing = below;
     },
+  };
+}
+
+/** Whatever is written is stored compressed. */
+function packedWriting(writer: PackedWriter): Pick<DriverNode, 'write' | 'writeFlags'> {
+  return {
+    writeFlags: WriteFlag.Compressed,
+    write: (offset, buffer, start, length) => writer.write(offset, buffer, start, length),
   };
 }
 

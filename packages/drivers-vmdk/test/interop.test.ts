@@ -1,6 +1,6 @@
 /** Images both ways: made by the reference and read here, made here and read and written by the reference. */
-import { writeFileSync } from 'node:fs';
-import { expectSameBytes, scribble } from '@blk/driver-conformance';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { expectSameBytes, readAll, scribble } from '@blk/driver-conformance';
 import { checkImage, createImage, expectContent, imageInfo, prng, qemuImg, scribbleWithQemuIo, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
 import { Bench } from './support.js';
@@ -35,6 +35,70 @@ describe.skipIf(oracle.skip)(oracle.title('both ways'), () => {
     expectSameBytes(await bench.content(bench.load(dir.path, 'image.vmdk')), model);
   });
 
+  test('a compressed image that was written here, in the midst of grains and at the end', async () => {
+    using dir = tempDir();
+    const file = dir.file('image.vmdk');
+    const model = new Uint8Array(SIZE);
+    await createImage(file, 'vmdk', SIZE, '-o', 'subformat=streamOptimized');
+    for (let turn = 0; turn < 2; turn++) {
+      const bench = new Bench();
+      await scribble(bench, bench.load(dir.path, 'image.vmdk'), model, prng(turn + 5));
+      bench.save(dir.path);
+      await checkImage(file, 'vmdk');
+      await expectContent(file, 'vmdk', model);
+    }
+  });
+
+  test.each([
+    [SIZE, {}], [5 * 2 ** 30, {}], [1000, {}], [SIZE, { zeroed_grain: true, adapter_type: 'lsilogic', hwversion: '9', toolsversion: '12' }],
+    [SIZE, { compat6: true, adapter_type: 'buslogic' }], [SIZE, { subformat: 'streamOptimized' }], [3 * 2 ** 30, { subformat: 'streamOptimized', zeroed_grain: true }],
+    [SIZE, { subformat: 'monolithicFlat', adapter_type: 'legacyESX' }], [SIZE, { subformat: 'twoGbMaxExtentFlat' }], [5 * 2 ** 30, { subformat: 'twoGbMaxExtentSparse' }],
+  ])('a new image of %d bytes, %o, is the same to the byte but for its identifier', async (size, options) => {
+    using dir = tempDir();
+    const words = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${String(value)}`]);
+    await createImage(dir.file('image.vmdk'), 'vmdk', size, ...words);
+    const ours = new Bench();
+    await ours.create(size, options, 'image.vmdk');
+    for (const name of readdirSync(dir.path)) {
+      expectSameBytes(withoutId(ours.disks.get(name).toBytes()), withoutId(readFileSync(dir.file(name))), name);
+    }
+  });
+
+  test.each([
+    { adapter_type: 'IDE' }, { subformat: 'odd' }, { compat6: true, hwversion: '5' }, { subformat: 'monolithicFlat', zeroed_grain: true },
+    { subformat: 'twoGbMaxExtentFlat', backing_file: 'x.vmdk', backing_fmt: 'vmdk' },
+  ])('refused alike: %o', async (options) => {
+    using dir = tempDir();
+    const words = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${String(value)}`]);
+    const { stderr } = await qemuImg('create', '-q', '-u', '-f', 'vmdk', ...words, dir.file('x'), '1M');
+    const made = new Bench().graph.create('memory:x', { format: 'vmdk', size: 1 << 20, options, unsafe: true });
+    await expect(made).rejects.toMatchObject({ message: stderr.trim().replace(/^.*?: .*?: /, '') });
+  });
+
+  test.each(['monolithicSparse', 'twoGbMaxExtentSparse', 'streamOptimized'])('over a parent, until that changes: %s', async (subformat) => {
+    using dir = tempDir();
+    const model = sample(false);
+    const parent = dir.file('parent.vmdk');
+    await createImage(parent, 'vmdk', SIZE);
+    const bench = new Bench();
+    const below = await bench.open(bench.load(dir.path, 'parent.vmdk'));
+    await below.write(0, model, 0, SIZE);
+    await bench.graph.release(below);
+    await bench.graph.create('memory:child.vmdk', { format: 'vmdk', size: SIZE, options: { subformat, backing_file: 'parent.vmdk', backing_fmt: 'vmdk' } });
+    const backing = { driver: 'vmdk', file: { driver: 'memory', filename: 'memory:parent.vmdk' } };
+    await scribble(bench, bench.disks.get('child.vmdk'), model, prng(8), { backing });
+    bench.note('child.vmdk', ...(subformat.startsWith('two') ? ['child-s001.vmdk'] : []));
+    bench.save(dir.path);
+    await expectContent(dir.file('child.vmdk'), 'vmdk', model);
+
+    const changed = await bench.graph.open(backing);
+    await changed.write(0, model, 0, 512);
+    await bench.graph.release(changed);
+    const child = await bench.graph.open('memory:child.vmdk', { format: 'vmdk', readOnly: true });
+    await expect((async () => { await readAll(child); })()).rejects.toMatchObject({ kind: 'invalid-argument', message: /^The parent has the content identifier [0-9a-f]{8}, expected is/ });
+    await bench.graph.release(child);
+  });
+
   test.each(['monolithicSparse', 'monolithicFlat', 'twoGbMaxExtentSparse', 'twoGbMaxExtentFlat', 'streamOptimized'])('%s is described alike', async (subformat) => {
     using dir = tempDir();
     const file = dir.file('image.vmdk');
@@ -51,6 +115,14 @@ describe.skipIf(oracle.skip)(oracle.title('both ways'), () => {
     expect(JSON.parse(plain)).toEqual(JSON.parse(theirs));
   });
 });
+
+/** With the identifiers of the content blotted out. */
+function withoutId(bytes: Uint8Array): Uint8Array {
+  const copy = bytes.slice();
+  const text = Buffer.from(copy.subarray(0, 2048)).toString('latin1');
+  for (const { index } of text.matchAll(/CID=/g)) copy.fill(0, index + 4, index + 12);
+  return copy;
+}
 
 /** Data that does not get shorter, data that does, and holes. */
 function sample(noise: boolean): Uint8Array {

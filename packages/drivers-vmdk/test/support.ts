@@ -26,6 +26,11 @@ export class Bench extends FormatBench {
     return this.disks.get(name);
   }
 
+  /** More of them, which were made here. */
+  note(...names: readonly string[]): void {
+    for (const name of names) this.#names.add(name);
+  }
+
   /** Writes them back. */
   save(folder: string): void {
     for (const file of this.#names) writeFileSync(join(folder, file), this.disks.get(file).toBytes());

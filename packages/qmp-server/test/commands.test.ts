@@ -97,7 +97,7 @@ describe('blockdev-add', () => {
     [{ ...NULL, 'node-name': '0x' }, "Invalid node-name: '0x'"],
     [{ ...NULL, 'node-name': 'x', werror: 'stop' }, "Parameter 'werror' belongs to a device and needs an 'id'"],
     [{ driver: 'nope', 'node-name': 'x' }, "Parameter 'driver' does not accept value 'nope'"],
-    [{ driver: 'host_cdrom', 'node-name': 'x', filename: 'x' }, "Unknown driver 'host_cdrom'"],
+    [{ driver: 'archipelago', 'node-name': 'x', volume: 'v' }, "Unknown driver 'archipelago'"],
     [{ driver: 'file', 'node-name': 'x', filename: '/nonexistent' }, "Could not open '/nonexistent': No such file or directory"],
     [{ driver: 'raw', 'node-name': 'x', file: 'gone' }, "nor node-name='gone'"],
     [{ driver: 'raw', 'node-name': 'x', file: { driver: 'null-co', id: 'y' } }, "support the option 'id'"],

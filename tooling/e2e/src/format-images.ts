@@ -21,6 +21,7 @@ export const FORMATS: readonly FormatImage[] = [
   { package: 'drivers-parallels', driver: 'parallels', convert: ['-O', 'parallels'] },
   { package: 'drivers-vdi', driver: 'vdi', convert: ['-O', 'vdi'] },
   { package: 'drivers-vhdx', driver: 'vhdx', convert: ['-O', 'vhdx'] },
+  { package: 'drivers-vmdk', driver: 'vmdk', convert: ['-O', 'vmdk'] },
   { package: 'drivers-vpc', driver: 'vpc', convert: ['-O', 'vpc'] },
   { package: 'drivers-cloop', driver: 'cloop', convert: cloopImage },
   { package: 'drivers-bochs', driver: 'bochs', convert: bochsImage },

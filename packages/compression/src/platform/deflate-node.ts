@@ -43,8 +43,19 @@ export function unpackInto(format: PackFormat, bytes: Uint8Array, into: Uint8Arr
 
 /** Compresses, in another thread. */
 export function deflateRaw(bytes: Uint8Array, options: DeflateOptions = {}): Promise<Uint8Array> {
+  return deflate('raw', bytes, options);
+}
+
+/** The same as a zlib stream (RFC 1950). */
+export function deflateZlib(bytes: Uint8Array, options: DeflateOptions = {}): Promise<Uint8Array> {
+  return deflate('zlib', bytes, options);
+}
+
+function deflate(format: 'raw' | 'zlib', bytes: Uint8Array, options: DeflateOptions): Promise<Uint8Array> {
+  const zlib = process.getBuiltinModule('node:zlib');
+  const work = format === 'raw' ? zlib.deflateRaw : zlib.deflate;
   return new Promise((resolve, reject) => {
-    process.getBuiltinModule('node:zlib').deflateRaw(bytes, { level: -1, memLevel: 9, ...options }, (error, result) => {
+    work(bytes, { level: -1, memLevel: 9, ...options }, (error, result) => {
       if (error) reject(new StreamError('can not be deflated', { cause: error }));
       else resolve(result);
     });

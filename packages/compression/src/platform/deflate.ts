@@ -52,6 +52,10 @@ export async function deflateRaw(_bytes: Uint8Array, _options?: DeflateOptions):
   throw new StreamError('can not be deflated: compressing needs node:zlib');
 }
 
+export function deflateZlib(bytes: Uint8Array, options?: DeflateOptions): Promise<Uint8Array> {
+  return deflateRaw(bytes, options);
+}
+
 /** Output of fixed size: a stream that wants more of it fails, and nothing grows. */
 function inflated(bytes: Uint8Array, out: Uint8Array): number {
   try {
