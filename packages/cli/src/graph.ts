@@ -19,6 +19,7 @@ import { qed } from '@blk/drivers-qed';
 import { quorum } from '@blk/drivers-quorum';
 import { raw } from '@blk/drivers-raw';
 import { ssh } from '@blk/drivers-ssh';
+import { tftp } from '@blk/drivers-tftp';
 import { throttle } from '@blk/drivers-throttle';
 import { vdi } from '@blk/drivers-vdi';
 import { vhdx } from '@blk/drivers-vhdx';
@@ -32,7 +33,7 @@ import type { Tool } from './tool.js';
 const { http, https } = httpDrivers({ proxy: proxyFromEnvironment(process.env) });
 
 /** What command lines can name; images in memory have no name. */
-export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, hostCdrom, hostFloppy, nbd, vvfat, ssh, ftp, ftps, http, https, nullCo, nullAio, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vmdk, vdi, parallels, cloop, bochs, dmg, qcow, qed, throttle, copyOnRead, quorum];
+export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, hostCdrom, hostFloppy, nbd, vvfat, ssh, ftp, ftps, tftp, http, https, nullCo, nullAio, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vmdk, vdi, parallels, cloop, bochs, dmg, qcow, qed, throttle, copyOnRead, quorum];
 
 /** The drivers; one that only looks at images need not ask for the list of locks again. */
 function driversOf({ io: { lockList } }: Tool): readonly BlockDriver[] {

@@ -14,6 +14,7 @@ export const driverLoaders = {
   https: async () => (await import('@blk/drivers-http')).https,
   ftp: async () => (await import('@blk/drivers-ftp')).ftp,
   ftps: async () => (await import('@blk/drivers-ftp')).ftps,
+  tftp: async () => (await import('@blk/drivers-tftp')).tftp,
   'null-co': async () => (await import('@blk/drivers-null')).nullCo,
   'null-aio': async () => (await import('@blk/drivers-null')).nullAio,
   blkdebug: async () => (await import('@blk/drivers-blkdebug')).blkdebug,

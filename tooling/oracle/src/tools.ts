@@ -14,6 +14,7 @@ export type ToolName =
   | 'fio'
   | 'fsck.fat'
   | 'gnt-instance'
+  | 'in.tftpd'
   | 'mkfs.ext4'
   | 'mtools'
   | 'nbdcopy'

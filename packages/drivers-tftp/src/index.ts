@@ -1,0 +1,6 @@
+/**
+ * Block driver tftp: files on TFTP servers as read-only images.
+ *
+ * @packageDocumentation
+ */
+export { tftp } from './driver.js';
