@@ -70,13 +70,13 @@ class Transfer {
   }
 
   #receive(bytes: Buffer, from: RemoteInfo): void {
-    if (this.#over || this.#busy) return;
+    if (this.#over) return;
     // Anybody can send to a port; only the server's address counts, and then only the port that it chose.
     if (from.address !== this.address || (this.#port !== undefined && from.port !== this.#port)) {
       this.socket.send(errorPacket(UNKNOWN_TRANSFER, 'Unknown transfer ID'), from.port, from.address);
       return;
     }
-    const packet = parsePacket(bytes);
+    const packet = this.#busy ? undefined : parsePacket(bytes);
     if (packet === undefined) return;
     this.#port = from.port;
     try {

@@ -112,7 +112,7 @@ describe('a server', () => {
 
   it('that begins anew in the middle has to send the same', async () => {
     let broken = false;
-    let changing: (() => void) | undefined;
+    let changing: (() => void) | undefined = undefined as (() => void) | undefined;
     const failing = (packet: Buffer, number: number): Buffer[] => {
       if (broken || number < 60) return [packet];
       broken = true;
