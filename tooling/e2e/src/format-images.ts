@@ -25,8 +25,14 @@ export const FORMATS: readonly FormatImage[] = [
   { package: 'drivers-vpc', driver: 'vpc', convert: ['-O', 'vpc'] },
   { package: 'drivers-cloop', driver: 'cloop', convert: cloopImage },
   { package: 'drivers-bochs', driver: 'bochs', convert: bochsImage },
+  { package: 'drivers-dmg', driver: 'dmg', convert: inChunks },
   { package: 'drivers-dmg', driver: 'dmg', convert: dmgOf },
 ];
+
+function inChunks(content: Uint8Array): Uint8Array {
+  const pieces = Array.from({ length: Math.ceil(content.length / 262_144) }, (_, index) => content.subarray(index * 262_144, (index + 1) * 262_144));
+  return dmgImage([{ chunks: pieces.map((piece) => ({ kind: 'zlib', content: piece })) }]);
+}
 
 /** Makes the images, with 7s at 64 KiB and 9s at 1 MiB; their paths by name of the driver. */
 export async function makeImages(dir: TempDir): Promise<Map<string, string>> {

@@ -32,7 +32,8 @@ describe('docs/formats.md', () => {
         const [, file = '', title = ''] = /^([\w-]+): (.+)$/.exec(cell) ?? [];
         const path = join(ROOT, 'packages', name, 'test', `${file}.test.ts`);
         const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
-        const titles = [...text.matchAll(/\b(?:test|it|describe|name:).*?['"`](.*)['"`]/g)].map((match) => match[1]);
+        // Titles are what a function follows, or the name of a suite.
+        const titles = [...text.matchAll(/(?:(?:['"`](.*)['"`]\)?, (?:async|\(|\{))|name: '(.*?)')/g)].map(([, title, suite]) => title ?? suite ?? '');
         if (title === '' || !titles.some((each) => each.includes(title))) missing.push(`${variant}: ${cell}`);
       }
     }
