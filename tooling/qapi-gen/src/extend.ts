@@ -3,8 +3,8 @@
  * which mirrors somebody else's contract can stay word for word as it is.
  *
  * An extension may only widen: further values of an enum, optional members of a struct or of a command's inline
- * arguments, branches of a union. What exists may be exchanged for what takes more: a branch for a struct derived from
- * it, an optional member's alternate for one with further branches.
+ * arguments, branches of a union. What exists may be exchanged for what takes more: a branch for a struct that takes all
+ * that it takes, an optional member's alternate for one with further branches.
  */
 import type { Definition, ExtendDef, Member, TypeDef, TypeRef } from './model.js';
 import { SchemaError } from './parse.js';
@@ -40,8 +40,8 @@ export function extend(
       for (const [name, type] of added) {
         if (typeof type !== 'string') return fail(`branch '${name}' cannot be a list`);
         const old = branches.get(name);
-        if (old !== undefined && !derives(type, old, types)) {
-          fail(`branch '${name}' may only become a struct whose base is '${old}'`);
+        if (old !== undefined && !takesAllOf(type, old, types)) {
+          fail(`branch '${name}' may only become a struct that takes all that '${old}' takes`);
         }
         branches.set(name, type);
       }
@@ -89,11 +89,25 @@ function includes(wide: TypeRef, narrow: TypeRef, types: ReadonlyMap<string, Typ
   return [...some.branches].every(([branch, type]) => String(all.branches.get(branch)) === String(type));
 }
 
-function derives(name: string, base: string, types: ReadonlyMap<string, TypeDef>): boolean {
-  for (let at: string | undefined = name, steps = 0; at !== undefined && steps < types.size; steps += 1) {
-    if (at === base) return true;
+/** Whether one struct has all members of another, some of them perhaps optional now, and no further one that is needed. */
+function takesAllOf(wide: string, narrow: string, types: ReadonlyMap<string, TypeDef>): boolean {
+  const [all, some] = [membersOf(wide, types), membersOf(narrow, types)];
+  if (all === undefined || some === undefined) return false;
+  const same = (one: Member, other: Member): boolean => String(one.type) === String(other.type) && (one.optional || !other.optional);
+  return (
+    some.every((old) => all.some((member) => member.name === old.name && same(member, old))) &&
+    all.every((member) => member.optional || some.some((old) => old.name === member.name))
+  );
+}
+
+/** A struct's members, those of its bases first. */
+function membersOf(name: string, types: ReadonlyMap<string, TypeDef>): Member[] | undefined {
+  const members: Member[] = [];
+  for (let at: string | undefined = name, steps = 0; at !== undefined; steps += 1) {
     const type: TypeDef | undefined = types.get(at);
-    at = type?.kind === 'struct' ? (type).base : undefined;
+    if (type?.kind !== 'struct' || steps > types.size) return undefined;
+    members.unshift(...type.members);
+    at = type.base;
   }
-  return false;
+  return members;
 }

@@ -90,7 +90,7 @@ describe('a schema', () => {
     [
       `${pair}{ 'enum': 'E', 'data': ['x'] }{ 'union': 'U', 'base': { 'k': 'E' }, 'discriminator': 'k', 'data': { 'x': 'P' } }
       { 'struct': 'R', 'data': {} }{ 'extend': 'U', 'data': { 'x': 'R' } }`,
-      "branch 'x' may only become a struct whose base is 'P'",
+      "branch 'x' may only become a struct that takes all that 'P' takes",
     ],
   ])('is refused with the place: %s', (text, message) => {
     expect(() => compile(text)).toThrow(SchemaError);

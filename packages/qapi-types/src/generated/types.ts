@@ -1044,16 +1044,16 @@ export type BlockdevOptions =
   | (BlockdevOptionsBase & { driver: 'blkdebug' } & BlockdevOptionsBlkdebug)
   | (BlockdevOptionsBase & { driver: 'blkverify' } & BlockdevOptionsBlkverify)
   | (BlockdevOptionsBase & { driver: 'bochs' } & BlockdevOptionsGenericFormat)
-  | (BlockdevOptionsBase & { driver: 'cloop' } & BlockdevOptionsGenericFormat)
-  | (BlockdevOptionsBase & { driver: 'dmg' } & BlockdevOptionsGenericFormat)
+  | (BlockdevOptionsBase & { driver: 'cloop' } & BlockdevOptionsCached)
+  | (BlockdevOptionsBase & { driver: 'dmg' } & BlockdevOptionsCached)
   | (BlockdevOptionsBase & { driver: 'file' } & BlockdevOptionsHostFile)
-  | (BlockdevOptionsBase & { driver: 'ftp' } & BlockdevOptionsFile)
-  | (BlockdevOptionsBase & { driver: 'ftps' } & BlockdevOptionsFile)
+  | (BlockdevOptionsBase & { driver: 'ftp' } & BlockdevOptionsCurlFtp)
+  | (BlockdevOptionsBase & { driver: 'ftps' } & BlockdevOptionsCurlFtp)
   | (BlockdevOptionsBase & { driver: 'host_cdrom' } & BlockdevOptionsHostFile)
   | (BlockdevOptionsBase & { driver: 'host_device' } & BlockdevOptionsHostFile)
   | (BlockdevOptionsBase & { driver: 'host_floppy' } & BlockdevOptionsFile)
-  | (BlockdevOptionsBase & { driver: 'http' } & BlockdevOptionsFile)
-  | (BlockdevOptionsBase & { driver: 'https' } & BlockdevOptionsFile)
+  | (BlockdevOptionsBase & { driver: 'http' } & BlockdevOptionsCurlHttp)
+  | (BlockdevOptionsBase & { driver: 'https' } & BlockdevOptionsCurlHttp)
   | (BlockdevOptionsBase & { driver: 'null-aio' } & BlockdevOptionsNull)
   | (BlockdevOptionsBase & { driver: 'null-co' } & BlockdevOptionsNull)
   | (BlockdevOptionsBase & { driver: 'parallels' } & BlockdevOptionsGenericFormat)
@@ -1062,7 +1062,7 @@ export type BlockdevOptions =
   | (BlockdevOptionsBase & { driver: 'qed' } & BlockdevOptionsGenericCOWFormat)
   | (BlockdevOptionsBase & { driver: 'quorum' } & BlockdevOptionsQuorum)
   | (BlockdevOptionsBase & { driver: 'raw' } & BlockdevOptionsRaw)
-  | (BlockdevOptionsBase & { driver: 'tftp' } & BlockdevOptionsFile)
+  | (BlockdevOptionsBase & { driver: 'tftp' } & BlockdevOptionsTftp)
   | (BlockdevOptionsBase & { driver: 'vdi' } & BlockdevOptionsGenericFormat)
   | (BlockdevOptionsBase & { driver: 'vhdx' } & BlockdevOptionsGenericFormat)
   | (BlockdevOptionsBase & { driver: 'vmdk' } & BlockdevOptionsGenericCOWFormat)
@@ -1327,6 +1327,16 @@ export interface BlockdevOptionsSsh {
 }
 
 /**
+ * A format whose chunks are packed.
+ *
+ * Since: 2.9
+ */
+export interface BlockdevOptionsCached extends BlockdevOptionsGenericFormat {
+  /** most bytes of unpacked chunks in memory (default: by the format). This project's own. */
+  'cache-size'?: Uint64;
+}
+
+/**
  * How clusters of a qcow2 image are compressed.
  *
  * Since: 5.1
@@ -1380,6 +1390,74 @@ export interface MapEntry {
 
 /** Since: 4.1 */
 export type BlkdebugIOType = 'read' | 'write' | 'write-zeroes' | 'discard' | 'flush' | 'block-status';
+
+/**
+ * A file on another machine; one of `url` and `filename` is needed.
+ *
+ * Since: 2.9
+ */
+export interface BlockdevOptionsRemote {
+  /** its URL. (Since 2.9) */
+  url?: string;
+  /** an older name for the same. */
+  filename?: string;
+  /** bytes that are fetched around a short read (default: 256 KiB). (Since 2.9) */
+  readahead?: Int64;
+  /** seconds without progress until a transfer counts as dead (default: 5). (Since 2.9) */
+  timeout?: Int64;
+  /** most bytes of a file that has to be fetched as a whole (default: 16 GiB). This project's own. */
+  spool?: Int64;
+}
+
+/**
+ * A file on a web server.
+ *
+ * Since: 2.9
+ */
+export interface BlockdevOptionsCurlHttp extends BlockdevOptionsRemote {
+  /** whether the server's certificate is checked (default: true). */
+  sslverify?: boolean;
+  /** cookies that are sent. */
+  cookie?: string;
+  /** id of the secret that has them. */
+  'cookie-secret'?: string;
+  /** who logs in. */
+  username?: string;
+  /** id of the secret that has the password. */
+  'password-secret'?: string;
+  /** who logs in at the proxy. */
+  'proxy-username'?: string;
+  /** id of the secret that has the password for it. */
+  'proxy-password-secret'?: string;
+}
+
+/**
+ * A file on an FTP server.
+ *
+ * Since: 2.9
+ */
+export interface BlockdevOptionsCurlFtp extends BlockdevOptionsRemote {
+  /** who logs in (default: anonymous). */
+  username?: string;
+  /** id of the secret that has the password. */
+  'password-secret'?: string;
+  /** whether the server's certificate is checked (default: true). */
+  sslverify?: boolean;
+  /** whether the connection is secured before anybody logs in (default: false). This project's own. */
+  'auth-tls'?: boolean;
+}
+
+/**
+ * A file on a TFTP server.
+ *
+ * Since: 2.9
+ */
+export interface BlockdevOptionsTftp extends BlockdevOptionsRemote {
+  /** bytes in a packet. */
+  blksize?: Int64;
+  /** packets between two acknowledgements. */
+  windowsize?: Int64;
+}
 
 /**
  * A bitmap: of the node that is spoken of, or of another.
@@ -3278,11 +3356,16 @@ export interface QapiTypeMap {
   SshHostKeyCheckBase: SshHostKeyCheckBase;
   SshHostKeyCheck: SshHostKeyCheck;
   BlockdevOptionsSsh: BlockdevOptionsSsh;
+  BlockdevOptionsCached: BlockdevOptionsCached;
   Qcow2CompressionType: Qcow2CompressionType;
   Qcow2BitmapInfoFlags: Qcow2BitmapInfoFlags;
   Qcow2BitmapInfo: Qcow2BitmapInfo;
   MapEntry: MapEntry;
   BlkdebugIOType: BlkdebugIOType;
+  BlockdevOptionsRemote: BlockdevOptionsRemote;
+  BlockdevOptionsCurlHttp: BlockdevOptionsCurlHttp;
+  BlockdevOptionsCurlFtp: BlockdevOptionsCurlFtp;
+  BlockdevOptionsTftp: BlockdevOptionsTftp;
   BlockDirtyBitmapOrStr: BlockDirtyBitmapOrStr;
   BlockDirtyBitmapMerge: BlockDirtyBitmapMerge;
   BlockdevOptionsThrottle: BlockdevOptionsThrottle;
