@@ -7,6 +7,12 @@ import { Bench } from './support.js';
 
 const oracle = skipUnless('qemu-img', 'qemu-io');
 const SIZE = (40 << 20) + 1536;
+/** Sizes and options of new images. */
+const WISHES: [number, Record<string, unknown>][] = [
+  [SIZE, {}], [5 * 2 ** 30, {}], [1000, {}], [SIZE, { zeroed_grain: true, adapter_type: 'lsilogic', hwversion: '9', toolsversion: '12' }],
+  [SIZE, { compat6: true, adapter_type: 'buslogic' }], [SIZE, { subformat: 'streamOptimized' }], [3 * 2 ** 30, { subformat: 'streamOptimized', zeroed_grain: true }],
+  [SIZE, { subformat: 'monolithicFlat', adapter_type: 'legacyESX' }], [SIZE, { subformat: 'twoGbMaxExtentFlat' }], [5 * 2 ** 30, { subformat: 'twoGbMaxExtentSparse' }],
+];
 
 describe.skipIf(oracle.skip)(oracle.title('both ways'), () => {
   test.each(['monolithicSparse', 'monolithicFlat', 'twoGbMaxExtentSparse', 'twoGbMaxExtentFlat', 'monolithicSparse,zeroed_grain=on'])('turns of writing here and there, %s', async (subformat) => {
@@ -49,11 +55,7 @@ describe.skipIf(oracle.skip)(oracle.title('both ways'), () => {
     }
   });
 
-  test.each([
-    [SIZE, {}], [5 * 2 ** 30, {}], [1000, {}], [SIZE, { zeroed_grain: true, adapter_type: 'lsilogic', hwversion: '9', toolsversion: '12' }],
-    [SIZE, { compat6: true, adapter_type: 'buslogic' }], [SIZE, { subformat: 'streamOptimized' }], [3 * 2 ** 30, { subformat: 'streamOptimized', zeroed_grain: true }],
-    [SIZE, { subformat: 'monolithicFlat', adapter_type: 'legacyESX' }], [SIZE, { subformat: 'twoGbMaxExtentFlat' }], [5 * 2 ** 30, { subformat: 'twoGbMaxExtentSparse' }],
-  ])('a new image of %d bytes, %o, is the same to the byte but for its identifier', async (size, options) => {
+  test.each(WISHES)('a new image of %d bytes, %o, is the same to the byte but for its identifier', async (size, options) => {
     using dir = tempDir();
     const words = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${String(value)}`]);
     await createImage(dir.file('image.vmdk'), 'vmdk', size, ...words);
