@@ -94,6 +94,19 @@ describe('names, chains and times', () => {
     expect(readFileSync(dir.file('d/B')).length).toBe(1500);
   });
 
+  test('a new file takes the place of one whose name differs in case', async () => {
+    using dir = tempDir();
+    putFiles(dir.file('d'), { a: 'old' });
+    await using guest = await Guest.open(dir, { fatType: 12, floppy: true });
+    // The short name alone, for other content.
+    const slot = Buffer.from(await guest.disk.read(entry(2), 32));
+    await guest.disk.write(entry(1), Uint8Array.of(0xe5));
+    slot.writeUInt32LE(2, 28);
+    await guest.disk.write(entry(2), slot);
+    await guest.disk.flush();
+    expect([...takeFiles(dir.file('d'))].map(([path, content]) => `${path}=${String(content)}`)).toEqual(['A=ol']);
+  });
+
   test('a file without a name keeps its content until it has one again', async () => {
     using dir = tempDir();
     await using guest = await sample(dir);

@@ -82,8 +82,12 @@ export class Applying {
   async #place(placing: Placing): Promise<void> {
     const { node, parent, name, staged } = placing;
     const replaced = occupant(parent, name);
-    await this.#rename(node, parent, name);
-    if (replaced !== undefined && replaced !== node) this.#removals.delete(replaced);
+    if (replaced !== undefined && replaced !== node) {
+      // In one step, and in the other's very place: a name that differs in case is another one on the host.
+      await this.#rename(node, parent, replaced.name);
+      this.#removals.delete(replaced);
+    }
+    if (node.name !== name || node.parent !== parent) await this.#rename(node, parent, name);
     this.#placings.delete(placing);
     if (staged !== undefined) this.context.installed(staged);
   }
