@@ -27,6 +27,9 @@ export const createContext = (): CreateContext => ({
   file: () => {
     throw new Error('nothing here is made of two files');
   },
+  image: () => {
+    throw new Error('nothing here names another image');
+  },
   pool: new BufferPool(),
   host: platformHost,
   signal: undefined,
