@@ -14,6 +14,7 @@ export type VmdkDefect =
   | { readonly what: 'truncated'; readonly need: number }
   | { readonly what: 'compression'; readonly found: number }
   | { readonly what: 'footer' }
+  | { readonly what: 'footer-in-place' }
   | { readonly what: 'beyond-end'; readonly thing: string; readonly offset: number; readonly fileSize: number }
   | { readonly what: 'offset'; readonly thing: string; readonly offset: number }
   | { readonly what: 'descriptor' }
@@ -28,7 +29,7 @@ export type VmdkDefect =
 
 const KINDS: Partial<Record<VmdkDefect['what'], BlockErrorKind>> = {
   version: 'unsupported', 'read-only-version': 'read-only', compression: 'unsupported', type: 'unsupported', 'extent-type': 'unsupported',
-  capacity: 'too-large',
+  capacity: 'too-large', 'footer-in-place': 'read-only',
 };
 
 /** The only place in this package that builds a `BlockError` for a bad image. */
@@ -68,6 +69,8 @@ function describe(defect: VmdkDefect): string {
       return `File truncated, expecting at least ${defect.need} bytes`;
     case 'compression':
       return `Unsupported compression ${defect.found}`;
+    case 'footer-in-place':
+      return 'An image whose tables are behind its grains, told by a footer, is only read';
     case 'footer':
       return 'Invalid footer';
     case 'beyond-end':

@@ -32,6 +32,8 @@ export async function readSparseHeader(file: Edge): Promise<SparseHeader> {
 export async function openSparse(file: Edge, header: SparseHeader, context: SparseContext): Promise<SparseExtent> {
   const { flags, capacity, grainSize, entries, compressed, overhead } = header;
   if (header.version === 3 && !compressed && !context.readOnly) throw vmdkError({ what: 'read-only-version' });
+  // What is written goes to the end, where the footer has to be found the next time.
+  if (header.directoryOffset === undefined && !context.readOnly) throw vmdkError({ what: 'footer-in-place' });
   const placed = header.directoryOffset === undefined ? await readFooter(file, header) : header;
   const { directoryOffset, copyOffset } = placed;
   const layout = { offset: directoryOffset ?? 0, copyOffset, tables: tablesOf(header), entries, limit: context.policy.maxMetadataBytes };
