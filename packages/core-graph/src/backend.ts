@@ -24,7 +24,7 @@ import { Permission, WriteFlag } from './flags.js';
 import type { BlockGraph } from './graph.js';
 import { chainExtents } from './io/extents.js';
 import type { BlockNode } from './node.js';
-import type { TruncateOptions } from './driver.js';
+import type { TruncateOptions } from './driver-node.js';
 import { DeviceStatistics } from './statistics.js';
 import { checkedLimits } from './throttling.js';
 

@@ -1,5 +1,5 @@
 /** Creating an image in a node that is open. */
-import type { CreateContext } from './driver.js';
+import type { CreateContext } from './driver-context.js';
 import { Backend } from './backend.js';
 import { openNamed } from './create.js';
 import { BlockError } from './errors.js';

@@ -1,5 +1,6 @@
 /** Creating images: the file by its protocol, the format in it, the backing file looked at first. */
-import type { BlockDriver, CreateContext } from './driver.js';
+import type { BlockDriver } from './driver.js';
+import type { CreateContext } from './driver-context.js';
 import type { Edge } from './edge.js';
 import { Backend } from './backend.js';
 import { BlockError, messageOf } from './errors.js';

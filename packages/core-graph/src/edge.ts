@@ -1,7 +1,7 @@
 /** An edge of the graph: one parent's hold on one node. Drivers read and write their children through it. */
 import type { Completion, MaybePromise } from './completion.js';
 import type { DebugEvent } from './debug-event.js';
-import type { ChildRole } from './driver.js';
+import type { ChildRole } from './driver-context.js';
 import type { Extent } from './extent.js';
 import type { Access } from './flags.js';
 import { readCopying } from './io/read.js';

@@ -1,6 +1,6 @@
 /** A filter that changes nothing: every verb goes to the child. Filters override the verbs that they are about. */
 import type { Completion, MaybePromise } from './completion.js';
-import type { DriverNode, TruncateOptions } from './driver.js';
+import type { DriverNode, TruncateOptions } from './driver-node.js';
 import type { Edge } from './edge.js';
 import type { Extent } from './extent.js';
 import { WriteFlag, type NodeLimits } from './flags.js';

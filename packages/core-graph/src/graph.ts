@@ -1,7 +1,8 @@
 /** The graph: which drivers there are, which nodes by which names, and who is told of what happens. */
 import { ThrottleGroups } from '@blk/throttle';
 import { BufferPool } from './buffer-pool.js';
-import type { BlockDriver, CorruptionReport, Host, QuorumReport, SecretLookup } from './driver.js';
+import type { BlockDriver } from './driver.js';
+import type { CorruptionReport, Host, QuorumReport, SecretLookup } from './driver-context.js';
 import { createImage, type CreateRequest } from './create.js';
 import { drained } from './drain.js';
 import { BlockError } from './errors.js';

@@ -1,5 +1,5 @@
 /** The defaults for what an embedder may hand in. */
-import type { Host } from './driver.js';
+import type { Host } from './driver-context.js';
 
 /** Kept from the first use on: the platform looks the global one up anew, and slowly, each time. */
 let platform: Performance | undefined;

@@ -1,6 +1,7 @@
 /** The embedder's face: an open image with plain promises. A thin skin over a backend. */
 import type { Backend } from './backend.js';
-import type { BlockDriver, TruncateOptions } from './driver.js';
+import type { BlockDriver } from './driver.js';
+import type { TruncateOptions } from './driver-node.js';
 import { BlockError } from './errors.js';
 import type { ChainExtent } from './extent.js';
 import { WriteFlag } from './flags.js';

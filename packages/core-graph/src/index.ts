@@ -11,6 +11,8 @@ export * from './extent.js';
 export type { Breakpoints } from './breakpoints.js';
 export { DEBUG_EVENTS, type DebugEvent } from './debug-event.js';
 export * from './driver.js';
+export type * from './driver-context.js';
+export type * from './driver-node.js';
 export { FilterNode } from './filter-node.js';
 export * from './check.js';
 export * from './policy.js';

@@ -8,7 +8,9 @@
 import type { BufferPool } from './buffer-pool.js';
 import { andThen, repeat, type Completion, type MaybePromise } from './completion.js';
 import type { DirtyBitmap } from './dirty-bitmap.js';
-import type { BlockDriver, CacheMode, DriverNode, Host, TruncateOptions } from './driver.js';
+import type { BlockDriver } from './driver.js';
+import type { CacheMode, Host } from './driver-context.js';
+import type { DriverNode, TruncateOptions } from './driver-node.js';
 import type { Edge, EdgeParent } from './edge.js';
 import { BlockError } from './errors.js';
 import type { Extent } from './extent.js';

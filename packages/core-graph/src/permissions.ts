@@ -1,6 +1,7 @@
 /** Which uses of a node go together: every parent says what it does and what it lets others do. */
 import { BlockError } from './errors.js';
-import type { ChildRole, DriverNode, PreparedAccess } from './driver.js';
+import type { ChildRole } from './driver-context.js';
+import type { DriverNode, PreparedAccess } from './driver-node.js';
 import type { Edge } from './edge.js';
 import { PERMISSION_NAMES, Permission, type Access } from './flags.js';
 import type { BlockNode } from './node.js';

@@ -1,7 +1,7 @@
 /** Writes that fit the driver: cut to its largest transfer, or widened by read-modify-write to its alignment. */
 import { andThen, repeat, type Completion } from '../completion.js';
 import type { DebugEvent } from '../debug-event.js';
-import type { DriverNode } from '../driver.js';
+import type { DriverNode } from '../driver-node.js';
 import type { BlockNode } from '../node.js';
 
 /** Whether the driver takes the range only after it was widened; such a write holds `widened` serialised. */

@@ -1,6 +1,8 @@
 /** Opening of one node with its children, its backing chain included; everything undone where a part fails. */
 import { BlockError, messageOf } from '../errors.js';
-import type { BlockDriver, CacheMode, ChildRole, DriverNode, OpenContext } from '../driver.js';
+import type { BlockDriver } from '../driver.js';
+import type { CacheMode, ChildRole, OpenContext } from '../driver-context.js';
+import type { DriverNode } from '../driver-node.js';
 import { Edge } from '../edge.js';
 import { Permission } from '../flags.js';
 import type { BlockGraph } from '../graph.js';

@@ -1,5 +1,5 @@
 /** What holds for an image while it is opened, and for those that it opens in turn. */
-import type { CacheMode } from '../driver.js';
+import type { CacheMode } from '../driver-context.js';
 import type { ImagePolicy } from '../policy.js';
 
 /** What is handed down from the caller, and from a parent to its children. */

@@ -4,7 +4,8 @@
  * The node stays what it is for everybody above it. What was written is on stable storage before anything changes, and where
  * a part can't be opened the others are opened again as they were.
  */
-import type { DriverNode, OpenContext } from '../driver.js';
+import type { OpenContext } from '../driver-context.js';
+import type { DriverNode } from '../driver-node.js';
 import { BlockError, messageOf } from '../errors.js';
 import type { Edge } from '../edge.js';
 import type { BlockGraph } from '../graph.js';
