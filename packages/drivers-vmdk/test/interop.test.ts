@@ -41,6 +41,28 @@ describe.skipIf(oracle.skip)(oracle.title('both ways'), () => {
     expectSameBytes(await bench.content(bench.load(dir.path, 'image.vmdk')), model);
   });
 
+  test('a compressed image whose directory a footer tells, as VMware’s are: read as by the reference, and not written to', async () => {
+    using dir = tempDir();
+    const model = sample(true);
+    writeFileSync(dir.file('raw'), model);
+    await qemuImg('convert', '-f', 'raw', '-O', 'vmdk', '-o', 'subformat=streamOptimized', dir.file('raw'), dir.file('image.vmdk'));
+    const made = readFileSync(dir.file('image.vmdk'));
+    const marker = (type: number): Buffer => {
+      const sector = Buffer.alloc(512);
+      sector.writeUInt32LE(type, 12);
+      return sector;
+    };
+    const whole = Buffer.concat([made, Buffer.alloc(-made.length & 511), marker(3), made.subarray(0, 512), marker(0)]);
+    whole.writeBigUInt64LE(2n ** 64n - 1n, 56);
+    writeFileSync(dir.file('image.vmdk'), whole);
+    await expectContent(dir.file('image.vmdk'), 'vmdk', model);
+    const bench = new Bench();
+    const disk = bench.load(dir.path, 'image.vmdk');
+    expectSameBytes(await bench.content(disk), model);
+    await expect(bench.open(disk)).rejects.toMatchObject({ kind: 'read-only', message: /told by a footer, is only read/ });
+    expectSameBytes(disk.toBytes(), whole);
+  });
+
   test('a compressed image that was written here, in the midst of grains and at the end', async () => {
     using dir = tempDir();
     const file = dir.file('image.vmdk');

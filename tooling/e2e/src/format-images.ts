@@ -23,6 +23,7 @@ export const FORMATS: readonly FormatImage[] = [
   { package: 'drivers-vhdx', driver: 'vhdx', convert: ['-O', 'vhdx'] },
   { package: 'drivers-vmdk', driver: 'vmdk', convert: ['-O', 'vmdk'] },
   { package: 'drivers-vpc', driver: 'vpc', convert: ['-O', 'vpc'] },
+  { package: 'drivers-vmdk', driver: 'vmdk', convert: ['-O', 'vmdk', '-o', 'subformat=streamOptimized'] },
   { package: 'drivers-cloop', driver: 'cloop', convert: cloopImage },
   { package: 'drivers-bochs', driver: 'bochs', convert: bochsImage },
   { package: 'drivers-dmg', driver: 'dmg', convert: inChunks },
