@@ -1,10 +1,13 @@
 import type { BlockDriver } from '@blk/core-graph';
 import { driverConformance, inMemory, MemoryDisk, MemoryDisks, slow, type Provider } from '@blk/driver-conformance';
 import { parallels } from '@blk/drivers-parallels';
+import { qcow } from '@blk/drivers-qcow';
 import { qcow2 } from '@blk/drivers-qcow2';
+import { qed } from '@blk/drivers-qed';
 import { raw } from '@blk/drivers-raw';
 import { vdi } from '@blk/drivers-vdi';
 import { vhdx } from '@blk/drivers-vhdx';
+import { vmdk } from '@blk/drivers-vmdk';
 import { vpc } from '@blk/drivers-vpc';
 import { blkdebug } from '../src/index.js';
 
@@ -47,6 +50,9 @@ const FORMATS: readonly (readonly [BlockDriver, Record<string, unknown>, number]
   [vdi, {}, 3_148_288],
   [vhdx, { block_size: 1 << 20 }, 2_500_096],
   [parallels, {}, 3_148_288],
+  [qcow, {}, 1_312_256],
+  [qed, {}, 1_312_256],
+  [vmdk, {}, 1_312_256],
 ];
 for (const [format, create, size] of FORMATS) {
   driverConformance({ name: `blkdebug on ${format.name}`, asynchronous: true, histories: 1, steps: 18, size, provision: above(format, {}, create) });

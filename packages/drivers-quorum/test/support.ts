@@ -1,9 +1,12 @@
 /** Disks in memory, and formats to put on them. */
 import type { BlockDriver } from '@blk/core-graph';
 import { parallels } from '@blk/drivers-parallels';
+import { qcow } from '@blk/drivers-qcow';
 import { qcow2 } from '@blk/drivers-qcow2';
+import { qed } from '@blk/drivers-qed';
 import { vdi } from '@blk/drivers-vdi';
 import { vhdx } from '@blk/drivers-vhdx';
+import { vmdk } from '@blk/drivers-vmdk';
 import { vpc } from '@blk/drivers-vpc';
 
 /** Every writable format beside raw: options of creation, and a size that it can have. */
@@ -13,4 +16,7 @@ export const FORMATS: readonly (readonly [BlockDriver, Record<string, unknown>, 
   [vdi, {}, 3_148_288],
   [vhdx, { block_size: 1 << 20 }, 2_500_096],
   [parallels, {}, 3_148_288],
+  [qcow, {}, 1_312_256],
+  [qed, {}, 1_312_256],
+  [vmdk, {}, 1_312_256],
 ];
