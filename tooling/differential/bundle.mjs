@@ -11,6 +11,6 @@ await build({
   outdir: 'dist',
   entryPoints: ['src/main.ts'],
   conditions: ['@blk/source', 'node'],
-  external: ['koffi'],
+  external: ['koffi', 'ssh2'],
   banner: { js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);" },
 });

@@ -96,7 +96,7 @@ export class Session {
   async end({ whole }: { readonly whole: boolean }): Promise<void> {
     const stream = this.#stream;
     if (stream === undefined) return;
-    if (whole && (await stream.read(1, () => undefined)) > 0) throw ftpError('io', 'long', 'The server sends more than the file had');
+    if (whole && (await behind(stream)) > 0) throw ftpError('io', 'long', 'The server sends more than the file had');
     this.#stream = undefined;
     stream.close();
     const reply = await this.control.reply();
@@ -141,3 +141,14 @@ export class Session {
   }
 }
 
+/**
+ * How many bytes there are behind the file's last one, at most 1. Servers that encrypt, and close in a hurry, reset the connection there: nothing is
+ * lost by that, and whether they sent everything they say on the other one.
+ */
+async function behind(stream: DataStream): Promise<number> {
+  try {
+    return await stream.read(1, () => undefined);
+  } catch {
+    return 0;
+  }
+}

@@ -18,7 +18,8 @@ export interface Transfer {
   readonly sent?: number;
   /** Bytes that are sent behind the file's. */
   readonly more?: Buffer;
-  readonly end?: 'close' | 'reset' | 'never';
+  /** `reset-behind`: by a reset, but all was sent, which the server says. */
+  readonly end?: 'close' | 'reset' | 'reset-behind' | 'never';
   readonly say?: string;
 }
 
@@ -133,12 +134,22 @@ export class FakeServer {
     const { sent = Infinity, more = Buffer.alloc(0), end = 'close', say = '226 done' } = this.transfer(start, this.#transfers++);
     connection.say('150 here it comes');
     const bytes = Buffer.concat([this.bytes.subarray(start, Math.min(start + sent, this.bytes.length)), more]);
-    data.on('close', () => { if (!data.writableFinished) connection.say('426 nobody listens'); });
+    data.on('close', () => { if (!data.writableFinished && end !== 'reset-behind') connection.say('426 nobody listens'); });
     if (end === 'never') {
       data.write(bytes);
       return;
     }
-    if (end === 'close') data.end(bytes, () => { connection.say(say); });
+    if (end === 'reset-behind') data.write(bytes, () => { this.#resetBehind(data, () => { connection.say(say); }); });
+    else if (end === 'close') data.end(bytes, () => { connection.say(say); });
     else data.write(bytes, () => { data.resetAndDestroy(); });
+  }
+
+  /** A reset and nothing before it, once the client has most likely taken what was sent: where it has not, the data is lost, and asked for again. */
+  #resetBehind(data: Socket, said: () => void): void {
+    setTimeout(() => {
+      const { _handle: handle } = data as unknown as { readonly _handle: { reset(done: () => void): void } | null };
+      handle?.reset(() => { data.destroy(); });
+      said();
+    }, 30);
   }
 }

@@ -60,6 +60,16 @@ async function readAt(node: BlockNode, offset: number, length: number): Promise<
 }
 
 describe('a reader', () => {
+  it('is content with a reset behind the last byte, where the server says that it sent everything', async () => {
+    const server = await start();
+    server.transfer = () => ({ end: 'reset-behind' });
+    const node = await open(server);
+    await readAt(node, SIZE - 50_000, 50_000);
+    await readAt(node, SIZE - 1, 1);
+    server.transfer = () => ({ end: 'reset-behind', say: '451 no, not everything' });
+    await expect(readAt(node, SIZE - 10, 10)).rejects.toMatchObject({ kind: 'io', message: expect.stringContaining('451 no, not everything') as string });
+  });
+
   it('that goes on has one transfer, and one that jumps has it begun anew', async () => {
     const server = await start();
     const node = await open(server);

@@ -19,8 +19,8 @@ export async function openParallels(file: Edge, context: OpenContext): Promise<D
   const check = (options: CheckOptions): Promise<CheckResult> => checkParallels(file, header, options);
   if (context.checking) return new CheckOnlyNode({ driver: 'parallels', file, size: header.size, readOnly, check });
   if (header.inUse && !readOnly) throw parallelsError({ what: 'not-closed' });
-  const persistentBitmaps = header.extension === 0 ? undefined : await lookAtExtension(file, header, context);
   const image = await imageOf(file, header, readOnly);
+  const persistentBitmaps = header.extension === 0 ? undefined : await lookAtExtension(file, header, context);
   const use = new Use(file, header);
   const mapped = new MappedImage({ ...image, beforeTables: () => use.begin() });
   return mappedNode(mapped, {

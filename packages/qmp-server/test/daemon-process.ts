@@ -26,7 +26,7 @@ export async function bundleProgram(): Promise<Program> {
     format: 'esm',
     target: 'node20',
     conditions: ['@blk/source'],
-    external: ['koffi'],
+    external: ['koffi', 'ssh2'],
     logLevel: 'error',
   });
   return {

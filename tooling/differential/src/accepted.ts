@@ -30,12 +30,6 @@ export const ACCEPTED: readonly Accepted[] = [
     theirs: /^qemu-\w+ version 7\.2|^Usage: |\n\n Example:\n|^Changes the|^\w+ .* -- /,
   },
   {
-    id: 'other-formats',
-    reason: 'Images of formats that this version does not have are refused by the name of the format.',
-    line: /-[fO] (qcow|luks)\b/,
-    ourErrors: /Unknown (driver|file format) '/,
-  },
-  {
     id: 'reference-aborts',
     reason: 'Where the reference ends with an abort or a fault, ours says what is wrong and ends with 1.',
     line: /./,
