@@ -2,7 +2,6 @@
 import { defineDriver } from '@blk/core-graph';
 import { readOnlyError } from './errors.js';
 import { isBochs } from './header.js';
-import { openBochs } from './open.js';
 
 interface BochsOptions {
   readonly file: unknown;
@@ -19,6 +18,8 @@ export const bochs = defineDriver<BochsOptions>({
 
   async open(options, context) {
     if (!context.readOnly) throw readOnlyError();
+    // Loaded when an image is opened: most are something else.
+    const { openBochs } = await import('./open.js');
     return openBochs(await context.child('file', options.file, 'storage'), context);
   },
 });

@@ -2,7 +2,6 @@
 import { defineDriver } from '@blk/core-graph';
 import { readOnlyError } from './errors.js';
 import { isCloop } from './header.js';
-import { openCloop } from './open.js';
 
 interface CloopOptions {
   readonly file: unknown;
@@ -24,6 +23,8 @@ export const cloop = defineDriver<CloopOptions>({
 
   async open(options, context) {
     if (!context.readOnly) throw readOnlyError();
+    // Loaded when an image is opened: most are something else.
+    const { openCloop } = await import('./open.js');
     return openCloop(await context.child('file', options.file, 'storage'), options['cache-size'] ?? DEFAULT_CACHE, context);
   },
 });

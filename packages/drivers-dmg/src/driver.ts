@@ -1,7 +1,6 @@
 /** The driver value of `dmg`: its options, recognition, opening. */
 import { defineDriver } from '@blk/core-graph';
 import { readOnlyError } from './errors.js';
-import { openDmg } from './open.js';
 
 interface DmgOptions {
   readonly file: unknown;
@@ -23,6 +22,8 @@ export const dmg = defineDriver<DmgOptions>({
 
   async open(options, context) {
     if (!context.readOnly) throw readOnlyError();
+    // Loaded when an image is opened: most are something else.
+    const { openDmg } = await import('./open.js');
     return openDmg(await context.child('file', options.file, 'storage'), options['cache-size'] ?? DEFAULT_CACHE, context);
   },
 });
