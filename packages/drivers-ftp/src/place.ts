@@ -1,6 +1,6 @@
 /** Where a file is and who asks for it, by the options. Throws in the words of QEMU where it has some. */
 import { BlockError, type OpenContext } from '@blk/core-graph';
-import { checkUrl } from '@blk/remote';
+import { checkUrl, decodedPart } from '@blk/remote';
 import type { FtpOptions, Scheme } from './drivers.js';
 
 export interface Place {
@@ -21,11 +21,11 @@ export async function placeOf(driver: Scheme, options: FtpOptions, context: Pick
   if (url === undefined || url.hostname === '') throw invalid(`The URL '${text}' cannot be read`);
   const explicit = options['auth-tls'] ?? false;
   const tls = explicit ? 'explicit' : driver === 'ftps' ? 'implicit' : 'none';
-  const username = decoded(options.username ?? '', url.username) || 'anonymous';
+  const username = options.username || decodedPart(url.username) || 'anonymous';
   const id = options['password-secret'];
-  const password = id === undefined ? decoded('', url.password) : new TextDecoder().decode(await context.secret(id));
+  const password = id === undefined ? decodedPart(url.password) : new TextDecoder().decode(await context.secret(id));
   const place: Place = {
-    host: decoded('', url.hostname.replace(/^\[|\]$/g, '')),
+    host: decodedPart(url.hostname.replace(/^\[|\]$/g, '')),
     port: Number(url.port) || (tls === 'implicit' ? 990 : 21),
     path: pathOf(url, text),
     username,
@@ -45,16 +45,7 @@ function pathOf(url: URL, text: string): string {
   const [path, type = 'i'] = url.pathname.slice(1).split(/;type=/i);
   if (type.toLowerCase() !== 'i') throw invalid(`An image is read byte for byte, not as type '${type}': '${text}'`);
   if (path === '' || path.endsWith('/')) throw invalid(`The URL names no file: '${text}'`);
-  return decoded('', path);
-}
-
-function decoded(given: string, part: string): string {
-  if (given !== '') return given;
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
+  return decodedPart(path);
 }
 
 function invalid(message: string): BlockError {

@@ -2,8 +2,8 @@
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { BlockError, BlockGraph, openImage, type BlockNode, type Definition, type Host } from '@blk/core-graph';
-import { expectSameBytes, prng, runReadmeExample } from '@blk/driver-conformance';
+import { BlockError, BlockGraph, openImage, type BlockNode, type Definition } from '@blk/core-graph';
+import { expectSameBytes, HastyClock, prng, runReadmeExample } from '@blk/driver-conformance';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ftp, ftps } from '../src/index.js';
 import { parseEpsv, parsePasv, ReplyParser } from '../src/reply.js';
@@ -11,30 +11,6 @@ import { FakeServer } from './fake-server.js';
 
 const SIZE = 1_000_003;
 const BYTES = prng(9).bytes(SIZE);
-
-/** Pauses between attempts are over at once; time-outs when the test says so. */
-class TestClock {
-  readonly #long = new Set<() => void>();
-  readonly host: Partial<Host> = {
-    timer: (ms, callback) => {
-      if (ms > 3200) {
-        this.#long.add(callback);
-        return () => { this.#long.delete(callback); };
-      }
-      const immediate = setImmediate(callback);
-      return () => { clearImmediate(immediate); };
-    },
-  };
-  get running(): number {
-    return this.#long.size;
-  }
-  expire(): void {
-    for (const callback of [...this.#long]) {
-      this.#long.delete(callback);
-      callback();
-    }
-  }
-}
 
 const cleanup: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -47,7 +23,7 @@ async function start(bytes = BYTES, greeting?: string): Promise<FakeServer> {
   return server;
 }
 
-async function open(server: { readonly url: string }, more: Definition = {}, clock = new TestClock()): Promise<BlockNode> {
+async function open(server: { readonly url: string }, more: Definition = {}, clock = new HastyClock()): Promise<BlockNode> {
   const graph = new BlockGraph({ drivers: [ftp, ftps], host: clock.host });
   cleanup.push(() => graph.close());
   return graph.open({ driver: 'ftp', url: server.url, 'read-only': true, readahead: 0, ...more });
@@ -146,7 +122,7 @@ describe('a transfer that', () => {
 
   it('stops is given up when time is up', async () => {
     const server = await start();
-    const clock = new TestClock();
+    const clock = new HastyClock();
     const node = await open(server, {}, clock);
     server.transfer = () => ({ sent: 10, end: 'never' });
     const reading = readAt(node, 0, SIZE).then(() => 'read', (error: Error) => error.message);
@@ -252,7 +228,7 @@ describe('opening', () => {
   });
 
   it('does not wait for ever', async () => {
-    const clock = new TestClock();
+    const clock = new HastyClock();
     const server = await start(BYTES, '');
     const opening = open(server, {}, clock).then(() => 'open', (error: Error) => error.message);
     await vi.waitUntil(() => clock.running === 1);

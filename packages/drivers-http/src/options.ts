@@ -1,6 +1,6 @@
 /** What the options say about the place of the file and about who asks for it. Throws in the words of QEMU where it has some. */
 import { BlockError, type OpenContext } from '@blk/core-graph';
-import { checkUrl } from '@blk/remote';
+import { checkUrl, decodedPart } from '@blk/remote';
 import { basic } from './credentials.js';
 import type { HttpOptions, Scheme } from './drivers.js';
 import type { ProxyServer } from './transport.js';
@@ -29,8 +29,8 @@ export async function cookieOf(options: HttpOptions, context: Secrets): Promise<
 
 /** From the options, or else from the URL. */
 export async function passwordOf(options: HttpOptions, url: URL, context: Secrets): Promise<Password | undefined> {
-  const { username = decoded(url.username), 'password-secret': id } = options;
-  const password = id === undefined ? decoded(url.password) : await secretText(context, id);
+  const { username = decodedPart(url.username), 'password-secret': id } = options;
+  const password = id === undefined ? decodedPart(url.password) : await secretText(context, id);
   return username === '' ? undefined : { username, password };
 }
 
@@ -44,8 +44,8 @@ export async function proxyOf(options: HttpOptions, given: string | undefined, c
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw new BlockError('unsupported', `Proxies of the kind '${url.protocol.slice(0, -1)}' are not supported`, { driver: 'http' });
   }
-  const username = name ?? decoded(url.username);
-  return { url, authorization: username === '' ? undefined : basic(username, secret ?? decoded(url.password)) };
+  const username = name ?? decodedPart(url.username);
+  return { url, authorization: username === '' ? undefined : basic(username, secret ?? decodedPart(url.password)) };
 }
 
 async function secretText(context: Secrets, id: string): Promise<string> {
@@ -56,14 +56,6 @@ function checkHeader(name: string, value: string | undefined): string | undefine
   // Anything else would be headers of its own.
   if (value !== undefined && !/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) throw invalid(`The ${name} has characters that cannot be sent`);
   return value;
-}
-
-function decoded(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
 }
 
 function invalid(message: string): BlockError {

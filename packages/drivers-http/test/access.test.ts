@@ -3,10 +3,10 @@ import { createServer, request as httpRequest, type IncomingMessage } from 'node
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { BlockGraph, openImage, type BlockNode, type Definition } from '@blk/core-graph';
-import { expectSameBytes, prng, runReadmeExample } from '@blk/driver-conformance';
+import { expectSameBytes, HastyClock, prng, runReadmeExample } from '@blk/driver-conformance';
 import { afterEach, describe, expect, it } from 'vitest';
 import { http, httpDrivers } from '../src/index.js';
-import { content, graphOf, openUrl, readAt, serve, TestClock, type Handler, type Served } from './support.js';
+import { content, graphOf, openUrl, readAt, serve, type Handler, type Served } from './support.js';
 
 const BYTES = prng(3).bytes(100_000);
 const secrets = (id: string): Uint8Array => new TextEncoder().encode(`secret of ${id}`);
@@ -23,7 +23,7 @@ async function start(handler: Handler): Promise<Served> {
 }
 
 async function open(url: string, more: Definition = {}): Promise<BlockNode> {
-  const graph = graphOf({ secrets, host: new TestClock().host });
+  const graph = graphOf({ secrets, host: new HastyClock().host });
   cleanup.push(() => graph.close());
   return openUrl(graph, url, { readahead: 4096, ...more });
 }
@@ -190,7 +190,7 @@ describe('proxies', () => {
 
   async function openBy(proxy: string, url: string, more: Definition = {}): Promise<BlockNode> {
     const { http, https } = httpDrivers({ proxy: () => proxy });
-    const graph = new BlockGraph({ drivers: [http, https], secrets, host: new TestClock().host });
+    const graph = new BlockGraph({ drivers: [http, https], secrets, host: new HastyClock().host });
     cleanup.push(() => graph.close());
     return graph.open({ driver: url.startsWith('https:') ? 'https' : 'http', url, 'read-only': true, ...more });
   }

@@ -1,9 +1,9 @@
 // Servers that lie, stumble and dawdle: the right bytes or an error in words, after a bounded number of attempts.
 import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import type { BlockNode, Definition } from '@blk/core-graph';
-import { expectSameBytes, prng } from '@blk/driver-conformance';
+import { expectSameBytes, HastyClock, prng } from '@blk/driver-conformance';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { content, graphOf, openUrl, readAt, serve, TestClock, type Answer, type Handler, type Served } from './support.js';
+import { content, graphOf, openUrl, readAt, serve, type Answer, type Handler, type Served } from './support.js';
 
 const SIZE = 1_000_003;
 const BYTES = prng(7).bytes(SIZE);
@@ -20,12 +20,12 @@ afterEach(async () => {
 interface Opened {
   readonly served: Served;
   readonly node: BlockNode;
-  readonly clock: TestClock;
+  readonly clock: HastyClock;
 }
 
 /** Opens the file on a good server. */
 async function opened(more: Definition = {}, handler: Handler = content(BYTES)): Promise<Opened> {
-  const clock = new TestClock();
+  const clock = new HastyClock();
   const served = await serve(handler);
   cleanup.push(async () => served[Symbol.asyncDispose]());
   const graph = graphOf({ host: clock.host });
@@ -287,7 +287,7 @@ describe('opening', () => {
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
-    await expect(openUrl(graphOf({ host: new TestClock().host }), `http://127.0.0.1:${port}/x`)).rejects.toThrow(`CURL: Error opening file: The answer of 127.0.0.1:${port} is no HTTP`);
+    await expect(openUrl(graphOf({ host: new HastyClock().host }), `http://127.0.0.1:${port}/x`)).rejects.toThrow(`CURL: Error opening file: The answer of 127.0.0.1:${port} is no HTTP`);
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => server.close(resolve));
     await expect(openUrl(graphOf(), `http://127.0.0.1:${port}/x`)).rejects.toThrow(`CURL: Error opening file: Failed to connect to 127.0.0.1 port ${port}: Connection refused`);

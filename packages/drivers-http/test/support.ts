@@ -1,7 +1,7 @@
 /** Servers that keep to the protocol, or lie as told; and a clock that tests own. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { BlockGraph, type BlockDriver, type BlockNode, type Definition, type GraphOptions, type Host } from '@blk/core-graph';
+import { BlockGraph, type BlockDriver, type BlockNode, type Definition, type GraphOptions } from '@blk/core-graph';
 import { httpDrivers } from '../src/index.js';
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -81,38 +81,6 @@ export function content(bytes: Uint8Array, differ: (start: number, end: number, 
     if (cutAfter === 0) response.flushHeaders();
   };
 }
-
-/** Pauses between attempts are over at once; what is longer, such as a time-out, is over when the test says so. */
-export class TestClock {
-  readonly pauses: number[] = [];
-  #long = new Set<() => void>();
-
-  readonly host: Partial<Host> = {
-    timer: (ms, callback) => {
-      if (ms <= LONGEST_PAUSE) {
-        if (ms > 0) this.pauses.push(ms);
-        const immediate = setImmediate(callback);
-        return () => { clearImmediate(immediate); };
-      }
-      this.#long.add(callback);
-      return () => { this.#long.delete(callback); };
-    },
-  };
-
-  /** Time-outs that are running. */
-  get running(): number {
-    return this.#long.size;
-  }
-
-  /** A period is over for all that are running. */
-  expire(): void {
-    const due = [...this.#long];
-    this.#long.clear();
-    for (const callback of due) callback();
-  }
-}
-
-const LONGEST_PAUSE = 3200;
 
 const { http, https } = httpDrivers();
 

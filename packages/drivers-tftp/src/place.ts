@@ -1,6 +1,6 @@
 /** Where a file is, and how it is asked for, by the options. */
 import { BlockError } from '@blk/core-graph';
-import { checkUrl } from '@blk/remote';
+import { checkUrl, decodedPart } from '@blk/remote';
 import type { TftpOptions } from './driver.js';
 import type { Wishes } from './receiver.js';
 
@@ -27,7 +27,7 @@ export function placeOf(options: TftpOptions): Place {
   if (windowsize < 1 || windowsize > MOST_IN_WINDOW) throw invalid(`windowsize=${windowsize}: 1 to ${MOST_IN_WINDOW} are possible`);
   const [path, mode = 'octet'] = url.pathname.slice(1).split(/;mode=/i);
   if (mode.toLowerCase() !== 'octet') throw invalid(`An image is read byte for byte, not in mode '${mode}'`);
-  const place = { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) || 69, path: decoded(path), blksize, windowsize };
+  const place = { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) || 69, path: decodedPart(path), blksize, windowsize };
   if (place.path === '') throw invalid(`The URL names no file: '${text}'`);
   if (place.path.includes('\0') || place.path.length > LONGEST_PATH) throw invalid('The name of the file cannot be sent');
   return place;
@@ -35,14 +35,6 @@ export function placeOf(options: TftpOptions): Place {
 
 /** Characters, so that the request is one packet. */
 const LONGEST_PATH = 400;
-
-function decoded(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
-}
 
 function invalid(message: string): BlockError {
   return new BlockError('invalid-argument', message, { driver: 'tftp' });

@@ -2,8 +2,8 @@
 import { createSocket } from 'node:dgram';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BlockGraph, openImage, type BlockNode, type Definition, type Host } from '@blk/core-graph';
-import { driverConformance, expectSameBytes, prng, runReadmeExample } from '@blk/driver-conformance';
+import { BlockGraph, openImage, type BlockNode, type Definition } from '@blk/core-graph';
+import { driverConformance, expectSameBytes, HastyClock, prng, runReadmeExample } from '@blk/driver-conformance';
 import { freePort, needTool, skipUnless, start, tempDir } from '@blk/oracle';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { tftp } from '../src/index.js';
@@ -11,27 +11,6 @@ import { FakeServer, generous, startLossyNetwork, type Behaviour } from './fake-
 
 const SIZE = 200_003;
 const BYTES = prng(4).bytes(SIZE);
-
-/** Everything that waits does so for a hundredth of its time; what lasts seconds waits until the test says so. */
-class TestClock {
-  readonly #long = new Set<() => void>();
-  readonly host: Partial<Host> = {
-    timer: (ms, callback) => {
-      if (ms > 3200) {
-        this.#long.add(callback);
-        return () => { this.#long.delete(callback); };
-      }
-      const timer = setTimeout(callback, ms / 100);
-      return () => { clearTimeout(timer); };
-    },
-  };
-  expire(): void {
-    for (const callback of [...this.#long]) {
-      this.#long.delete(callback);
-      callback();
-    }
-  }
-}
 
 const cleanup: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -44,7 +23,7 @@ async function serve(behaviour?: Behaviour, bytes = BYTES): Promise<FakeServer> 
   return server;
 }
 
-async function open({ url }: { readonly url: string }, more: Definition = {}, clock = new TestClock()): Promise<BlockNode> {
+async function open({ url }: { readonly url: string }, more: Definition = {}, clock = new HastyClock(100)): Promise<BlockNode> {
   const graph = new BlockGraph({ drivers: [tftp], host: clock.host });
   cleanup.push(() => graph.close());
   return graph.open({ driver: 'tftp', url, 'read-only': true, ...more });
@@ -150,7 +129,7 @@ describe('a server', () => {
   });
 
   it('that does not answer is given up, at first and later', async () => {
-    const clock = new TestClock();
+    const clock = new HastyClock(100);
     const silent = await serve({ grant: generous(SIZE), send: () => [] });
     const opening = open(silent, {}, clock).then(() => 'open', (error: Error) => error.message);
     await vi.waitUntil(() => silent.requests > 1);

@@ -56,6 +56,15 @@ export function checkUrl(driver: string, { url, filename }: RemoteOptions): stri
   throw new BlockError('invalid-argument', `${driver} curl driver cannot handle the URL '${text}' (does not start with '${driver}://')`, { driver });
 }
 
+/** A part of a URL in the clear; as it stands where it says nothing of the kind, such as a lone `%`. */
+export function decodedPart(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 /** Throws where the image is to be written: none of these protocols is used for that. */
 export function checkReadable(driver: string, context: Pick<OpenContext, 'readOnly'>): void {
   if (!context.readOnly) throw new BlockError('read-only', 'curl driver does not support writes', { driver, code: 'EACCES' });

@@ -9,6 +9,7 @@ export { SparseBytes } from './sparse-bytes.js';
 export { MemoryDisk, type DiskOperation, type DiskTap, type DiskVerb, type MemoryDiskOptions } from './memory-disk.js';
 export { MemoryDisks } from './memory-driver.js';
 export { slow, Slow, type SlowOptions } from './slow.js';
+export { HastyClock } from './hasty-clock.js';
 export { faulty, Faults, type FaultRule } from './faulty.js';
 export { recorder, Recording, type Clock, type RecordedOperation, type Survival } from './recorder.js';
 export { provePowerCuts, type PowerCutPlan, type PowerCutSubject } from './power-cuts.js';
