@@ -114,6 +114,18 @@ describe('the program', () => {
     expect(await alone('info', of('vdi'))).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('img.cjs') as string });
   });
 
+  test('short commands load nothing of Node that they do not need', async () => {
+    using dir = tempDir();
+    writeFileSync(dir.file('list.cjs'), "process.on('exit', () => { require('node:fs').writeSync(2, process.moduleLoadList.join('\\n')); });");
+    await blk('create', '-q', '-f', 'qcow2', dir.file('image'), '1M');
+    for (const words of [['info', dir.file('image')], ['create', '-q', dir.file('new'), '1M']]) {
+      const { stderr } = await run(process.execPath, ['--require', dir.file('list.cjs'), program, ...words]);
+      // Each of them takes milliseconds.
+      expect(stderr.match(/^NativeModule (crypto|tls|https?|dgram|child_process|worker_threads|zlib|dns)$/gm)).toBeNull();
+      expect(stderr).toContain('NativeModule fs');
+    }
+  });
+
   test('is the reference tool under that tool\'s name', async () => {
     using dir = tempDir();
     for (const [name, words, said] of [

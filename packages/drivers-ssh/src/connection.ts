@@ -3,7 +3,7 @@ import ssh2, { type Client as SshClient, type ServerHostKeyAlgorithm, type SFTPW
 import { BlockError, systemError } from '@blk/core-graph';
 import type { SshAddress } from './address.js';
 import { lost } from './errors.js';
-import { refusalOf } from './host-key-check.js';
+import { refusalOf } from './host-key.js';
 import type { KnownKey } from './known-hosts.js';
 import { loginOf, loginRefused, type Login } from './login.js';
 import type { Surroundings } from './surroundings.js';

@@ -7,7 +7,8 @@ import { BlockError, BlockGraph, type Definition } from '@blk/core-graph';
 import { findTool, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, it } from 'vitest';
 import { addressOf, parseSshName, sshUri } from '../src/address.js';
-import { keyType, refusalOf, type HostKeyCheck } from '../src/host-key-check.js';
+import { keyType, refusalOf } from '../src/host-key.js';
+import type { HostKeyCheck } from '../src/host-key-check.js';
 import { knownKeys, type KnownKey } from '../src/known-hosts.js';
 import { ssh } from '../src/index.js';
 
