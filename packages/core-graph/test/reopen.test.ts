@@ -81,6 +81,24 @@ describe('reopenNodes', () => {
     await graph.close();
   });
 
+  test.each([1, 2, 5])('an image that fails to open %i times is there again, as it was', async (failures) => {
+    let left = 0;
+    const flaky: BlockDriver = {
+      ...cow,
+      open: (options, context) => (left-- > 0 ? Promise.reject(new BlockError('io', `${left} left`)) : cow.open(options, context)),
+    };
+    const { graph, files, top, device } = await chain(flaky);
+    await write(device, 0, 5);
+    left = failures;
+    await expect(reopenNodes(graph, [{ node: top, settings: top.settings }])).rejects.toThrow(`${failures - 1} left`);
+    expect(await at(device, 0)).toBe(5);
+    await write(device, 0, 6);
+    expect(await at(device, 0)).toBe(6);
+    await device.close();
+    await graph.close();
+    expect(files.get('top').opened).toBe(0);
+  });
+
   test('an image that can be opened neither way gives errors, and no bytes', async () => {
     let attempts = 0;
     let broken = false;
@@ -90,7 +108,8 @@ describe('reopenNodes', () => {
     };
     const { graph, top, device } = await chain(flaky);
     broken = true;
-    await expect(reopenNodes(graph, [{ node: top, settings: top.settings }])).rejects.toThrow("attempt 1; and 'mem:top' can't be opened as it was: attempt 2");
+    // Once as it was to be, and five times as it was.
+    await expect(reopenNodes(graph, [{ node: top, settings: top.settings }])).rejects.toThrow("attempt 1; and 'mem:top' can't be opened as it was: attempt 6");
     await expect((async () => { await at(device, 0); })()).rejects.toMatchObject({ kind: 'closed' });
   });
 });

@@ -1,7 +1,7 @@
 // Jobs, snapshots and guests at random on one disk: what the guest reads is always right, and so is what is left at the end.
 // BLK_TORTURE_SEED chooses the run, BLK_TORTURE_STEPS how long it is; BLK_TORTURE_LOG names a file for what was done and what was told.
 import { writeFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFailed, test } from 'vitest';
 import { prng, qemuImg, skipUnless, tempDir } from '@blk/oracle';
 import { backups, DEVICE, Disk, examine, faultyFile, Guest, nodeOf, startDaemon, type Daemon } from '../src/index.js';
 
@@ -52,7 +52,10 @@ describe.skipIf(needs.skip)(needs.title('torture'), () => {
     const operator = goingOn(qmp);
     const guest = await Guest.start(nbd, DEVICE, random, Buffer.alloc(SIZE), 100);
     const disk = new Disk(qmp, (name) => dir.file(name), random, { base, format, size: SIZE });
-    const started = await run(disk, guest);
+    const started = await run(disk, guest).catch(async (error: unknown) => {
+      if (error instanceof Error && error.message.includes('closed')) throw new Error(`the daemon ended with ${await daemon.exited}: ${daemon.stderr()}`, { cause: error });
+      throw error;
+    });
     const [active, ...below] = await disk.chain();
     await guest.stop();
     expect(started).toBeGreaterThanOrEqual(ENOUGH);
@@ -112,6 +115,8 @@ function goingOn(qmp: NonNullable<Daemon['qmp']>): { end(): Promise<void> } {
     }
   };
   const working = work();
+  // Whoever ends it is told; where the daemon is gone, the others are as well.
+  working.catch(() => undefined);
   return {
     end: () => {
       ended = true;
@@ -121,8 +126,10 @@ function goingOn(qmp: NonNullable<Daemon['qmp']>): { end(): Promise<void> } {
 }
 
 /** Makes the image a device of the daemon, and serves it to NBD clients. */
-async function serve({ qmp }: Daemon, image: { readonly driver: string; readonly file: object }, path: string, names: object = {}): Promise<NonNullable<Daemon['qmp']>> {
-  if (qmp === undefined) throw new Error('the daemon has no monitor');
+async function serve(daemon: Daemon, image: { readonly driver: string; readonly file: object }, path: string, names: object = {}): Promise<NonNullable<Daemon['qmp']>> {
+  if (daemon.qmp === undefined) throw new Error('the daemon has no monitor');
+  const { qmp } = daemon;
+  onTestFailed(() => { process.stderr.write(`the daemon said: ${daemon.stderr()}\n`); });
   await qmp.execute('blockdev-add', { options: { ...image, id: DEVICE, discard: 'unmap', ...names } });
   await qmp.execute('nbd-server-start', { addr: { type: 'unix', data: { path } } });
   await qmp.execute('nbd-server-add', { device: DEVICE, writable: true });

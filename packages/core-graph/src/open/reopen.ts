@@ -116,6 +116,8 @@ async function closeWriter(graph: BlockGraph, node: BlockNode): Promise<void> {
   });
 }
 
+const RESTORE_ATTEMPTS = 5;
+
 async function restore(
   graph: BlockGraph,
   node: BlockNode,
@@ -123,13 +125,21 @@ async function restore(
   children: OpenContext['child'],
   cause: unknown,
 ): Promise<void> {
-  try {
-    await install(node, await openDriver(graph, node, children, before), before);
-  } catch (error) {
-    // Nothing is left to read from. Everybody above gets errors, and nobody wrong bytes.
-    node.closed = true;
-    node.updatePaths();
-    throw new BlockError('io', `${messageOf(cause)}; and '${node.filename}' can't be opened as it was: ${messageOf(error)}`, { node: node.name }, cause);
+  for (let attempt = 1; ; attempt++) {
+    let again: DriverNode | undefined;
+    try {
+      again = await openDriver(graph, node, children, before);
+      await install(node, again, before);
+      return;
+    } catch (error) {
+      if (again !== undefined) await again.close().catch(() => undefined);
+      // What would be left is a disk that nobody can read, for an error that may not come again.
+      if (attempt < RESTORE_ATTEMPTS) continue;
+      // Nothing is left to read from. Everybody above gets errors, and nobody wrong bytes.
+      node.closed = true;
+      node.updatePaths();
+      throw new BlockError('io', `${messageOf(cause)}; and '${node.filename}' can't be opened as it was: ${messageOf(error)}`, { node: node.name }, cause);
+    }
   }
 }
 

@@ -10,7 +10,7 @@ const DEEPEST = 8;
 /** What jobs do at an error; to ignore one is to lose what it was about. */
 const POLICIES = ['report', 'stop', 'enospc'] as const;
 /** Refusals that are right while a job runs. */
-const BUSY = /in use|busy|blocked|conflict|frozen|cannot accept command verb|being cancelled|no active block job|not found|cannot find device|in the backing chain/i;
+const BUSY = /in use|busy|blocked|conflict|frozen|cannot accept command verb|being cancelled|no active block job|not found|cannot find device|is not a backing image|in the backing chain|not in this backing file chain/i;
 /** Refusals that are right where files fail as well. */
 const FAILED = /currently paused|IO error|input\/output error|no space left/i;
 

@@ -18,7 +18,9 @@ export function faultyFile(filename: string, random: Prng): Record<string, unkno
     once: true,
     immediately: random.below(2) === 0,
   }));
-  return { driver: 'blkdebug', 'inject-error': rules, image: { driver: 'file', filename } };
+  // However the run goes, there is one that comes.
+  const first = { event: 'none', iotype: 'write', errno: EIO, once: true };
+  return { driver: 'blkdebug', 'inject-error': [first, ...rules], image: { driver: 'file', filename } };
 }
 
 /** Makes an overlay whose file fails; its definition for `blockdev-add`, to be put over `below` by `blockdev-snapshot`. */
