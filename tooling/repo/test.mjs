@@ -4,6 +4,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { build, fail, install, root, step, tool } from './prepare.mjs';
 
 try {
@@ -38,5 +39,21 @@ if (process.env.BLK_FORBID_SKIPS === '1' && skipped.length > 0) {
   code ||= 1;
 }
 if (passed + failed === 0) code ||= 1;
+// Named again at the very end: what a CI service shows of a long output is its end.
+for (const test of tests.filter(({ status }) => status === 'failed')) {
+  console.log(`FAILED: ${test.file}: ${test.fullName}`);
+  console.log(firstLines(test.failureMessages.join('\n')));
+}
+for (const suite of broken) console.log(`FAILED: ${relative(root, suite.name)}\n${firstLines(suite.message)}`);
 console.log(`${passed} passed, ${failed} failed, ${skipped.length} skipped`);
 process.exit(failed > 0 ? code || 1 : code);
+
+/** The beginning of what a failed test said, without colours. */
+function firstLines(text) {
+  return stripVTControlCharacters(text)
+    .split('\n')
+    .filter((line) => !line.includes('node_modules'))
+    .slice(0, 6)
+    .map((line) => `    ${line.slice(0, 400)}`)
+    .join('\n');
+}
