@@ -3,9 +3,12 @@ import { defineConfig } from 'vitest/config';
 
 const conditions = ['@blk/source', 'module', 'node', 'development|production'];
 
+/** Milliseconds. Only what hangs takes this long: how fast a machine is decides no test. */
+const TIMEOUT = 120_000;
+
 export const project = (test = {}) =>
   defineConfig({
     resolve: { conditions },
     ssr: { resolve: { conditions, externalConditions: ['@blk/source', 'node'] } },
-    test: { include: ['test/**/*.test.ts'], testTimeout: 30_000, ...test },
+    test: { include: ['test/**/*.test.ts'], testTimeout: TIMEOUT, hookTimeout: TIMEOUT, ...test },
   });

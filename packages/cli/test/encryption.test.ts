@@ -74,7 +74,7 @@ describe.skipIf(needs.skip)(needs.title('encrypted images on the command line'),
       const theirs = settled(words, await reference(said, dir.file('theirs')));
       expect({ line, ...mine }).toEqual({ line, ...theirs });
     }
-  }, 60_000);
+  });
 
   test('what would be stored compressed is refused where it would not be encrypted', async () => {
     rmSync(dir.file('mine'), { recursive: true, force: true });

@@ -86,7 +86,7 @@ describe.skipIf(needs.skip)(needs.title('blk beside qemu-img: commit, rebase, dd
     dir = tempDir();
     files = emptyFolder(dir, 'files');
     await makeFiles(files);
-  }, 60_000);
+  });
   afterAll(() => {
     dir[Symbol.dispose]();
   });

@@ -59,7 +59,7 @@ describe.skipIf(needs.skip)(needs.title('blk beside qemu-img: options'), () => {
     dir = tempDir();
     files = emptyFolder(dir, 'files');
     await makeFiles(files);
-  }, 60_000);
+  });
   afterAll(() => {
     dir[Symbol.dispose]();
   });

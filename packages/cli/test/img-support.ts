@@ -54,7 +54,7 @@ export function emptyFolder(dir: TempDir, name: string): string {
 /** Runs the reference in a folder. */
 export async function reference(words: readonly string[], cwd: string): Promise<Ran> {
   for (let tries = 1; ; tries++) {
-    const ran = await run('qemu-img', words, { cwd, timeout: 20_000 });
+    const ran = await run('qemu-img', words, { cwd });
     // It gives up key derivation where the machine is busy.
     if (tries === 20 || !ran.stderr.includes('Unable to get accurate CPU usage')) return ran;
   }

@@ -51,7 +51,7 @@ describe.skipIf(needs.skip)(needs.title('blk nbd'), () => {
     await qemuImg('create', '-q', '-f', 'raw', dir.file('disk.raw'), '1M');
     const placed = words.map((word) => (word === 'disk.raw' || word === 'missing' ? dir.file(word) : word));
     const mine = await runMain(nbdMain, 'qemu-nbd', placed);
-    const reference = await run('qemu-nbd', placed, { timeout: 10_000 });
+    const reference = await run('qemu-nbd', placed);
     expect(mine).toEqual({ code: reference.code, stdout: reference.stdout, stderr: reference.stderr });
   });
 
@@ -61,7 +61,7 @@ describe.skipIf(needs.skip)(needs.title('blk nbd'), () => {
     const words = ['-k', dir.file('s'), '-f', 'raw', '--pid-file', dir.file('none/pid'), dir.file('disk.raw')];
     const mine = await runMain(nbdMain, 'qemu-nbd', words);
     expect(existsSync(dir.file('s'))).toBe(false);
-    expect(mine).toEqual(await run('qemu-nbd', words, { timeout: 10_000 }));
+    expect(mine).toEqual(await run('qemu-nbd', words));
   });
 
   test('serves until its last client has left', async () => {

@@ -16,7 +16,7 @@ const program = join(packageDir, 'dist/blk.cjs');
 
 beforeAll(async () => {
   if (!isFresh()) await buildProgram();
-}, 60_000);
+});
 
 /** Whether the program is younger than the sources of every package that it is made of. */
 function isFresh(): boolean {
@@ -28,7 +28,7 @@ function isFresh(): boolean {
   });
 }
 
-const blk = (...words: string[]): ReturnType<typeof run> => run(process.execPath, [program, ...words], { timeout: 30_000 });
+const blk = (...words: string[]): ReturnType<typeof run> => run(process.execPath, [program, ...words]);
 
 describe('the program', () => {
   test('says what it is, and helps with every command', async () => {
@@ -48,7 +48,7 @@ describe('the program', () => {
     using dir = tempDir();
     const folder = dir.file('bin');
     expect(await blk('link', folder)).toMatchObject({ code: 0, stdout: expect.stringContaining('qemu-img -> ') as string });
-    const linked = await run(join(folder, 'qemu-img'), ['--help'], { timeout: 30_000 });
+    const linked = await run(join(folder, 'qemu-img'), ['--help']);
     expect(linked).toMatchObject({ code: 0, stderr: '' });
     expect(linked.stdout).toMatch(/^qemu-img version [^]*\n\nSupported formats: [a-z0-9_ -]+\n$/);
     expect(linked.stdout).not.toContain('checksum');
@@ -178,7 +178,7 @@ describe('the program', () => {
     const said = name === 'blk' ? `blk: interrupted: the target '${dir.file('b')}' is incomplete\n` : '';
     expect({ ended, stderr }).toEqual({ ended: { code: null, by: signal }, stderr: said });
     if (format === 'qcow2') expect((await blk('check', dir.file('b'))).stdout).toContain('No errors were found on the image.');
-  }, 20_000);
+  });
 
   test('ends by a signal also in the middle of a wait that takes no notice of it', async () => {
     using dir = tempDir();
@@ -187,7 +187,7 @@ describe('the program', () => {
     const ended = new Promise((resolve) => child.once('close', (code, by) => { resolve({ code, by }); }));
     child.stdout.once('data', () => child.kill('SIGTERM'));
     expect(await ended).toEqual({ code: null, by: 'SIGTERM' });
-  }, 20_000);
+  });
 
   test('a reader that goes away is no success', async () => {
     using dir = tempDir();
@@ -215,7 +215,7 @@ describe('the program', () => {
     child.kill('SIGUSR1');
     await new Promise((resolve) => child.once('close', resolve));
     expect(stderr).toMatch(/^ {4}\(\d+\.\d\d\/100%\)\nblk: interrupted: /);
-  }, 20_000);
+  });
 
   test('a demo is set up, tells what to try, and ends by a signal', async () => {
     using dir = tempDir();
@@ -234,12 +234,12 @@ describe('the program', () => {
       expect(existsSync(dir.file('blk-demo/qmp.sock'))).toBe(true);
       const own = stdout.split('\n').filter((line) => line.startsWith('  node '));
       expect(own).toHaveLength(3);
-      for (const line of own) expect(await run('sh', ['-c', line], { cwd: dir.path, timeout: 30_000 })).toMatchObject({ code: 0, stderr: '' });
+      for (const line of own) expect(await run('sh', ['-c', line], { cwd: dir.path })).toMatchObject({ code: 0, stderr: '' });
       child.kill('SIGTERM');
       expect(await ended).toBe(0);
     }
     expect((await blk('info', dir.file('blk-demo/disk.qcow2'))).stdout).toContain('virtual size: 64 MiB');
-  }, 30_000);
+  });
 
   test('a server goes on when nobody reads its words any more', async () => {
     using dir = tempDir();
@@ -261,7 +261,7 @@ describe('the program', () => {
     monitor.write('{"execute":"qmp_capabilities"}{"execute":"quit"}');
     expect(await heard).toContain('SHUTDOWN');
     expect(await ended).toBe(0);
-  }, 20_000);
+  });
 });
 
 describe('hostile images', () => {
@@ -276,9 +276,11 @@ describe('hostile images', () => {
       for (let i = 0; i < 1 + random.below(6); i++) bad[4 + random.below(100)] = random.pick([0, 1, 0x7f, 0x80, 0xff, random.below(256)]);
       writeFileSync(image, bad);
       for (const words of [['info', '-f', 'qcow2', image], ['map', '-f', 'qcow2', image], ['convert', '-f', 'qcow2', '-n', '-O', 'null-co', image, 'null-co://']]) {
-        const began = performance.now();
+        // Our own processor time, in microseconds: how busy the machine is does not count.
+        const before = process.cpuUsage();
         const ran = await ours(words);
-        expect(performance.now() - began).toBeLessThan(3_000);
+        const { user, system } = process.cpuUsage(before);
+        expect(user + system).toBeLessThan(3_000_000);
         expect([0, 1]).toContain(ran.code);
         if (ran.code === 1) {
           expect(ran.stderr).toMatch(/^qemu-img: [^\n]+\n$/);

@@ -113,7 +113,7 @@ describe.skipIf(needs.skip)(needs.title('snapshots and bitmaps beside the refere
     start = dir.file('start');
     mkdirSync(start);
     await makeFiles();
-  }, 60_000);
+  });
   afterAll(() => {
     dir[Symbol.dispose]();
   });

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { BlockError, BlockGraph, openImage, type BlockNode, type Definition } from '@blk/core-graph';
 import { expectSameBytes, HastyClock, prng, runReadmeExample } from '@blk/driver-conformance';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { until } from '@blk/oracle';
+import { afterEach, describe, expect, it } from 'vitest';
 import { ftp, ftps } from '../src/index.js';
 import { parseEpsv, parsePasv, ReplyParser } from '../src/reply.js';
 import { FakeServer } from './fake-server.js';
@@ -127,10 +128,10 @@ describe('a transfer that', () => {
     server.transfer = () => ({ sent: 10, end: 'never' });
     const reading = readAt(node, 0, SIZE).then(() => 'read', (error: Error) => error.message);
     for (let attempt = 1; attempt <= 5; attempt++) {
-      await vi.waitUntil(() => server.count('RETR') === attempt && clock.running === 1);
+      await until(() => server.count('RETR') === attempt && clock.running === 1);
       // Once for the replies, which are signs of life.
       clock.expire();
-      await vi.waitUntil(() => clock.running === 1);
+      await until(() => clock.running === 1);
       clock.expire();
     }
     expect(await reading).toMatch(/^The server is too slow: only \d+ bytes within 5 s$/);
@@ -164,7 +165,7 @@ describe('a connection for commands that', () => {
     const node = await open(server);
     server.script = (command) => (command === 'RETR' ? '' : undefined);
     const reading = readAt(node, 0, 1000).then(() => 'read', (error: Error) => error.message);
-    await vi.waitUntil(() => server.count('RETR') === 1);
+    await until(() => server.count('RETR') === 1);
     await node.driver.close();
     expect(await reading).toBe('The image was closed');
   });
@@ -231,7 +232,7 @@ describe('opening', () => {
     const clock = new HastyClock();
     const server = await start(BYTES, '');
     const opening = open(server, {}, clock).then(() => 'open', (error: Error) => error.message);
-    await vi.waitUntil(() => clock.running === 1);
+    await until(() => clock.running === 1);
     clock.expire();
     expect(await opening).toBe('CURL: Error opening file: The server is too slow: no answer within 5 s');
   });

@@ -2,7 +2,8 @@
 import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import type { BlockNode, Definition } from '@blk/core-graph';
 import { expectSameBytes, HastyClock, prng } from '@blk/driver-conformance';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { until } from '@blk/oracle';
+import { afterEach, describe, expect, it } from 'vitest';
 import { content, graphOf, openUrl, readAt, serve, type Answer, type Handler, type Served } from './support.js';
 
 const SIZE = 1_000_003;
@@ -172,7 +173,7 @@ describe('a server that dawdles', () => {
     served.handler = () => undefined;
     const read = readAt(node, AT, LENGTH).then(() => 'read', (error: Error) => error.message);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      await vi.waitUntil(() => served.ranges.length === attempt + 1 && clock.running === 1);
+      await until(() => served.ranges.length === attempt + 1 && clock.running === 1);
       clock.expire();
     }
     expect(await read).toBe('The server is too slow: no answer within 5 s');
@@ -191,7 +192,7 @@ describe('a server that dawdles', () => {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       await new Promise<void>((resolve) => { sent = resolve; });
       // What was written has to have arrived: the other end takes it before its next answer.
-      await vi.waitUntil(() => clock.running === 1);
+      await until(() => clock.running === 1);
       await new Promise((resolve) => setTimeout(resolve, 20));
       clock.expire();
       served.handler = (_request, response) => {
@@ -214,7 +215,7 @@ describe('a server that dawdles', () => {
     const { served, node } = await opened();
     served.handler = () => undefined;
     const read = readAt(node, AT, LENGTH).then(() => 'read', (error: Error) => error.message);
-    await vi.waitUntil(() => served.ranges.length === 1);
+    await until(() => served.ranges.length === 1);
     await node.driver.close();
     expect(await read).toBe('The image was closed');
   });
@@ -273,7 +274,7 @@ describe('opening', () => {
     cleanup.push(async () => served[Symbol.asyncDispose]());
     const abort = new AbortController();
     const opening = graphOf().open({ driver: 'http', url: served.url, 'read-only': true }, { signal: abort.signal });
-    await vi.waitUntil(() => served.ranges.length === 1);
+    await until(() => served.ranges.length === 1);
     abort.abort();
     await expect(opening).rejects.toMatchObject({ kind: 'aborted' });
   });

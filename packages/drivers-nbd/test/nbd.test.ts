@@ -1,9 +1,9 @@
 // Names, refusals, and what becomes of requests when the server goes and comes back.
 import { BlockError, BlockGraph, openImage, type Definition, type Host, type Image, type OpenImageOptions } from '@blk/core-graph';
 import { runReadmeExample } from '@blk/driver-conformance';
-import { tempDir } from '@blk/oracle';
+import { tempDir, until } from '@blk/oracle';
 import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parseNbdName } from '../src/address.js';
 import { nbd, nbdDriver } from '../src/index.js';
 import { MemoryDisk, serve } from './support.js';
@@ -126,7 +126,7 @@ describe('a lost connection', () => {
     disk.gate = new Promise((resolve) => { open = resolve; });
     const buffer = new Uint8Array(512);
     const read = node.read(0, buffer, 0, 512) as Promise<void>;
-    await vi.waitUntil(() => served.server.connections.size === 1);
+    await until(() => served.server.connections.size === 1);
     for (const connection of served.server.connections) connection.cut();
     disk.gate = undefined;
     open();
@@ -151,7 +151,7 @@ describe('a lost connection', () => {
       const done = node.read(0, new Uint8Array(512), 0, 512) as Promise<void>;
       return done.then(() => true, () => false);
     };
-    await vi.waitUntil(again);
+    await until(again);
     await graph.close();
   });
 
@@ -162,7 +162,7 @@ describe('a lost connection', () => {
     const node = await graph.open(definition(served.path, { 'reconnect-delay': 10 }));
     await served.close();
     const read = (node.read(0, new Uint8Array(512), 0, 512) as Promise<void>).then(() => 'read', (error: BlockError) => error.message);
-    await vi.waitUntil(() => time.pending >= 2);
+    await until(() => time.pending >= 2);
     time.advance(10_000);
     expect(await read).toBe('The connection to the server is lost');
     await graph.close();
@@ -184,7 +184,7 @@ describe('a lost connection', () => {
     const time = new FakeTime();
     const opening = graphOf(time.host).open(definition('/nonexistent/s', { 'open-timeout': 5 })).then(() => 'open', (error: BlockError) => error.message);
     for (let second = 0; second < 5; second++) {
-      await vi.waitUntil(() => time.pending === 1);
+      await until(() => time.pending === 1);
       time.advance(1000);
     }
     expect(await opening).toBe("Failed to connect to '/nonexistent/s': No such file or directory");

@@ -3,9 +3,9 @@ import { appendFileSync, chmodSync, mkdirSync, readFileSync, renameSync, rmSync,
 import { execFileSync } from 'node:child_process';
 import { createImage, openImage, type BlockGraph, type BlockNode, type Host, type Image, type OpenImageOptions } from '@blk/core-graph';
 import { expectSameBytes, prng, runReadmeExample } from '@blk/driver-conformance';
-import { findTool, skipUnless, startSshAgent } from '@blk/oracle';
+import { findTool, skipUnless, startSshAgent, until } from '@blk/oracle';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { serve, Wire, type Served } from './support.js';
 
 const SIZE = 1024 * 1024;
@@ -153,7 +153,7 @@ describe.skipIf(needs.skip)(needs.title('an OpenSSH server'), () => {
       wire.onSent = undefined;
       wire.mend();
       const whole = new Uint8Array(SIZE);
-      await vi.waitUntil(() => Promise.resolve(node.read(0, whole, 0, SIZE)).then(() => true, () => false), { timeout: 10_000 });
+      await until(() => Promise.resolve(node.read(0, whole, 0, SIZE)).then(() => true, () => false));
       expectSameBytes(whole, content);
       expect(wire.count).toBeGreaterThan(1);
     });
@@ -207,7 +207,7 @@ describe.skipIf(needs.skip)(needs.title('an OpenSSH server'), () => {
       renameSync(served.dir.file(name), served.dir.file(`${name}-moved`));
       wire.cut();
       wire.mend();
-      await vi.waitUntil(() => Promise.resolve(node.read(0, new Uint8Array(512), 0, 512)).then(() => false, (error: Error) => error.message.includes('No such file')), { timeout: 10_000 });
+      await until(() => Promise.resolve(node.read(0, new Uint8Array(512), 0, 512)).then(() => false, (error: Error) => error.message.includes('No such file')));
     });
   });
 });

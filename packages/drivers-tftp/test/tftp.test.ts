@@ -4,8 +4,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BlockGraph, openImage, type BlockNode, type Definition } from '@blk/core-graph';
 import { driverConformance, expectSameBytes, HastyClock, prng, runReadmeExample } from '@blk/driver-conformance';
-import { freePort, needTool, skipUnless, start, tempDir } from '@blk/oracle';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { freePort, needTool, skipUnless, start, tempDir, until } from '@blk/oracle';
+import { afterEach, describe, expect, it } from 'vitest';
 import { tftp } from '../src/index.js';
 import { FakeServer, generous, startLossyNetwork, type Behaviour } from './fake-server.js';
 
@@ -132,7 +132,7 @@ describe('a server', () => {
     const clock = new HastyClock(100);
     const silent = await serve({ grant: generous(SIZE), send: () => [] });
     const opening = open(silent, {}, clock).then(() => 'open', (error: Error) => error.message);
-    await vi.waitUntil(() => silent.requests > 1);
+    await until(() => silent.requests > 1);
     clock.expire();
     expect(await opening).toBe('CURL: Error opening file: The server is too slow: no answer within 5 s');
     const tired = await serve({ grant: generous(SIZE), send: (packet, number) => (number < 60 ? [packet] : []) });
@@ -159,7 +159,7 @@ describe('a server', () => {
       },
     });
     await expectRight(await open(server));
-    await vi.waitUntil(() => told.length >= 2);
+    await until(() => told.length >= 2);
     expect(told.slice(0, 2)).toEqual([5, 5]);
   });
 

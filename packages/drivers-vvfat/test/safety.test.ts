@@ -191,5 +191,5 @@ describe.skipIf(needs.skip)(needs.title('a host that fails'), () => {
       expect([...takeFiles(dir.file('d')).keys()].filter((path) => path.includes('.blk-vvfat')), `call ${calls}`).toEqual([]);
       if (calls === 1) expect(failed).toBe(true);
     }
-  }, 120_000);
+  });
 });

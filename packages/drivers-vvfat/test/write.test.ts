@@ -42,7 +42,7 @@ describe.skipIf(needs.skip)(needs.title('a guest'), () => {
     await commit();
     // mtools moves under the short name.
     expect([...takeFiles(dir.file('d')).keys()].join()).toContain('made/DEEP/deeper/deepest/leaf.c');
-  }, 60_000);
+  });
 
   test.each([1, 2, 3, 4, 5])('does anything, seed %i; from 4 on with flushes between its writes', async (seed) => {
     using dir = tempDir();
@@ -57,7 +57,7 @@ describe.skipIf(needs.skip)(needs.title('a guest'), () => {
       expect(await guest.differences(), `seed ${seed}: ${history.join('; ')}`).toEqual([]);
     }
     expect([...takeFiles(dir.file('d')).keys()].filter((path) => path.includes('.blk-vvfat'))).toEqual([]);
-  }, 60_000);
+  });
 });
 
 /** One command on names out of few, so that they meet; those that the guest refuses do nothing. */

@@ -55,12 +55,10 @@ test.each([0, 1, 512, 70_001, CHUNK, CHUNK + 1, 5 * CHUNK + 700])('a disk of %i 
   expect(await value(graph, dir.file('qcow2'), 'qcow2', { start: 1024, length: 66_560 })).toBe(plain(bytes.subarray(1024, 1024 + 66_560)));
 });
 
-test('zeroes cost nothing: an empty petabyte', async () => {
+test('zeroes are not read: an empty petabyte, which else would take days', async () => {
   const graph = new BlockGraph({ drivers });
   const node = await graph.open({ driver: 'null-co', size: 2 ** 50, 'read-zeroes': true }, { readOnly: true });
-  const began = performance.now();
   expect(await checksumImage(node)).toMatchObject({ algorithm: 'blk-checksum-1', size: 2 ** 50, read: 0 });
-  expect(performance.now() - began).toBeLessThan(2000);
   await graph.close();
 });
 

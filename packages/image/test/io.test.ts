@@ -1,5 +1,6 @@
 // The exerciser without a terminal: requests that are really under way together, and drivers that stop them.
-import { describe, expect, test, vi } from 'vitest';
+import { until } from '@blk/oracle';
+import { describe, expect, test } from 'vitest';
 import { BlockError, BlockGraph, defineDriver, NO_LIMITS, type Breakpoints } from '@blk/core-graph';
 import { nullAio } from '@blk/drivers-null';
 import { IoSession, type IoProgram } from '../src/index.js';
@@ -26,7 +27,7 @@ describe('requests in flight', () => {
     const flushed = session.run('aio_flush');
     timers[1]();
     timers[0]();
-    await vi.waitUntil(() => timers.length === 3);
+    await until(() => timers.length === 3);
     timers[2]();
     expect(await flushed).toBe(true);
     expect(said).toEqual([expect.stringMatching(/^512,1,/)]);

@@ -35,7 +35,7 @@ export async function bundleProgram(): Promise<Program> {
   return {
     path,
     async start(args, options) {
-      const running = await start(process.execPath, [path, ...args], { lifetime: 60_000, ...options });
+      const running = await start(process.execPath, [path, ...args], options);
       running.process.stdout.resume();
       return running;
     },

@@ -2,7 +2,7 @@
 import { chmodSync } from 'node:fs';
 import { connect } from 'node:net';
 import { PassThrough } from 'node:stream';
-import { run, tempDir } from '@blk/oracle';
+import { run, tempDir, until } from '@blk/oracle';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { runDaemon } from '../src/index.js';
 import { drivers, sink, TestClient, testServer } from './support.js';
@@ -71,7 +71,7 @@ describe.skipIf(process.platform !== 'linux')('a character device', () => {
   test('takes allow-uid and allow-gid', async () => {
     using dir = tempDir();
     const daemon = await start(`socket,id=c,path=${dir.file('qmp')},server=on,wait=off,allow-uid=${OTHER}:${uid}`);
-    await vi.waitFor(() => new Promise((resolve, reject) => connect(dir.file('qmp')).on('error', reject).on('connect', resolve)));
+    await until(() => new Promise((resolve) => connect(dir.file('qmp')).on('error', () => { resolve(false); }).on('connect', () => { resolve(true); })));
     const client = await new TestClient(connect(dir.file('qmp'))).negotiate();
     expect(await client.execute('query-block')).toEqual([]);
     daemon.stop();

@@ -194,8 +194,8 @@ describe.skipIf(needs.skip)(needs.title('command lines compared with qemu-storag
     const { port } = occupied.address() as AddressInfo;
     const args = line.replaceAll('DIR', dir.path).replaceAll('PORT', String(port)).split(' ');
     const stderr = sink();
-    const code = await runDaemon(args, { program: 'PROGRAM', drivers, stderr, signal: AbortSignal.timeout(10_000) });
-    const theirs = await run(findTool('qemu-storage-daemon')!, args, { timeout: 10_000 });
+    const code = await runDaemon(args, { program: 'PROGRAM', drivers, stderr, signal: AbortSignal.timeout(60_000) });
+    const theirs = await run(findTool('qemu-storage-daemon')!, args);
     expect(stderr.written).toBe(theirs.stderr.replaceAll(/(\S*\/)?qemu-storage-daemon: /g, 'PROGRAM: '));
     expect(code).toBe(theirs.code);
     occupied.close();

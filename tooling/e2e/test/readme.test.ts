@@ -70,7 +70,7 @@ async function script(code: string, name: string, dir: TempDir, env: Readonly<Re
       external: ['koffi', 'ssh2', 'fs-native-extensions', 'esbuild'],
       banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
     });
-    return await run(process.execPath, [outfile], { cwd: dir.path, timeout: 20_000, env });
+    return await run(process.execPath, [outfile], { cwd: dir.path, env });
   } finally {
     rmSync(outfile, { force: true });
   }
@@ -80,5 +80,5 @@ async function script(code: string, name: string, dir: TempDir, env: Readonly<Re
 async function shell(code: string, dir: TempDir): ReturnType<typeof run> {
   const program = join(PACKAGES, 'cli/dist/blk.js');
   writeFileSync(dir.file('blk'), `#!/bin/sh\nexec "${process.execPath}" "${program}" "$@"\n`, { mode: 0o755 });
-  return run('sh', ['-eu', '-c', code], { cwd: dir.path, timeout: 20_000, env: { PATH: `${dir.path}:${process.env['PATH'] ?? ''}` } });
+  return run('sh', ['-eu', '-c', code], { cwd: dir.path, env: { PATH: `${dir.path}:${process.env['PATH'] ?? ''}` } });
 }

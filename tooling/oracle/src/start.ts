@@ -5,7 +5,7 @@ import { environment, type RunOptions } from './run.js';
 
 /** How a program is started. */
 export interface StartOptions {
-  /** Milliseconds until it is killed, whatever happens to the test. Default 120,000. */
+  /** Milliseconds until it is killed, whatever happens to the test. Default 600,000. */
   readonly lifetime?: number;
   readonly cwd?: string;
   readonly env?: RunOptions['env'];
@@ -37,7 +37,7 @@ export async function start(program: string, args: readonly string[], options: S
     child.once('spawn', resolve);
     child.once('error', (cause) => { reject(new Error(`${program}: cannot be started`, { cause })); });
   });
-  const end = setTimeout(() => child.kill('SIGKILL'), options.lifetime ?? 120_000);
+  const end = setTimeout(() => child.kill('SIGKILL'), options.lifetime ?? 600_000);
   const atExit = (): void => void child.kill('SIGKILL');
   process.once('exit', atExit);
   void exited.then(() => {
