@@ -41,6 +41,7 @@ export { drained } from './drain.js';
 export { changeAccess } from './permissions.js';
 export { runTransaction, replaceChild, replaceBacking, reaches, type GraphAction } from './transaction.js';
 export { putOver } from './overlay.js';
+export { insertFilter, removeFilter, type InsertedFilter } from './inserted-filter.js';
 export { reopenNodes, setReadOnly, type Reopening } from './open/reopen.js';
 export { reopenWithOptions, type ReopenRequest } from './open/reopen-options.js';
 export { platformHost } from './host.js';

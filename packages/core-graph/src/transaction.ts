@@ -113,7 +113,7 @@ export function replaceBacking(parent: BlockNode, node: BlockNode | undefined, o
 }
 
 /** Throws kind `busy` where a job needs the edge where it is. */
-function checkFrozen(edge: Edge): void {
+export function checkFrozen(edge: Edge): void {
   if (!edge.frozen) return;
   const from = edge.parent.node?.name ?? edge.parent.description;
   throw new BlockError('busy', `Cannot change frozen '${edge.name}' link from '${from}' to '${edge.node.name}'`, { node: edge.node.name });

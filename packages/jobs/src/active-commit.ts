@@ -17,6 +17,8 @@ export interface ActiveCommitOptions extends Omit<JobOptions, 'type'> {
   readonly base: BlockNode;
   /** Default `report`. What failed and was ignored stays to be done. */
   readonly onError?: OnError | undefined;
+  /** Name of a node that lies over the topmost image while the job runs. Default: none does. */
+  readonly filterName?: string | undefined;
 }
 
 const BUFFER = 16 * 1024 * 1024;
@@ -38,7 +40,7 @@ export async function startActiveCommit(jobs: Jobs, node: BlockNode, options: Ac
   const clusterSize = (await base.driver.info?.())?.clusterSize;
   const granularity = defaultGranularity(clusterSize);
   const link = images[images.length - 1].backing;
-  const { onError = 'report' } = options;
+  const { onError = 'report', filterName } = options;
   return jobs.create({ ...options, type: 'commit' }, async (control) => {
     control.block([...images, base]);
     for (const each of linksBetween([...images, base])) control.freeze(each);
@@ -57,6 +59,7 @@ export async function startActiveCommit(jobs: Jobs, node: BlockNode, options: Ac
       const target = control.hold(base, 'base', { permissions: Permission.ConsistentRead | Permission.Write | Permission.Resize, shared });
       const held = control.hold(source, 'top', { permissions: Permission.ConsistentRead, shared: Permission.All & ~Permission.Resize });
       for (const image of images.slice(1)) control.hold(image, 'intermediate node', { permissions: Permission.ConsistentRead, shared });
+      if (filterName !== undefined) await control.putFilter(source, { name: filterName, driver: 'mirror_top', target: undefined });
       const dirty = new DirtyBitmap(undefined, granularity, source.size);
       return await graph.drained([source], () => {
         source.bitmaps.add(dirty);

@@ -29,6 +29,8 @@ export interface BackupOptions extends Omit<JobOptions, 'type'> {
   /** Default: `report`. With `ignore` the rest is copied, and the job ends with the error all the same. */
   readonly onSourceError?: OnError | undefined;
   readonly onTargetError?: OnError | undefined;
+  /** Name of a node that lies over the source while the job runs. Default: none does. */
+  readonly filterName?: string | undefined;
 }
 
 /** Bytes that are copied whole, at least. */
@@ -62,6 +64,7 @@ export async function startBackup(jobs: Jobs, options: BackupOptions): Promise<J
       permissions: Permission.ConsistentRead | Permission.Write,
       shared: Permission.ConsistentRead | Permission.WriteUnchanged | (options.targetInDevice === true ? Permission.Write : 0),
     });
+    if (options.filterName !== undefined) await control.putFilter(source, { name: options.filterName, driver: 'copy-before-write', target });
     return jobs.graph.drained([source], () => {
       bitmap?.freeze();
       const todo = new DirtyBitmap(undefined, unit, source.size);

@@ -25,6 +25,16 @@ export interface JobBody {
   cancel?(request: { readonly force: boolean; readonly ready: boolean }): boolean;
 }
 
+/** A filter that shows others where a job is at work. */
+export interface JobFilter {
+  /** Of the node. */
+  readonly name: string;
+  /** As which it is shown. */
+  readonly driver: 'mirror_top' | 'commit_top' | 'copy-before-write' | 'copy-on-read';
+  /** What the job writes to: what this one is backed by stays the node itself. */
+  readonly target: BlockNode | undefined;
+}
+
 /** What the core gives a body to work with. */
 export interface JobControl {
   readonly cancelled: boolean;
@@ -57,6 +67,11 @@ export interface JobControl {
   handleError(operation: 'read' | 'write', error: unknown, policy: OnError): BlockErrorAction;
   /** Takes an edge to a node, as a user of the graph. Throws, with nothing changed, where others object. Let go of at the end. */
   hold(node: BlockNode, name: string, access: Access): Edge;
+  /**
+   * Puts a filter over a node, which all its users use until the job ends, and which is blocked. To be done before edges to the node are frozen.
+   * Throws, with nothing changed, for a name that is none or taken.
+   */
+  putFilter(node: BlockNode, filter: JobFilter): Promise<void>;
   /** Keeps other jobs and commands away from nodes; without effect on guests. */
   block(nodes: Iterable<BlockNode>): void;
   /** Keeps others from pointing an edge elsewhere. */

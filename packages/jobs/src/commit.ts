@@ -26,6 +26,8 @@ export interface CommitOptions extends Omit<JobOptions, 'type'> {
   readonly backingFile?: string | undefined;
   /** Default `report`. A job that ignored an error fails at its end, with the chain as it was. */
   readonly onError?: OnError | undefined;
+  /** Name of a node that lies over the top image while the job runs. Default: none does. */
+  readonly filterName?: string | undefined;
 }
 
 const PIECE = 2 * 1024 * 1024;
@@ -90,6 +92,8 @@ class Commit implements JobBody {
     control.progress(0, this.#top.size);
     control.block(new Set([this.#root, this.#overlay, ...this.#images, this.#base]));
     if (this.#overlay.driver.changeBackingFile === undefined) throw cannotRelink(this.#overlay);
+    const { filterName } = this.options;
+    if (filterName !== undefined) await control.putFilter(this.#top, { name: filterName, driver: 'commit_top', target: undefined });
     for (const link of linksBetween([this.#overlay, ...this.#images, this.#base])) control.freeze(link);
     await this.#makeWritable(this.#base);
     const above = this.#images[this.#images.length - 1];

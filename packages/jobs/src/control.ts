@@ -2,7 +2,7 @@
 import {
   actionFor, errnoOf, statusAfter, type Access, type BlockErrorAction, type BlockNode, type Completion, type Edge, type OnError,
 } from '@blk/core-graph';
-import type { JobControl } from './body.js';
+import type { JobControl, JobFilter } from './body.js';
 import { Cancelled, Gate } from './gate.js';
 import { Holds } from './holds.js';
 import type { Job } from './job.js';
@@ -87,6 +87,10 @@ export class Control implements JobControl {
 
   hold(node: BlockNode, name: string, access: Access): Edge {
     return this.holds.hold(node, name, access);
+  }
+
+  putFilter(node: BlockNode, filter: JobFilter): Promise<void> {
+    return this.holds.putFilter(node, filter);
   }
 
   block(nodes: Iterable<BlockNode>): void {

@@ -28,6 +28,8 @@ export interface MirrorOptions extends Omit<JobOptions, 'type'> {
   /** Default `report`. What failed and was ignored stays to be done. */
   readonly onSourceError?: OnError | undefined;
   readonly onTargetError?: OnError | undefined;
+  /** Name of a node that lies over the source while the job runs. Default: none does. */
+  readonly filterName?: string | undefined;
 }
 
 const MAX_GRANULARITY = 64 * 1024 * 1024;
@@ -55,6 +57,7 @@ export async function startMirror(jobs: Jobs, options: MirrorOptions): Promise<J
       permissions: Permission.ConsistentRead | Permission.Write,
       shared: Permission.ConsistentRead | Permission.WriteUnchanged,
     });
+    if (options.filterName !== undefined) await control.putFilter(source, { name: options.filterName, driver: 'mirror_top', target });
     const dirty = new DirtyBitmap(undefined, granularity, source.size);
     return jobs.graph.drained([source], () => {
       const scanned = sync === 'top' || (sync === 'full' && options.blank === true);

@@ -23,6 +23,8 @@ export interface StreamOptions extends Omit<JobOptions, 'type'> {
   readonly backingFile?: string | undefined;
   /** Default `report`. A job that ignored an error fails at its end, with the chain as it was. */
   readonly onError?: OnError | undefined;
+  /** Name of a node that lies over the image while the job runs. Default: none does. */
+  readonly filterName?: string | undefined;
 }
 
 /** Bytes copied at once, where the clusters of the image are no larger. */
@@ -68,6 +70,7 @@ class Stream implements JobBody {
       });
       const shared = Permission.ConsistentRead | Permission.WriteUnchanged;
       for (const below of images.slice(1)) control.hold(below, 'intermediate node', { permissions: Permission.ConsistentRead, shared });
+      if (options.filterName !== undefined) await control.putFilter(image, { name: options.filterName, driver: 'copy-on-read', target: undefined });
       for (const link of linksBetween(images)) control.freeze(link);
     } catch (error) {
       if (madeWritable) {

@@ -30,13 +30,14 @@ function startRandom(chain: Chain, random: ReturnType<typeof prng>, id: string):
   const pick = (): BlockNode => random.pick(all);
   const speed = random.pick([0, 0, 256 * KiB, 4 * MiB]);
   const { root } = chain.device;
+  const filterName = random.below(2) === 0 ? undefined : `filter-${id}`;
   switch (random.below(4)) {
     case 0:
-      return attempt(() => startStream(jobs, pick(), { id, speed, base: random.below(4) === 0 ? undefined : pick() }));
+      return attempt(() => startStream(jobs, pick(), { id, speed, filterName, base: random.below(4) === 0 ? undefined : pick() }));
     case 1:
-      return attempt(() => startActiveCommit(jobs, root, { id, speed, base: pick() }));
+      return attempt(() => startActiveCommit(jobs, root, { id, speed, filterName, base: pick() }));
     default:
-      return attempt(() => startCommit(jobs, root, { id, speed, top: pick(), base: pick() }));
+      return attempt(() => startCommit(jobs, root, { id, speed, filterName, top: pick(), base: pick() }));
   }
 }
 

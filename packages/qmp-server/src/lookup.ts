@@ -41,6 +41,11 @@ export function findDeviceOrNode(graph: BlockGraph, name: string): BlockNode {
 /** Throws, in QEMU's words, for an image whose size or place can't change now: a job works on it, or other images rest on it. */
 export function checkFree(graph: BlockGraph, node: BlockNode): void {
   graph.checkFree(node);
+  checkUppermost(node);
+}
+
+/** Throws, in QEMU's words, for an image that other images rest on. */
+export function checkUppermost(node: BlockNode): void {
   for (const { role, parent } of node.parents) {
     if (role === 'backing') throw genericError(`Node '${node.name}' is busy: node is used as backing hd of '${parent.node?.name ?? ''}'`);
   }

@@ -545,7 +545,7 @@ export interface DriveBackup {
   'bitmap-mode'?: BitmapSyncMode;
   /** store the data compressed (default: false). (Since 2.8) */
   compress?: boolean;
-  /** name of a node that lies over the source meanwhile; taken, and without effect. (Since 4.2) */
+  /** name of a node that lies over the source while the job runs (default: none does). (Since 4.2) */
   'filter-node-name'?: string;
   /** make the outcome real without being asked (default: true). (Since 2.12) */
   'auto-finalize'?: boolean;
@@ -580,7 +580,7 @@ export interface BlockdevBackup {
   'bitmap-mode'?: BitmapSyncMode;
   /** store the data compressed (default: false). (Since 2.8) */
   compress?: boolean;
-  /** name of a node that lies over the source meanwhile; taken, and without effect. (Since 4.2) */
+  /** name of a node that lies over the source while the job runs (default: none does). (Since 4.2) */
   'filter-node-name'?: string;
   /** make the outcome real without being asked (default: true). (Since 2.12) */
   'auto-finalize'?: boolean;
@@ -2420,7 +2420,7 @@ export interface BlockCommitArguments {
   'top-node'?: string;
   /** what to do about an error (default: report). (Since 5.0) */
   'on-error'?: BlockdevOnError;
-  /** name of a node that lies over the top image meanwhile; taken, and without effect. (Since 2.9) */
+  /** name of a node that lies over the top image while the job runs (default: none does). (Since 2.9) */
   'filter-node-name'?: string;
   /** make the outcome real without being asked (default: true). (Since 3.1) */
   'auto-finalize'?: boolean;
@@ -2538,7 +2538,7 @@ export interface BlockStreamArguments {
   'base-node'?: string;
   /** the lowest image whose content is taken over, by its node name. (Since 6.0) */
   bottom?: string;
-  /** name of a node that lies over the image meanwhile; taken, and without effect. (Since 6.0) */
+  /** name of a node that lies over the image while the job runs (default: none does). (Since 6.0) */
   'filter-node-name'?: string;
   /** make the outcome real without being asked (default: true). (Since 2.12) */
   'auto-finalize'?: boolean;
@@ -2700,7 +2700,7 @@ export interface BlockdevMirrorArguments {
   'on-source-error'?: BlockdevOnError;
   /** what to do about an error of the target (default: report). */
   'on-target-error'?: BlockdevOnError;
-  /** name of a node that lies over the source meanwhile; taken, and without effect. (Since 2.9) */
+  /** name of a node that lies over the source while the job runs (default: none does). (Since 2.9) */
   'filter-node-name'?: string;
   /** when what guests write gets into the target (default: background). (Since 3.0) */
   'copy-mode'?: MirrorCopyMode;

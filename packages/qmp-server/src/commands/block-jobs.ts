@@ -20,7 +20,7 @@ export const blockJobs: CommandGroup = {
     // Whoever is at the image already is told rather than that the job's id is taken.
     server.jobs.checkFree(image);
     const onError = errorPolicy(server.graph, args.device, args['on-error']);
-    await startStream(server.jobs, image, { ...jobOptions(server.graph, args), base, backingFile, onError });
+    await startStream(server.jobs, image, { ...jobOptions(server.graph, args), base, backingFile, onError, filterName: args['filter-node-name'] });
   },
 
   'block-commit': async (args, { server }) => {
@@ -33,7 +33,7 @@ export const blockJobs: CommandGroup = {
     const base = baseOfCommit(server, top, args);
     const onError = errorPolicy(server.graph, args.device, args['on-error']);
     const { 'backing-file': backingFile } = args;
-    const options = { ...jobOptions(server.graph, args), base, onError };
+    const options = { ...jobOptions(server.graph, args), base, onError, filterName: args['filter-node-name'] };
     if (top !== active) await startCommit(server.jobs, active, { ...options, top, backingFile });
     else if (backingFile === undefined) await startActiveCommit(server.jobs, active, options);
     else throw genericError("'backing-file' specified, but 'top' is the active layer");

@@ -4,7 +4,7 @@ import { toSafeInteger, validateCommandArguments, validateType, type BlockdevOpt
 import { addBlockdev } from '../blockdev.js';
 import type { CommandGroup } from '../dispatch.js';
 import { deviceNotFound, genericError } from '../errors.js';
-import { checkFree, findByEither } from '../lookup.js';
+import { checkFree, checkUppermost, findByEither } from '../lookup.js';
 
 export const blockdev: CommandGroup = {
   'blockdev-add': {
@@ -18,8 +18,9 @@ export const blockdev: CommandGroup = {
   'blockdev-del': async ({ 'node-name': name }, { server: { graph } }) => {
     const node = graph.findNode(name);
     if (node === undefined) throw genericError(`Failed to find node with node-name='${name}'`);
-    // Of what a job copies to, the reference says no more than that it is used.
-    if (![...node.parents].some((edge) => edge.name === 'target')) checkFree(graph, node);
+    // Of what a job copies to, or has put over its disk, the reference says no more than that it is used.
+    if (isJobsOwn(node)) checkUppermost(node);
+    else checkFree(graph, node);
     if (node.parents.size > 0) throw genericError(`Node ${name} is in use`);
     if (!graph.isOwned(node)) throw genericError(`Node ${name} is not owned by the monitor`);
     if (!node.readOnly) {
@@ -50,6 +51,12 @@ export const blockdev: CommandGroup = {
     node.updatePaths();
   },
 };
+
+/** A job's target, or its filter. */
+function isJobsOwn(node: BlockNode): boolean {
+  const { role } = node.settings.driver;
+  return [...node.parents].some(({ name }) => name === 'target' || (name === 'main node' && role === 'filter'));
+}
 
 /** As `checkFree`, in the words of a command that has always said it like this. */
 function checkUnused(graph: BlockGraph, node: BlockNode, name: string): void {

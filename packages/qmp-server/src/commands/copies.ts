@@ -44,7 +44,7 @@ export const copies: CommandGroup = {
   'blockdev-mirror': async (args, { server }) => {
     const source = findDeviceOrNode(server.graph, args.device);
     const target = findNamed(server.graph, args.target);
-    await startMirror(server.jobs, { ...mirrorOptions(server, args, source, syncOf(args.sync)), target });
+    await startMirror(server.jobs, { ...mirrorOptions(server, args, source, syncOf(args.sync)), target, filterName: args['filter-node-name'] });
   },
 };
 

@@ -3,7 +3,7 @@ import { Backend, type BlockNode, type DirtyBitmap } from '@blk/core-graph';
 import type { BlockDeviceInfo, BlockDirtyInfo, BlockInfo } from '@blk/qapi-types';
 import { isEncrypted, lacksKey } from '../passwords.js';
 import { limitInfo } from '../throttle-limits.js';
-import { imageInfo } from './image-info.js';
+import { imageInfo, nextImage } from './image-info.js';
 
 /** A device and what is in it. */
 export async function blockInfo(backend: Backend, trayOpen: boolean): Promise<BlockInfo> {
@@ -67,7 +67,7 @@ function deviceOver(node: BlockNode): Backend | undefined {
 
 function backingDepth(node: BlockNode): number {
   let depth = 0;
-  for (let below = node.backing?.node; below !== undefined; below = below.backing?.node) depth++;
+  for (let below = nextImage(node); below !== undefined; below = nextImage(below)) depth++;
   return depth;
 }
 

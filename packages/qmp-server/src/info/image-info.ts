@@ -8,7 +8,7 @@ const SECTOR = 512;
 /** Describes an image; with `flat` without the images behind it. */
 export async function imageInfo(node: BlockNode, options: { readonly flat?: boolean } = {}): Promise<ImageInfo> {
   const info = await driverInfo(node);
-  const backing = options.flat === true ? undefined : node.backing?.node;
+  const next = options.flat === true ? undefined : nextImage(node);
   return {
     filename: node.filename,
     format: node.driverName,
@@ -20,9 +20,14 @@ export async function imageInfo(node: BlockNode, options: { readonly flat?: bool
     ...(info.compressed === true ? { compressed: true } : {}),
     ...recordedBacking(node),
     ...snapshots(node),
-    ...(backing === undefined ? {} : { 'backing-image': await imageInfo(backing) }),
+    ...(next === undefined ? {} : { 'backing-image': await imageInfo(next) }),
     ...(info.specific === undefined ? {} : { 'format-specific': info.specific as unknown as ImageInfoSpecific }),
   };
+}
+
+/** The image behind this one: its backing file, or, as QEMU counts, what a filter lies over. */
+export function nextImage(node: BlockNode): BlockNode | undefined {
+  return (node.backing ?? (node.settings.driver.role === 'filter' ? node.storage : undefined))?.node;
 }
 
 /** What the driver knows; a filter knows what its child knows. */
@@ -30,7 +35,10 @@ async function driverInfo(node: BlockNode): Promise<DriverImageInfo> {
   const own = await node.driver.info?.();
   if (own !== undefined) return own;
   const below = node.storage;
-  return below?.role === 'filtered' ? driverInfo(below.node) : {};
+  if (below?.role !== 'filtered') return {};
+  // What is told of one format is shown at its own image.
+  const { specific: _specific, ...rest } = await driverInfo(below.node);
+  return rest;
 }
 
 /** Left out where the host cannot tell. */

@@ -58,6 +58,7 @@ function backup(
         bitmap: args.bitmap,
         bitmapMode: args['bitmap-mode'],
         compress: args.compress,
+        filterName: args['filter-node-name'],
         onSourceError: errorPolicy(graph, args.device, args['on-source-error'], 'on-source-error'),
         onTargetError: args['on-target-error'],
         transaction: group,
