@@ -49,13 +49,16 @@ interface Shown {
 function shown(replies: Message[], index: number): unknown {
   const node = (replies[index].return as Shown[] | undefined)?.find((each) => each['node-name'] === 'F');
   if (node === undefined) return replies[index];
-  const { image, 'dirty-bitmaps': _bitmaps, encryption_key_missing: _key, file: _file, ...rest } = node as Shown & Record<string, unknown>;
-  return { ...rest, image: withoutHost(image) };
+  return { ...without(node, 'dirty-bitmaps', 'encryption_key_missing', 'file'), image: withoutHost(node.image) };
 }
 
 function withoutHost(image: Record<string, unknown>): Record<string, unknown> {
-  const { filename: _name, 'actual-size': _size, 'backing-image': next, ...rest } = image;
-  return { ...rest, ...(next === undefined ? {} : { next: withoutHost(next as Record<string, unknown>) }) };
+  const next = image['backing-image'] as Record<string, unknown> | undefined;
+  return { ...without(image, 'filename', 'actual-size', 'backing-image'), next: next === undefined ? 'none' : withoutHost(next) };
+}
+
+function without(from: Record<string, unknown>, ...members: string[]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(from).filter(([member]) => !members.includes(member)));
 }
 
 const names = (replies: Message[], index: number): unknown => (replies[index].return as Shown[]).map((node) => [node['node-name'], node.drv]);

@@ -37,8 +37,9 @@ async function driverInfo(node: BlockNode): Promise<DriverImageInfo> {
   const below = node.storage;
   if (below?.role !== 'filtered') return {};
   // What is told of one format is shown at its own image.
-  const { specific: _specific, ...rest } = await driverInfo(below.node);
-  return rest;
+  const info: { -readonly [member in keyof DriverImageInfo]: DriverImageInfo[member] } = { ...(await driverInfo(below.node)) };
+  delete info.specific;
+  return info;
 }
 
 /** Left out where the host cannot tell. */
