@@ -26,4 +26,20 @@ export async function closeImage(image: Qcow2Image): Promise<void> {
   // What is in memory must not reach a damaged image.
   if (image.corruption.fatal !== undefined) return;
   await settleClean(image);
+  await endWithCluster(image);
+}
+
+/**
+ * The zeroes that follow in the file's last cluster are not written with the data. Images without them are sound, but not every
+ * program reads a cluster that the file has in part, and the reference leaves whole ones. What was short before stays as it is.
+ */
+async function endWithCluster({ file, geometry, lengthAtOpen }: Qcow2Image): Promise<void> {
+  const { node } = file;
+  const end = Math.ceil(file.size / geometry.clusterSize) * geometry.clusterSize;
+  if (file.size <= lengthAtOpen || file.size === end || node.driver.growable !== true || node.driver.truncate === undefined) return;
+  try {
+    await node.truncate(end, { preallocation: 'off' });
+  } catch {
+    // A full disk; nothing is lost.
+  }
 }

@@ -60,6 +60,8 @@ export class Qcow2Image {
   readonly compressedSpace: CompressedSpace;
   readonly options: Qcow2Options;
   readonly readOnly: boolean;
+  /** Bytes of the file when it was opened. */
+  readonly lengthAtOpen: number;
   readonly pool: OpenContext['pool'];
   snapshots: SnapshotTable;
   /** As the directory on disk lists them; none where it is out of date. */
@@ -75,6 +77,7 @@ export class Qcow2Image {
     const { file, header, l1, metadata, options, readOnly, context } = source;
     const { geometry } = header;
     this.file = file;
+    this.lengthAtOpen = file.size;
     this.data = source.data ?? file;
     this.encryption = source.encryption;
     this.geometry = geometry;

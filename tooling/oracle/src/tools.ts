@@ -1,5 +1,5 @@
 // Which reference tools this machine has, and what a test does when one is missing.
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** A reference program that tests may ask for. */
@@ -24,6 +24,9 @@ export type ToolName =
   | 'nginx'
   | 'openssl'
   | 'pyftpdlib/servers.py'
+  | 'pyqcow'
+  | 'pyvhdi'
+  | 'pyvmdk'
   | 'qemu-img'
   | 'qemu-io'
   | 'qemu-nbd'
@@ -45,15 +48,15 @@ export interface Requirement {
   title(name: string): string;
 }
 
-/** The path of a tool, or undefined if this machine does not have it. A name that ends in `.so` is a module of QEMU's. */
+/** The path of a tool, or undefined if this machine does not have it. A name that ends in `.so` is a module of QEMU's, one that begins with `py` one of Python's. */
 export function findTool(name: ToolName): string | undefined {
   const known = found.get(name);
   if (known !== undefined) return known;
-  const isModule = /\.(so|py)$/.test(name);
+  const isModule = /^py|\.so$/.test(name);
   // Debian keeps some of the programs where only root looks, and Ganeti's in a folder of their version.
   const places = isModule ? MODULES : [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/share/ganeti/3.0'];
   for (const place of places) {
-    const path = join(place, name);
+    const path = join(place, isModule ? fileOfModule(place, name) : name);
     if (place !== '' && isAccessible(path, isModule ? constants.R_OK : constants.X_OK)) {
       found.set(name, path);
       return path;
@@ -90,6 +93,16 @@ const found = new Map<ToolName, string>();
 
 /** Where distributions put them. */
 const MODULES = ['/usr/lib/python3/dist-packages', '/usr/lib/x86_64-linux-gnu/qemu', '/usr/lib/aarch64-linux-gnu/qemu', '/usr/lib64/qemu', '/usr/lib/qemu'];
+
+/** A compiled module of Python has its version in its file's name. */
+function fileOfModule(place: string, name: string): string {
+  if (name.includes('.')) return name;
+  try {
+    return readdirSync(place).find((file) => file.startsWith(`${name}.`)) ?? name;
+  } catch {
+    return name;
+  }
+}
 
 function isAccessible(path: string, how: number): boolean {
   try {
