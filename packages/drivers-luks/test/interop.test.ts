@@ -71,7 +71,7 @@ describe.skipIf(oracle.skip)(oracle.title('containers both ways'), () => {
 
   test('the same layout for the same options', async () => {
     using dir = tempDir();
-    for (const options of ['', 'cipher-alg=aes-128']) {
+    for (const options of ['iter-time=10', 'cipher-alg=aes-128,iter-time=10']) {
       await theirs(dir.file('disk'), 12800, options);
       const { slots, 'payload-offset': payload } = (await infoOf(dir.file('disk'))) as { slots: { 'key-offset': number }[]; 'payload-offset': number };
       const bench = new Bench();
