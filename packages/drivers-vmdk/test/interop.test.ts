@@ -137,6 +137,7 @@ describe.skipIf(oracle.skip)(oracle.title('both ways'), () => {
     const plain = JSON.stringify(about?.specific).replaceAll('memory:', '');
     const theirs = JSON.stringify(told['format-specific']).replaceAll(`${dir.path}/`, '');
     expect(JSON.parse(plain)).toEqual(JSON.parse(theirs));
+    expect(about?.specific?.data).toMatchObject({ 'create-type': subformat, cid: expect.any(Number) as number, 'parent-cid': 0xffffffff });
   });
 });
 

@@ -11,11 +11,16 @@ export interface Row {
   readonly summary: string;
   /** Path from the root; undefined where no test mentions it. */
   readonly test: string | undefined;
+  /** Nothing holds it, since there is nothing. */
+  readonly hasNoDriver: boolean;
   /** What the test has to name; nothing for a type, whose members have rows of their own. */
   readonly words: readonly string[];
 }
 
-/** In the place of a test: the members of drivers, formats and fault injection that have no driver here. */
+/** The types whose driver is not here: a storage system of which nothing is left to speak to. */
+const NO_DRIVER: ReadonlySet<string> = new Set(['BlockdevOptionsArchipelago']);
+
+/** In the place of a test. */
 export const NOT_THERE = 'no driver for it';
 
 /** Whether the row only begins those of its members. */
@@ -42,9 +47,14 @@ function rowsOf({ value, doc }: Expression, tests: readonly TestFile[]): Row[] {
   const section = typeof named === 'string' ? named : '';
   const names = membersOf(value.get('data'));
   const spoken = kind === 'command' || kind === 'event';
-  const row = (name: string, summary: string, wanted: readonly string[]): Row => ({ section, name, summary: firstSentence(summary), test: wanted.length === 0 ? undefined : bestTest(wanted, names, tests), words: wanted });
+  const row = (name: string, summary: string, wanted: readonly string[]): Row => ({ section, name, summary: firstSentence(summary), test: wanted.length === 0 ? undefined : bestTest(wanted, names, section, tests), hasNoDriver: NO_DRIVER.has(section), words: wanted });
   const head = row(spoken ? `**\`${section}\`**` : `\`${section}\` (${kind})`, doc?.body ?? '', spoken ? [section] : []);
-  return [head, ...names.map((name) => row(`\`${name}\``, doc?.members.get(name) ?? '', spoken ? [section, name] : [name]))];
+  return [head, ...names.map((name) => row(`\`${name}\``, doc?.members.get(name) ?? '', spoken ? [section, name] : [wordOf(section, name)]))];
+}
+
+/** As tests name a member: events of blkdebug have today's names there, without dots. */
+function wordOf(section: string, name: string): string {
+  return section === 'BlkdebugEvent' ? name.replaceAll('.', '_') : name;
 }
 
 function membersOf(data: QapiValue | undefined): string[] {
@@ -77,19 +87,27 @@ function place(name: string): number {
   return at < 0 ? PLACES.length : at;
 }
 
-/** The test that mentions all of the words, and as many as can be of the other members. */
-function bestTest(wanted: readonly string[], siblings: readonly string[], tests: readonly TestFile[]): string | undefined {
-  const counted = tests
+/** The package of the driver that a type, or the member of a list of drivers, is about. */
+function homeOf(section: string, wanted: readonly string[]): string | undefined {
+  const list = section === 'BlockdevDriver' || section === 'BlockdevOptions';
+  const driver = list ? wanted[0] : /^(?:BlockdevOptions|ImageInfoSpecific)?(Blkdebug|Blkverify|Quorum|VVFAT|Qcow2|Vmdk)/i.exec(section)?.[1];
+  return driver === undefined ? undefined : `drivers-${driver.toLowerCase()}`;
+}
+
+/** The test that mentions all of the words, and as many as can be of the other members; those of the package that it is about go first. */
+function bestTest(wanted: readonly string[], siblings: readonly string[], section: string, tests: readonly TestFile[]): string | undefined {
+  const home = homeOf(section, wanted);
+  const counted = (NO_DRIVER.has(section) ? [] : tests)
     .filter(({ text }) => wanted.every((word) => mentions(text, word) > 0))
-    .map(({ path, text }) => ({ path, count: mentions(text, wanted[0]), near: place(path.split('/')[1]), kin: siblings.filter((name) => mentions(text, name) > 0).length }));
+    .map(({ path, text }) => ({ path, count: mentions(text, wanted[0]), near: path.split('/')[1] === home ? -1 : place(path.split('/')[1]), kin: siblings.filter((name) => mentions(text, name) > 0).length }));
   // The server's own go before others; then that which knows most of the same thing.
-  counted.sort((a, b) => Number(b.near === 0) - Number(a.near === 0) || b.kin - a.kin || b.count - a.count);
+  counted.sort((a, b) => Math.min(a.near, 1) - Math.min(b.near, 1) || b.kin - a.kin || b.count - a.count);
   return counted[0]?.path;
 }
 
 /** How often a text has the name as a word of its own, with or without quotes. */
 function mentions(text: string, name: string): number {
-  const escaped = name.replace(/[-_]/g, (letter) => `\\${letter}`);
+  const escaped = name.replace(/[-_.]/g, (letter) => `\\${letter}`);
   return text.match(new RegExp(`(?<![\\w-])${escaped}(?![\\w-])`, 'g'))?.length ?? 0;
 }
 
