@@ -1,6 +1,7 @@
 // Commands out of band; and texts that look like JSON to people. Words are those of QEMU 7.2, which was given the same.
 import { describe, expect, test } from 'vitest';
-import { attach, testServer, type Message, type TestClient } from './support.js';
+import { duplexPair } from './duplex-pair.js';
+import { attach, TestClient, testServer, type Message } from './support.js';
 
 const error = (desc: string, errorClass = 'GenericError'): Message => ({ error: { class: errorClass, desc } });
 
@@ -85,6 +86,28 @@ describe('out of band', () => {
     client.stream.resume();
     await client.next((message) => message.id === 499);
     expect(client.messages.filter((message) => 'id' in message)).toHaveLength(499);
+    await server.close();
+  });
+
+  test('long answers to many of them, asked for at once, do not pile up', async () => {
+    const server = await testServer();
+    const [near, far] = duplexPair();
+    server.addMonitor(far, { oob: true });
+    const client = new TestClient(near);
+    await client.reply();
+    await client.execute('qmp_capabilities', { enable: ['oob'] });
+    near.pause();
+    const many = 300;
+    near.write('{"exec-oob":"query-qmp-schema"}'.repeat(many));
+    let most = 0;
+    for (let turn = 0; turn < 50; turn++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      most = Math.max(most, far.writableLength);
+    }
+    // What may wait, and the answer that went over it.
+    expect(most).toBeLessThan(2 << 20);
+    near.resume();
+    for (let answer = 0; answer < many; answer++) expect((await client.reply()).return).toBeInstanceOf(Array);
     await server.close();
   });
 

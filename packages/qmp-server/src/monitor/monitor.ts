@@ -51,8 +51,11 @@ export class Monitor implements TransportEvents {
   #oob = false;
   readonly #json: JsonStream;
   readonly #queue: Input[] = [];
+  /** Out of band. */
+  readonly #urgent: JsonValue[] = [];
   #negotiated = false;
   #running = false;
+  #runningUrgent = false;
   #paused = false;
   #closed = false;
   #ended = false;
@@ -72,7 +75,7 @@ export class Monitor implements TransportEvents {
     this.#json = new JsonStream(
       {
         onValue: (message) => {
-          if (this.#oob && isOutOfBand(message)) void this.#answerNow(message);
+          if (this.#oob && isOutOfBand(message)) this.#urgent.push(message);
           else this.#queue.push({ message });
         },
         onError: (error) => this.#queue.push({ error }),
@@ -98,7 +101,8 @@ export class Monitor implements TransportEvents {
   received(bytes: Uint8Array): void {
     if (this.#closed) return;
     this.#json.push(bytes);
-    if (this.#queue.length > this.#limits.maxQueue) this.#pause();
+    if (this.#isFull) this.#pause();
+    if (!this.#runningUrgent && this.#urgent.length > 0) void this.#runUrgent();
     if (!this.#running && this.#queue.length > 0) void this.#run();
   }
 
@@ -109,13 +113,14 @@ export class Monitor implements TransportEvents {
   }
 
   taken(): void {
-    if (this.#transport.pending <= this.#limits.maxPending) this.#wake();
+    if (!this.#doesNotRead) this.#wake();
   }
 
   gone(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#queue.length = 0;
+    this.#urgent.length = 0;
     this.#wake();
     this.server.monitorGone(this);
   }
@@ -123,7 +128,7 @@ export class Monitor implements TransportEvents {
   /** Sends an event, if the client is past negotiation and reads. */
   event(event: QmpEvent): void {
     if (!this.#negotiated || this.#closed) return;
-    if (this.#transport.pending > this.#limits.maxPending) {
+    if (this.#doesNotRead) {
       if (this.#missed++ === 0) this.server.log(`${this.name}: the client does not read; it misses events`);
       return;
     }
@@ -152,32 +157,54 @@ export class Monitor implements TransportEvents {
       const reply = await this.#answer(input);
       if (this.#closed) break;
       this.#send(reply);
-      if (this.#transport.pending > this.#limits.maxPending) {
+      if (this.#doesNotRead) {
         this.#pause();
         await new Promise<void>((resolve) => (this.#drained = resolve));
       }
-      // Many requests in one piece must not keep other clients, and the disks, waiting.
-      if (performance.now() - turn > TURN) {
-        await new Promise<void>((resolve) => setImmediate(resolve));
-        turn = performance.now();
-      }
+      turn = await letOthers(turn);
     }
     this.#running = false;
-    if (this.#ended && !this.#closed) await this.end();
-    if (this.#paused && !this.#closed) {
-      this.#paused = false;
-      this.#transport.resume();
-    }
+    if (!this.#runningUrgent) await this.#rest();
   }
 
-  /** Answers without a place in the queue; for a client that does not read, with one: answers would pile up. */
-  async #answerNow(message: JsonValue): Promise<void> {
-    if (this.#transport.pending > this.#limits.maxPending) {
-      this.#queue.push({ message });
-      return;
+  /** Answers what came out of band, before what is queued; for a client that does not read, it is queued: answers would pile up. */
+  async #runUrgent(): Promise<void> {
+    this.#runningUrgent = true;
+    let turn = performance.now();
+    for (let message = this.#urgent.shift(); message !== undefined; message = this.#urgent.shift()) {
+      if (this.#doesNotRead) {
+        this.#queue.push({ message });
+        continue;
+      }
+      const reply = await this.#answer({ message });
+      if (this.#closed) break;
+      this.#send(reply);
+      turn = await letOthers(turn);
     }
-    const reply = await this.#answer({ message });
-    if (!this.#closed) this.#send(reply);
+    this.#runningUrgent = false;
+    if (this.#running) this.#readOn();
+    else if (this.#queue.length > 0) await this.#run();
+    else await this.#rest();
+  }
+
+  /** Nothing is left to answer. */
+  async #rest(): Promise<void> {
+    if (this.#ended && !this.#closed) await this.end();
+    this.#readOn();
+  }
+
+  #readOn(): void {
+    if (!this.#paused || this.#closed || this.#isFull || this.#drained !== undefined) return;
+    this.#paused = false;
+    this.#transport.resume();
+  }
+
+  get #isFull(): boolean {
+    return Math.max(this.#queue.length, this.#urgent.length) > this.#limits.maxQueue;
+  }
+
+  get #doesNotRead(): boolean {
+    return this.#transport.pending > this.#limits.maxPending;
   }
 
   async #answer(input: Input): Promise<object> {
@@ -227,3 +254,10 @@ export class Monitor implements TransportEvents {
 const NEGOTIATION = 'qmp_capabilities';
 /** Milliseconds of work for one client before others get their turn. */
 const TURN = 2;
+
+/** Many requests in one piece must not keep other clients, and the disks, waiting. Gives the start of the present turn. */
+async function letOthers(turn: number): Promise<number> {
+  if (performance.now() - turn <= TURN) return turn;
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  return performance.now();
+}
