@@ -15,8 +15,10 @@ export interface Places {
 
 type Described = Extract<SchemaInfo, { 'meta-type': 'object' }>;
 
+/** Stands for the target of a command that makes a file of it. */
+const FILE_TARGET = 'target (a file)';
 /** Members that name files, of which none outside of the test's folder may be touched. */
-const FILES = new Set(['filename', 'snapshot-file', 'path', 'dir', 'backing-file', 'log', 'config']);
+const FILES = new Set(['filename', FILE_TARGET, 'snapshot-file', 'path', 'dir', 'backing-file', 'log', 'config']);
 const HOSTILE = [
   null, true, false, 0, -1, 1.5, 1e300, 2 ** 31, 2 ** 53, 9223372036854775807n, 18446744073709551615n, '', ' ', '\0', '\u{10ffff}', '\ud800', '../..', 'x'.repeat(5000),
   [], [[]], {}, { driver: 'raw' }, '__proto__', 'constructor',
@@ -46,7 +48,7 @@ export class RandomCommands {
 
   #value(name: string, member: string, depth: number): unknown {
     const { random } = this;
-    if (depth > 0 && random.below(60) === 0) return random.pick(HOSTILE);
+    if (depth > 0 && !FILES.has(member) && random.below(60) === 0) return random.pick(HOSTILE);
     const type = this.#types.get(name);
     switch (type?.['meta-type']) {
       case 'builtin':
@@ -68,11 +70,13 @@ export class RandomCommands {
 
   #object(type: Described, depth: number): Record<string, unknown> {
     const { random } = this;
+    // By what it has beside it: the target of a copy into a file that is still to be made, or the medium of `change`.
+    const files = type.members.some(({ name }) => name === 'mode' || name === 'arg');
     const value: Record<string, unknown> = {};
     for (const member of type.members) {
       // Optional ones seldom: each of them is a way to be refused.
       const wanted = Object.hasOwn(member, 'default') ? random.below(9) === 0 && depth < 5 : random.below(80) > 0;
-      if (wanted) value[member.name] = this.#value(member.type, member.name, depth + 1);
+      if (wanted) value[member.name] = this.#value(member.type, member.name === 'target' && files ? FILE_TARGET : member.name, depth + 1);
     }
     const variant = type.variants?.find((each) => each.case === value[type.tag ?? '']);
     if (variant !== undefined && depth < 8) Object.assign(value, this.#value(variant.type, '', depth + 1));
@@ -92,7 +96,6 @@ export class RandomCommands {
       case 'null':
         return null;
       case 'string':
-        if (member === 'target' && random.below(2) === 0) return random.pick(places.files);
         if (FILES.has(member)) return random.pick(places.files);
         return random.pick((random.below(12) > 0 ? places.members[member] : undefined) ?? places.names);
       default:
