@@ -5,6 +5,8 @@ import { noAwaitCompletion } from './no-await-completion.js';
 
 const blk = { rules: { 'no-await-completion': noAwaitCompletion } };
 
+const SEEDED = 'Give fc.assert a seed: every run tries the same inputs.';
+
 export const project = (root) =>
   tseslint.config(
     { ignores: ['dist/**', 'src/generated/**', '**/*.js', '**/*.mjs', '*.config.ts'] },
@@ -22,6 +24,12 @@ export const project = (root) =>
         '@typescript-eslint/restrict-template-expressions': 'off',
         '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
         'no-console': 'error',
+        // A test that fails now and then, on another input each time, tells nobody what broke it.
+        'no-restricted-syntax': [
+          'error',
+          { selector: 'CallExpression[callee.object.name="fc"][callee.property.name="assert"][arguments.length<2]', message: SEEDED },
+          { selector: 'CallExpression[callee.object.name="fc"][callee.property.name="assert"] > ObjectExpression:not(:has(> Property[key.name="seed"], > SpreadElement))', message: SEEDED },
+        ],
       },
     },
     // Only what is published: tests and tools may wait as they like.

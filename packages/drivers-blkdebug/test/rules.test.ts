@@ -37,6 +37,7 @@ describe('files of rules', () => {
           expect(error).toBeInstanceOf(BlockError);
         }
       }),
+      { seed: 1 },
     );
   });
 });

@@ -120,9 +120,9 @@ describe('parsers', () => {
   };
 
   test('any bytes are what they should be, or an error', () => {
-    fc.assert(fc.property(fc.uint8Array({ minLength: 512, maxLength: 512 }), fc.nat(), (bytes, size) => { blockErrorOr(() => parseTrailer(bytes, size)); }));
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => { blockErrorOr(() => tablesOfFork(bytes)); }));
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => { blockErrorOr(() => tablesOfList(bytes)); }));
+    fc.assert(fc.property(fc.uint8Array({ minLength: 512, maxLength: 512 }), fc.nat(), (bytes, size) => { blockErrorOr(() => parseTrailer(bytes, size)); }), { seed: 1 });
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => { blockErrorOr(() => tablesOfFork(bytes)); }), { seed: 2 });
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => { blockErrorOr(() => tablesOfList(bytes)); }), { seed: 3 });
     const rows = fc.array(fc.tuple(fc.constantFrom(0, 1, 2, 5, 0x8000_0005, 0xffff_ffff), fc.array(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), { minLength: 4, maxLength: 4 })), { maxLength: 4 });
     fc.assert(fc.property(rows, fc.nat(8), (found, more) => {
       const bytes = new Uint8Array(204 + 40 * found.length);
@@ -135,9 +135,9 @@ describe('parsers', () => {
         for (const [place, value] of numbers.entries()) view.setBigUint64(204 + 40 * index + 8 + 8 * place, value);
       }
       blockErrorOr(() => parseBlockTable(bytes, 0, 0));
-    }));
+    }), { seed: 4 });
     const tags = fc.array(fc.constantFrom('<plist>', '</plist>', '<dict>', '</dict>', '<array>', '</array>', '<key>a</key>', '<data>AAAA</data>', '<string/>', '&', '<!-- -->', '<', '>', '<true/>'), { maxLength: 20 });
-    fc.assert(fc.property(tags, (parts) => { blockErrorOr(() => parsePlist(parts.join(''))); }));
+    fc.assert(fc.property(tags, (parts) => { blockErrorOr(() => parsePlist(parts.join(''))); }), { seed: 5 });
   });
 
   test('property lists: what is read, and what is not', () => {

@@ -43,7 +43,7 @@ describe('names', () => {
       } catch (error) {
         expect(error).toBeInstanceOf(BlockError);
       }
-    }));
+    }), { seed: 1 });
   });
 
   const server = { host: 'h', port: '22' };
@@ -100,7 +100,7 @@ describe('known_hosts', () => {
   });
 
   it('never fails, and takes no long time over hostile patterns', () => {
-    fc.assert(fc.property(fc.string(), fc.string(), (text, host) => { knownKeys(text, host, 22); }));
+    fc.assert(fc.property(fc.string(), fc.string(), (text, host) => { knownKeys(text, host, 22); }), { seed: 2 });
     expect(found(`${'*a'.repeat(2000)}b ${LINE}`, 'a'.repeat(5000))).toBe(0);
   });
 
@@ -152,6 +152,6 @@ describe('a key', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
       expect(keyType(bytes)).toMatch(/^[\x21-\x7e]{0,64}$/);
       expect(refusalOf(bytes, { mode: 'known_hosts' }, [], 'h:22')).toBeInstanceOf(BlockError);
-    }));
+    }), { seed: 3 });
   });
 });
