@@ -1,6 +1,6 @@
 /** Where a file is and who asks for it, by the options. Throws in the words of QEMU where it has some. */
 import { BlockError, type OpenContext } from '@blk/core-graph';
-import { checkUrl, decodedPart } from '@blk/remote';
+import { checkUrl, decodedPart, withoutPassword } from '@blk/remote';
 import type { FtpOptions, Scheme } from './drivers.js';
 
 export interface Place {
@@ -18,7 +18,7 @@ export interface Place {
 export async function placeOf(driver: Scheme, options: FtpOptions, context: Pick<OpenContext, 'secret'>): Promise<Place> {
   const text = checkUrl(driver, options);
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || url.hostname === '') throw invalid(`The URL '${text}' cannot be read`);
+  if (url === undefined || url.hostname === '') throw invalid(`The URL '${withoutPassword(text)}' cannot be read`);
   const explicit = options['auth-tls'] ?? false;
   const tls = explicit ? 'explicit' : driver === 'ftps' ? 'implicit' : 'none';
   const username = options.username || decodedPart(url.username) || 'anonymous';
@@ -43,8 +43,8 @@ export async function placeOf(driver: Scheme, options: FtpOptions, context: Pick
 /** As curl reads it: the first slash ends the host, a second one (`%2F`) begins at the root of the server. */
 function pathOf(url: URL, text: string): string {
   const [path, type = 'i'] = url.pathname.slice(1).split(/;type=/i);
-  if (type.toLowerCase() !== 'i') throw invalid(`An image is read byte for byte, not as type '${type}': '${text}'`);
-  if (path === '' || path.endsWith('/')) throw invalid(`The URL names no file: '${text}'`);
+  if (type.toLowerCase() !== 'i') throw invalid(`An image is read byte for byte, not as type '${type}': '${withoutPassword(text)}'`);
+  if (path === '' || path.endsWith('/')) throw invalid(`The URL names no file: '${withoutPassword(text)}'`);
   return decodedPart(path);
 }
 

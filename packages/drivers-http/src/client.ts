@@ -1,4 +1,5 @@
 /** Requests about one file: where it is by now, who asks for it, and what is told to whom. */
+import { printable, withoutPassword } from '@blk/remote';
 import type { Credentials } from './credentials.js';
 import { httpError, statusError } from './errors.js';
 import type { HttpResponse, Transport } from './transport.js';
@@ -83,7 +84,7 @@ export class HttpClient {
 
 function nextPlace(from: URL, location: string | undefined): URL {
   const url = location === undefined ? undefined : parseUrl(location, from);
-  if (url === undefined) throw httpError('invalid-argument', 'location', `A redirect leads to no URL: '${location ?? ''}'`);
+  if (url === undefined) throw httpError('invalid-argument', 'location', `A redirect leads to no URL: '${printable(withoutPassword(location ?? ''))}'`);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw httpError('policy', 'location', `A redirect leads to another protocol: '${url.protocol.slice(0, -1)}'`);
   }

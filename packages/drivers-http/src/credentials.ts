@@ -2,7 +2,7 @@
 import { parseChallenges, type Challenge } from './challenge.js';
 import type { HashName, Transport } from './transport.js';
 
-const HASHES: Readonly<Record<string, HashName>> = { md5: 'MD5', 'sha-256': 'SHA-256' };
+const HASHES: ReadonlyMap<string, HashName> = new Map([['md5', 'MD5'], ['sha-256', 'SHA-256']]);
 
 export class Credentials {
   #digest: Challenge | undefined;
@@ -13,7 +13,7 @@ export class Credentials {
   constructor(
     private readonly username: string,
     private readonly password: string,
-    private readonly hash: Transport['hash'],
+    private readonly transport: Pick<Transport, 'hash' | 'hashes'>,
   ) {}
 
   /** Value of `Authorization` for a GET of `url`; undefined while the server has not asked. */
@@ -26,7 +26,7 @@ export class Credentials {
   challenge(header: string | undefined): boolean {
     // Browsers hide the header from pages of other origins.
     const challenges = header === undefined ? [{ scheme: 'basic', parameters: {} }] : parseChallenges(header);
-    const digest = challenges.find((challenge) => challenge.scheme === 'digest' && isPossible(challenge));
+    const digest = challenges.find((challenge) => challenge.scheme === 'digest' && this.#isPossible(challenge));
     if (digest !== undefined) {
       const again = this.#digest === undefined || digest.parameters['stale']?.toLowerCase() === 'true';
       this.#digest = digest;
@@ -38,12 +38,17 @@ export class Credentials {
     return again;
   }
 
+  #isPossible({ parameters: { algorithm = 'MD5', qop } }: Challenge): boolean {
+    const name = hashOf(algorithm);
+    return name !== undefined && this.transport.hashes.includes(name) && (qop === undefined || qop.split(',').some((word) => word.trim().toLowerCase() === 'auth'));
+  }
+
   async #answer({ parameters }: Challenge, uri: string): Promise<string | undefined> {
     const { realm = '', nonce = '', opaque, algorithm = 'MD5', qop } = parameters;
-    const name = HASHES[algorithm.toLowerCase().replace(/-sess$/, '')];
+    const name = hashOf(algorithm) ?? 'MD5';
     const nc = (++this.#count).toString(16).padStart(8, '0');
     const cnonce = Array.from(globalThis.crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
-    const hash = async (...parts: readonly string[]): Promise<string> => (await this.hash(name, parts.join(':'))) ?? '';
+    const hash = (...parts: readonly string[]): Promise<string> => this.transport.hash(name, parts.join(':'));
     let secret = await hash(this.username, realm, this.password);
     if (/-sess$/i.test(algorithm)) secret = await hash(secret, nonce, cnonce);
     const about = await hash('GET', uri);
@@ -54,14 +59,12 @@ export class Credentials {
   }
 }
 
+function hashOf(algorithm: string): HashName | undefined {
+  return HASHES.get(algorithm.toLowerCase().replace(/-sess$/, ''));
+}
+
 /** Value of a header that says who asks, in the plainest way. */
 export function basic(username: string, password: string): string {
   const bytes = new TextEncoder().encode(`${username}:${password}`);
   return `Basic ${btoa(String.fromCharCode(...bytes))}`;
-}
-
-function isPossible({ parameters }: Challenge): boolean {
-  const { algorithm = 'MD5', qop } = parameters;
-  const known = Object.hasOwn(HASHES, algorithm.toLowerCase().replace(/-sess$/, ''));
-  return known && (qop === undefined || qop.split(',').some((word) => word.trim().toLowerCase() === 'auth'));
 }

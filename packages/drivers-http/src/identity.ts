@@ -1,4 +1,5 @@
 /** By what a version of a file is told from another one (RFC 9110, sections 8.8 and 13.1.5). */
+import { printable } from '@blk/remote';
 import { brokenAnswer, changedError } from './errors.js';
 import type { HttpResponse } from './transport.js';
 
@@ -21,10 +22,10 @@ export function checkSame(known: Identity, found: Identity): void {
   if (known.etag !== undefined) {
     // Whoever sends it with a whole file has to send it with a part as well.
     if (found.etag === undefined) throw brokenAnswer('no-etag', 'The server no longer says which version of the file it sends (no ETag)');
-    if (found.etag !== known.etag) throw changedError(`its ETag is ${found.etag} instead of ${known.etag}`);
+    if (found.etag !== known.etag) throw changedError(`its ETag is ${printable(found.etag)} instead of ${printable(known.etag)}`);
   }
   if (known.lastModified !== undefined && found.lastModified !== undefined && known.lastModified !== found.lastModified) {
-    throw changedError(`it is of ${found.lastModified} instead of ${known.lastModified}`);
+    throw changedError(`it is of ${printable(found.lastModified)} instead of ${printable(known.lastModified)}`);
   }
 }
 

@@ -3,14 +3,14 @@ import { BlockError, type Completion, type DriverNode, type OpenContext } from '
 import { checkReadable, checkSettings, openingError, Patience, ReadAhead, RemoteNode, Watchdog, type RemoteSettings } from '@blk/remote';
 import { openTransport } from '#transport';
 import { HttpClient } from './client.js';
-import { parseLength, parseUnsatisfied } from './content-range.js';
+import { parseLength, parseUnsatisfied, type ContentRange } from './content-range.js';
 import { Credentials } from './credentials.js';
 import type { HttpDriverOptions, HttpOptions, Scheme } from './drivers.js';
 import { httpError, statusError } from './errors.js';
 import { Gate } from './gate.js';
 import { identityOf } from './identity.js';
 import { checkPartial, readPart } from './partial.js';
-import { cookieOf, passwordOf, proxyOf, urlOf } from './options.js';
+import { cookieOf, passwordOf, proxiesOf, urlOf } from './options.js';
 import { RangeReader, type Traffic } from './range-reader.js';
 import type { HttpResponse, TransportOptions, Transport } from './transport.js';
 import { spoolWhole } from './whole-file.js';
@@ -39,11 +39,13 @@ export async function openHttp(
   const url = urlOf(driver, options);
   const cookie = await cookieOf(options, context);
   const password = await passwordOf(options, url, context);
-  const proxy = await proxyOf(options, given.proxy?.(url), context);
+  const proxyFor = await proxiesOf(options, given.proxy, context);
+  // One that cannot be used is told of before anything is asked for.
+  proxyFor(url);
   const transport = makeTransport({
-    driver, verify: options.sslverify ?? true, authorities: given.authorities, proxy, connections: CONNECTIONS, timeout: settings.timeout,
+    driver, verify: options.sslverify ?? true, authorities: given.authorities, proxyFor, connections: CONNECTIONS, timeout: settings.timeout,
   });
-  const credentials = password === undefined ? undefined : new Credentials(password.username, password.password, (name, text) => transport.hash(name, text));
+  const credentials = password === undefined ? undefined : new Credentials(password.username, password.password, transport);
   const stop = new AbortController();
   const client = new HttpClient({ transport, url: withoutUser(url), credentials, cookie });
   const traffic: Traffic = { client, gate: new Gate(CONNECTIONS), host: context.host, timeout: settings.timeout, signal: stop.signal };
@@ -53,6 +55,7 @@ export async function openHttp(
   };
   const abort = (): void => { close(new BlockError('aborted', 'Opening the image was aborted', { driver })); };
   context.signal?.addEventListener('abort', abort, { once: true });
+  if (context.signal?.aborted === true) abort();
   try {
     const content = await open(traffic, settings);
     return new RemoteNode({
@@ -91,6 +94,7 @@ async function open(traffic: Traffic, settings: RemoteSettings): Promise<Content
       if (response.status === 200 && !insisted && response.header('accept-ranges')?.toLowerCase() === 'bytes') {
         insisted = true;
         if (parseLength(response.header('content-length')) !== 0) {
+          watchdog.done();
           response.cancel();
           continue;
         }
@@ -123,18 +127,25 @@ async function openParts(traffic: Traffic, response: HttpResponse, watchdog: Wat
     if (parseUnsatisfied(response.header('content-range')) === 0) return EMPTY;
     throw statusError(response.status);
   }
-  const range = checkPartial(response, 0, end);
+  const range = rangeOf(response, end);
   const size = range.total;
-  if (size === undefined) {
-    response.cancel();
-    throw httpError('unsupported', 'no-size', 'The server does not say how large the file is');
-  }
   const head = new Uint8Array(range.end);
   await readPart(response, head, 0, head.length, (bytes) => { watchdog.progress(bytes); });
   watchdog.done();
   const ahead = new ReadAhead(new RangeReader(traffic, { ...identityOf(response, size), size }), settings.readahead);
   ahead.seed(0, head);
   return { size, read: (offset, buffer, start, length) => ahead.read(offset, buffer, start, length), close: async () => { ahead.close(); } };
+}
+
+function rangeOf(response: HttpResponse, end: number): ContentRange & { readonly total: number } {
+  try {
+    const { total, ...range } = checkPartial(response, 0, end);
+    if (total === undefined) throw httpError('unsupported', 'no-size', 'The server does not say how large the file is');
+    return { ...range, total };
+  } catch (error) {
+    response.cancel();
+    throw error;
+  }
 }
 
 const EMPTY: Content = { size: 0, read: () => undefined, close: async () => undefined };

@@ -1,9 +1,9 @@
 /** What the options say about the place of the file and about who asks for it. Throws in the words of QEMU where it has some. */
 import { BlockError, type OpenContext } from '@blk/core-graph';
-import { checkUrl, decodedPart } from '@blk/remote';
+import { checkUrl, decodedPart, withoutPassword } from '@blk/remote';
 import { basic } from './credentials.js';
-import type { HttpOptions, Scheme } from './drivers.js';
-import type { ProxyServer } from './transport.js';
+import type { HttpDriverOptions, HttpOptions, Scheme } from './drivers.js';
+import type { ProxyServer, TransportOptions } from './transport.js';
 import { parseUrl } from './url.js';
 
 export interface Password {
@@ -16,7 +16,7 @@ type Secrets = Pick<OpenContext, 'secret'>;
 export function urlOf(driver: Scheme, options: HttpOptions): URL {
   const text = checkUrl(driver, options);
   const url = parseUrl(text);
-  if (url === undefined || url.hostname === '') throw invalid(`The URL '${text}' cannot be read`);
+  if (url === undefined || url.hostname === '') throw invalid(`The URL '${withoutPassword(text)}' cannot be read`);
   return url;
 }
 
@@ -34,13 +34,19 @@ export async function passwordOf(options: HttpOptions, url: URL, context: Secret
   return username === '' ? undefined : { username, password };
 }
 
-/** The proxy `given`, and what it is told about who asks: the options, or else what its URL says. */
-export async function proxyOf(options: HttpOptions, given: string | undefined, context: Secrets): Promise<ProxyServer | undefined> {
+/** The proxies `given`, and what they are told about who asks: the options, or else what their URLs say. */
+export async function proxiesOf(options: HttpOptions, given: HttpDriverOptions['proxy'], context: Secrets): Promise<TransportOptions['proxyFor']> {
   const { 'proxy-username': name, 'proxy-password-secret': id } = options;
   const secret = id === undefined ? undefined : await secretText(context, id);
-  if (given === undefined) return undefined;
-  const url = parseUrl(given);
-  if (url === undefined) throw invalid(`The URL of the proxy cannot be read: '${given}'`);
+  return (url) => {
+    const text = given?.(url);
+    return text === undefined ? undefined : proxyOf(text, name, secret);
+  };
+}
+
+function proxyOf(text: string, name: string | undefined, secret: string | undefined): ProxyServer {
+  const url = parseUrl(text);
+  if (url === undefined) throw invalid(`The URL of the proxy cannot be read: '${withoutPassword(text)}'`);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw new BlockError('unsupported', `Proxies of the kind '${url.protocol.slice(0, -1)}' are not supported`, { driver: 'http' });
   }

@@ -1,4 +1,5 @@
 /** Answers that are to hold a part of a file: nothing is believed that does not fit together. */
+import { printable } from '@blk/remote';
 import { parseContentRange, parseLength, type ContentRange } from './content-range.js';
 import { brokenAnswer } from './errors.js';
 import type { HttpResponse } from './transport.js';
@@ -23,7 +24,7 @@ export function checkPartial(response: HttpResponse, start: number, end: number)
 export function checkPlain(response: HttpResponse): void {
   const encoding = response.header('content-encoding');
   if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
-    throw brokenAnswer('encoding', `The server sent the file packed, which it had not been asked for (Content-Encoding: ${encoding})`);
+    throw brokenAnswer('encoding', `The server sent the file packed, which it had not been asked for (Content-Encoding: ${printable(encoding, 80)})`);
   }
 }
 
@@ -48,5 +49,5 @@ export async function readPart(
 function contentRangeText(header: string | undefined): string {
   return header === undefined
     ? 'The server sent a part of the file without saying which (no Content-Range; a page of another origin sees it only where the server exposes it)'
-    : `The server sent a part of the file without saying which (Content-Range: ${header.slice(0, 80)})`;
+    : `The server sent a part of the file without saying which (Content-Range: ${printable(header, 80)})`;
 }

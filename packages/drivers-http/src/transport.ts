@@ -28,7 +28,8 @@ export interface TransportOptions {
   /** Whether certificates have to be right. */
   readonly verify: boolean;
   readonly authorities: string | undefined;
-  readonly proxy: ProxyServer | undefined;
+  /** The proxy that a URL goes through: redirects may lead to places with another one, or with none. */
+  readonly proxyFor: (url: URL) => ProxyServer | undefined;
   /** Most connections at a time. */
   readonly connections: number;
   /** Milliseconds until the way through a proxy counts as closed; 0: never. */
@@ -48,7 +49,9 @@ export interface Transport {
   readonly browser: boolean;
   /** A GET. Throws a `BlockError` where there is no answer. */
   send(request: HttpRequest): Promise<HttpResponse>;
-  /** In hexadecimal digits. Undefined where the platform lacks the hash. */
-  hash(name: HashName, text: string): Promise<string | undefined>;
+  /** What `hash` has. */
+  readonly hashes: readonly HashName[];
+  /** In hexadecimal digits. */
+  hash(name: HashName, text: string): Promise<string>;
   close(): void;
 }

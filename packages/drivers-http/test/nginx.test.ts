@@ -5,7 +5,7 @@ import { expectSameBytes, prng } from '@blk/driver-conformance';
 import { needTool, qemuImg, run, skipUnless, startNginx, tempDir, type Nginx, type TempDir } from '@blk/oracle';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { httpDrivers } from '../src/index.js';
-import { graphOf, openUrl, readAt } from './support.js';
+import { graphOf, makeCertificate, openUrl, readAt } from './support.js';
 
 const SIZE = 3_000_000;
 const BYTES = prng(11).bytes(SIZE);
@@ -22,12 +22,7 @@ describe.skipIf(needs.skip)(needs.title('nginx'), () => {
     mkdirSync(dir.file('odd'));
     writeFileSync(dir.file('odd/a b+c%.raw'), BYTES.subarray(0, 5000));
     writeFileSync(dir.file('passwords'), 'me:{PLAIN}secret of p\n');
-    const [certificate, key] = [dir.file('certificate.pem'), dir.file('key.pem')];
-    const made = await run(needTool('openssl'), [
-      'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=localhost',
-      '-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', certificate,
-    ]);
-    expect(made, made.stderr).toMatchObject({ code: 0 });
+    const { certificate, key } = await makeCertificate(dir, 'DNS:localhost');
     nginx = await startNginx({
       root: dir.path,
       certificate: { certificate, key },

@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { BlockGraph, type BlockDriver, type BlockNode, type Definition, type GraphOptions } from '@blk/core-graph';
+import { needTool, run, type TempDir } from '@blk/oracle';
 import { httpDrivers } from '../src/index.js';
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -18,7 +19,7 @@ export interface Served extends AsyncDisposable {
 }
 
 /** A server on a free port of the loopback address. */
-export async function serve(handler: Handler, server: Server = createServer()): Promise<Served> {
+export async function serve(handler: Handler, server: Server = createServer(), address = '127.0.0.1'): Promise<Served> {
   const sockets = new Set<Socket>();
   const ranges: string[] = [];
   server.keepAliveTimeout = 60_000;
@@ -31,9 +32,9 @@ export async function serve(handler: Handler, server: Server = createServer()): 
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
   const served: Served = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/disk.raw`,
+    url: `http://${address.includes(':') ? `[${address}]` : address}:${(server.address() as AddressInfo).port}/disk.raw`,
     server,
     ranges,
     connections: 0,
@@ -44,6 +45,17 @@ export async function serve(handler: Handler, server: Server = createServer()): 
     },
   };
   return served;
+}
+
+/** A certificate that vouches for itself, in files; `names` as in `subjectAltName`. */
+export async function makeCertificate(dir: TempDir, names: string): Promise<{ readonly certificate: string; readonly key: string }> {
+  const files = { certificate: dir.file('certificate.pem'), key: dir.file('key.pem') };
+  const made = await run(needTool('openssl'), [
+    'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=localhost',
+    '-addext', `subjectAltName=${names}`, '-keyout', files.key, '-out', files.certificate,
+  ]);
+  if (made.code !== 0) throw new Error(made.stderr);
+  return files;
 }
 
 /** What differs from a good server, for one answer. */

@@ -1,6 +1,6 @@
 /** Where a file is, and how it is asked for, by the options. */
 import { BlockError } from '@blk/core-graph';
-import { checkUrl, decodedPart } from '@blk/remote';
+import { checkUrl, decodedPart, withoutPassword } from '@blk/remote';
 import type { TftpOptions } from './driver.js';
 import type { Wishes } from './receiver.js';
 
@@ -20,7 +20,7 @@ const MOST_IN_WINDOW = 64;
 export function placeOf(options: TftpOptions): Place {
   const text = checkUrl('tftp', options);
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || url.hostname === '') throw invalid(`The URL '${text}' cannot be read`);
+  if (url === undefined || url.hostname === '') throw invalid(`The URL '${withoutPassword(text)}' cannot be read`);
   const { blksize = DEFAULT_BLOCK, windowsize = DEFAULT_WINDOW } = options;
   const [least, most] = BLOCKS;
   if (blksize < least || blksize > most) throw invalid(`blksize=${blksize}: ${least} to ${most} are possible`);
@@ -28,7 +28,7 @@ export function placeOf(options: TftpOptions): Place {
   const [path, mode = 'octet'] = url.pathname.slice(1).split(/;mode=/i);
   if (mode.toLowerCase() !== 'octet') throw invalid(`An image is read byte for byte, not in mode '${mode}'`);
   const place = { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) || 69, path: decodedPart(path), blksize, windowsize };
-  if (place.path === '') throw invalid(`The URL names no file: '${text}'`);
+  if (place.path === '') throw invalid(`The URL names no file: '${withoutPassword(text)}'`);
   if (place.path.includes('\0') || place.path.length > LONGEST_PATH) throw invalid('The name of the file cannot be sent');
   return place;
 }

@@ -9,4 +9,5 @@ export { Patience, type PatienceOptions } from './patience.js';
 export { ReadAhead, type RangeSource } from './read-ahead.js';
 export { RemoteNode, type RemoteFile } from './node.js';
 export { Spool, type SpoolOptions } from './spool.js';
+export { printable, withoutPassword } from './words.js';
 export { Watchdog, type WatchdogOptions } from './watchdog.js';

@@ -1,6 +1,7 @@
 /** The options that all these drivers have, and the words in which opening fails. */
 import { BlockError, errnoOf, messageOf, type OpenContext, type OptionTable } from '@blk/core-graph';
 import { DEFAULT_CAP } from '#spool-store';
+import { withoutPassword } from './words.js';
 
 /** As a definition has them. */
 export interface RemoteOptions {
@@ -53,7 +54,7 @@ export function checkUrl(driver: string, { url, filename }: RemoteOptions): stri
   if (text === undefined) throw new BlockError('invalid-argument', "curl block driver requires an 'url' option", { driver });
   if (url !== undefined && filename !== undefined) throw new BlockError('invalid-argument', 'url and filename may not be used at the same time', { driver });
   if (text.startsWith(`${driver}://`)) return text;
-  throw new BlockError('invalid-argument', `${driver} curl driver cannot handle the URL '${text}' (does not start with '${driver}://')`, { driver });
+  throw new BlockError('invalid-argument', `${driver} curl driver cannot handle the URL '${withoutPassword(text)}' (does not start with '${driver}://')`, { driver });
 }
 
 /** A part of a URL in the clear; as it stands where it says nothing of the kind, such as a lone `%`. */

@@ -4,44 +4,55 @@ import type * as Https from 'node:https';
 import type { Completion } from '@blk/core-graph';
 import { tunnelled } from '#tunnel';
 import { brokenAnswer } from '../errors.js';
-import type { HttpRequest, HttpResponse, Transport, TransportOptions } from '../transport.js';
+import type { HttpRequest, HttpResponse, ProxyServer, Transport, TransportOptions } from '../transport.js';
 import { connectionError } from './connection-error-node.js';
 
 /** Loaded when it is needed: most of what it takes is encryption. */
 const https = (): typeof Https => process.getBuiltinModule('node:https');
 
-/** A body that nobody wants is read, so that its connection can be used again, unless it is longer than this. */
+/** A body that nobody wants is read, so that its connection can be used again, unless it is longer than this, or takes so many milliseconds. */
 const WORTH_READING = 64 * 1024;
+const WORTH_WAITING = 2000;
 
 export function openTransport(options: TransportOptions): Transport {
-  const { proxy, connections, verify, authorities } = options;
+  const { proxyFor, connections, verify, authorities, timeout } = options;
   const keep = { keepAlive: true, maxSockets: connections, maxFreeSockets: connections };
   const tls = { rejectUnauthorized: verify, ...(authorities === undefined ? {} : { ca: authorities }) };
-  const agents: { plain?: Agent; secure?: Https.Agent } = {};
-  const secureAgent = (): Https.Agent => {
-    const agent = new (https().Agent)({ ...keep, ...tls });
-    return proxy === undefined ? agent : tunnelled(agent, proxy, options);
+  const agents = new Map<string, Agent>();
+  const closing = new AbortController();
+  const agentOf = (name: string, make: () => Agent): Agent => {
+    const agent = agents.get(name) ?? make();
+    agents.set(name, agent);
+    return agent;
   };
+  const plainAgent = (): Agent => agentOf('plain', () => new Agent(keep));
+  const secureAgent = (proxy?: ProxyServer): Agent =>
+    agentOf(`secure ${proxy?.url.href ?? ''}`, () => {
+      const agent = new (https().Agent)({ ...keep, ...tls });
+      return proxy === undefined ? agent : tunnelled(agent, proxy, { timeout, tls, signal: closing.signal });
+    });
   const send = ({ url, headers, signal }: HttpRequest): Promise<HttpResponse> => {
     const common = { headers: { ...headers, 'accept-encoding': 'identity', 'user-agent': 'blk' }, ...placeOf(url) };
-    if (url.protocol === 'https:') return answerTo(https().request({ ...common, agent: (agents.secure ??= secureAgent()) }), url, signal);
-    if (proxy === undefined) return answerTo(plainRequest({ ...common, agent: (agents.plain ??= new Agent(keep)) }), url, signal);
+    const proxy = proxyFor(url);
+    if (url.protocol === 'https:') return answerTo(https().request({ ...common, agent: secureAgent(proxy) }), url, signal);
+    if (proxy === undefined) return answerTo(plainRequest({ ...common, agent: plainAgent() }), url, signal);
     const viaProxy: RequestOptions = {
       ...common,
       ...placeOf(proxy.url),
       path: url.href,
       headers: { ...common.headers, host: url.host, ...(proxy.authorization === undefined ? {} : { 'proxy-authorization': proxy.authorization }) },
     };
-    if (proxy.url.protocol === 'http:') return answerTo(plainRequest({ ...viaProxy, agent: (agents.plain ??= new Agent(keep)) }), proxy.url, signal);
-    return answerTo(https().request({ ...viaProxy, agent: (agents.plain ??= new (https().Agent)({ ...keep, ...tls })) }), proxy.url, signal);
+    if (proxy.url.protocol === 'http:') return answerTo(plainRequest({ ...viaProxy, agent: plainAgent() }), proxy.url, signal);
+    return answerTo(https().request({ ...viaProxy, agent: secureAgent() }), proxy.url, signal);
   };
   return {
     browser: false,
     send,
+    hashes: ['MD5', 'SHA-256'],
     hash: async (name, text) => process.getBuiltinModule('node:crypto').createHash(name.replace('-', '').toLowerCase()).update(text).digest('hex'),
     close: () => {
-      agents.plain?.destroy();
-      agents.secure?.destroy();
+      closing.abort();
+      for (const agent of agents.values()) agent.destroy();
     },
   };
 }
@@ -52,21 +63,30 @@ function placeOf(url: URL): Pick<RequestOptions, 'hostname' | 'port' | 'path'> {
 
 function answerTo(request: ClientRequest, url: URL, signal: AbortSignal): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
-    const abort = (): void => { request.destroy(signal.reason as Error); };
+    const abort = (): void => {
+      request.destroy(signal.reason as Error);
+      // One that waits for a way through a proxy tells of its end only when there is one.
+      reject(signal.reason as Error);
+    };
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort, { once: true });
     request.once('close', () => { signal.removeEventListener('abort', abort); });
+    /** What broke the connection, which the message itself only calls a reset. */
+    let broken: unknown;
     // Stays: what goes wrong later is told to whoever reads the body, and must not end the program.
-    request.on('error', (error) => { reject(connectionError(error, url)); });
+    request.on('error', (error) => {
+      broken ??= error;
+      reject(connectionError(error, url));
+    });
     request.once('response', (message) => {
       message.on('error', () => undefined);
-      resolve(answerOf(message, url, signal));
+      resolve(answerOf(message, (error) => (signal.aborted ? (signal.reason as Error) : connectionError(broken ?? error, url))));
     });
     request.end();
   });
 }
 
-function answerOf(message: IncomingMessage, url: URL, signal: AbortSignal): HttpResponse {
+function answerOf(message: IncomingMessage, explain: (error: unknown) => Error): HttpResponse {
   const header = (name: string): string | undefined => {
     const value = message.headers[name];
     return Array.isArray(value) ? value.join(', ') : value;
@@ -75,10 +95,13 @@ function answerOf(message: IncomingMessage, url: URL, signal: AbortSignal): Http
     status: message.statusCode ?? 0,
     delimited: header('content-length') !== undefined || /chunked$/i.test(header('transfer-encoding') ?? ''),
     header,
-    body: (sink) => readBody(message, sink, (error) => (signal.aborted ? (signal.reason as Error) : connectionError(error, url))),
+    body: (sink) => readBody(message, sink, explain),
     cancel: () => {
-      if (Number(header('content-length') ?? Infinity) <= WORTH_READING) message.resume();
-      else message.destroy();
+      if (!(Number(header('content-length') ?? Infinity) <= WORTH_READING)) return void message.destroy();
+      message.resume();
+      // One that never ends would keep its connection for ever, of which there are few.
+      const late = setTimeout(() => { message.destroy(); }, WORTH_WAITING).unref();
+      message.once('close', () => { clearTimeout(late); });
     },
   };
 }
@@ -93,7 +116,8 @@ function readBody(message: IncomingMessage, sink: (chunk: Uint8Array) => Complet
       over = true;
       if (error === undefined) return resolve();
       message.destroy();
-      reject(error);
+      // What the sink has begun to keep is kept before anybody goes on from there.
+      void (taking ?? Promise.resolve()).then(() => { reject(error); });
     };
     const broken = (error?: unknown): void => { end(explain(error ?? brokenAnswer('broken-off', 'The server closed the connection in the middle of the file'))); };
     if (message.destroyed && !message.complete) return broken();

@@ -1,0 +1,11 @@
+/** Text of other machines and of users, as errors may show it. */
+
+/** What another machine says, without what would disturb a terminal, and no longer than `most` characters. */
+export function printable(text: string, most = 200): string {
+  return text.slice(0, most).replace(/\p{Cc}/gu, '?');
+}
+
+/** A URL, readable or not, whose password nobody sees. */
+export function withoutPassword(url: string): string {
+  return url.replace(/^([^/?#]*:\/\/[^/?#:@]*):[^/?#]*@/, '$1:***@');
+}
