@@ -37,6 +37,8 @@ const TYPES = new Set([
   'monolithicSparse', 'monolithicFlat', 'twoGbMaxExtentSparse', 'twoGbMaxExtentFlat', '2GbMaxExtentSparse', '2GbMaxExtentFlat', 'streamOptimized',
   'vmfs', 'vmfsSparse', 'vmfsThin', 'vmfsPreallocated', 'vmfsEagerZeroedThick', 'seSparse', 'custom',
 ]);
+/** Extents that are devices of the host. */
+const DEVICES: ReadonlySet<string> = new Set(['VMFSRDM', 'VMFSRAW']);
 const KINDS: ReadonlySet<string> = new Set<ExtentKind>(['FLAT', 'VMFS', 'SPARSE', 'VMFSSPARSE', 'SESPARSE', 'ZERO']);
 
 /** Whether these first bytes of a file are those of a descriptor: comments and blanks, then a version. */
@@ -103,6 +105,7 @@ function parseExtent(line: string): ExtentLine {
   const found = EXTENT.exec(line);
   if (found === null) throw vmdkError({ what: 'extent-line', line: line.slice(0, 200) });
   const [, access, sectors, kind, filename = '', start] = found;
+  if (DEVICES.has(kind)) throw vmdkError({ what: 'device', line: line.slice(0, 200) });
   if (!KINDS.has(kind)) throw vmdkError({ what: 'extent-type', line: line.slice(0, 200) });
   const size = Number(sectors) * SECTOR;
   const from = Number(start ?? 0) * SECTOR;

@@ -30,7 +30,7 @@ export interface Directory {
  */
 export async function readDirectory(file: Edge, layout: DirectoryLayout, onDamage: () => void): Promise<Directory> {
   const { offset, copyOffset, tables, entries } = layout;
-  const codec = codecOf(file, entries * ENTRY_BYTES);
+  const codec = tableCodec(file, entries * ENTRY_BYTES);
   const load = async (at: number): Promise<RootTable> => {
     const length = tables * ENTRY_BYTES;
     if (at === 0) throw vmdkError({ what: 'offset', thing: 'The grain directory', offset: at });
@@ -68,7 +68,8 @@ function inOneRow(root: RootTable, tables: number, entries: number): boolean {
   return true;
 }
 
-function codecOf(file: Edge, tableBytes: number): EntryCodec {
+/** Entries of a directory: sectors of tables of `tableBytes` each. */
+export function tableCodec(file: Edge, tableBytes: number): EntryCodec {
   return {
     bytes: ENTRY_BYTES,
     littleEndian: true,

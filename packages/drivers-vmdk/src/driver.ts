@@ -2,7 +2,7 @@
 import { defineDriver } from '@blk/core-graph';
 import { looksLikeDescriptor } from './descriptor.js';
 import { parseNamedExtents } from './named-extents.js';
-import { isSparse } from './sparse-header.js';
+import { isCowd, isSparse } from './sparse-header.js';
 import { checkWish, type VmdkCreateOptions } from './wish.js';
 
 interface VmdkOptions {
@@ -18,7 +18,7 @@ export const vmdk = defineDriver<VmdkOptions, VmdkCreateOptions>({
   children: { file: 'required' },
   backing: true,
 
-  probe: (head) => (isSparse(head) || looksLikeDescriptor(head) ? 100 : 0),
+  probe: (head) => (isSparse(head) || isCowd(head) || looksLikeDescriptor(head) ? 100 : 0),
 
   async open(options, context) {
     const named = parseNamedExtents(options.extents);

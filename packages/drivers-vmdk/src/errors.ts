@@ -25,11 +25,23 @@ export type VmdkDefect =
   | { readonly what: 'extent-type'; readonly line: string }
   | { readonly what: 'no-extents' }
   | { readonly what: 'extent-size'; readonly filename: string; readonly told: number; readonly found: number }
-  | { readonly what: 'extent-kind'; readonly filename: string; readonly kind: string };
+  | { readonly what: 'extent-alone' }
+  | { readonly what: 'device'; readonly line: string }
+  | { readonly what: 'se-version'; readonly found: bigint }
+  | { readonly what: 'se-grain-size'; readonly found: bigint }
+  | { readonly what: 'se-table-size'; readonly found: bigint }
+  | { readonly what: 'se-flags'; readonly found: bigint }
+  | { readonly what: 'se-reserved'; readonly found: readonly bigint[] }
+  | { readonly what: 'se-volatile' }
+  | { readonly what: 'se-journal' }
+  | { readonly what: 'se-entry'; readonly thing: string; readonly low: number; readonly high: number }
+  | { readonly what: 'se-read-only' };
 
 const KINDS: Partial<Record<VmdkDefect['what'], BlockErrorKind>> = {
   version: 'unsupported', 'read-only-version': 'read-only', compression: 'unsupported', type: 'unsupported', 'extent-type': 'unsupported',
-  capacity: 'too-large', 'footer-in-place': 'read-only',
+  capacity: 'too-large', 'footer-in-place': 'read-only', 'extent-alone': 'unsupported', device: 'unsupported', 'se-version': 'unsupported',
+  'se-grain-size': 'unsupported', 'se-table-size': 'unsupported', 'se-flags': 'unsupported', 'se-reserved': 'unsupported', 'se-journal': 'unsupported',
+  'se-read-only': 'read-only',
 };
 
 /** The only place in this package that builds a `BlockError` for a bad image. */
@@ -93,7 +105,31 @@ function describe(defect: VmdkDefect): string {
       return 'The descriptor names no extents';
     case 'extent-size':
       return `Extent '${defect.filename}' holds ${defect.found} bytes, the descriptor tells of ${defect.told}`;
-    case 'extent-kind':
-      return `Extent '${defect.filename}' is no extent of kind ${defect.kind}`;
+    case 'extent-alone':
+      return 'An extent of ESX tells neither its parent nor the other extents: the descriptor that names it has to be opened';
+    case 'device':
+      return `Unsupported extent type, a raw device mapping, whose data is not in a file: ${defect.line}`;
+    case 'se-version':
+      return `Unsupported version: ${hex64(defect.found)}`;
+    case 'se-grain-size':
+      return `Unsupported grain size: ${defect.found}`;
+    case 'se-table-size':
+      return `Unsupported grain table size: ${defect.found}`;
+    case 'se-flags':
+      return `Unsupported flags: ${hex64(defect.found)}`;
+    case 'se-reserved':
+      return `Unsupported reserved bits: ${defect.found.map(hex64).join(' ')}`;
+    case 'se-volatile':
+      return 'invalid VMDK image: the volatile header of the extent is damaged';
+    case 'se-journal':
+      return 'Image is dirty, Replaying journal not supported';
+    case 'se-entry':
+      return `Invalid entry of a ${defect.thing}: ${hex64((BigInt(defect.high) << 32n) | BigInt(defect.low))}`;
+    case 'se-read-only':
+      return 'No write support for seSparse images available';
   }
+}
+
+function hex64(value: bigint): string {
+  return `0x${value.toString(16).padStart(16, '0')}`;
 }

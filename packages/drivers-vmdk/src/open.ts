@@ -2,12 +2,14 @@
 import { settled } from '@blk/cluster-map';
 import { BlockError, protocolOf, resolveReference, type DriverNode, type Edge, type OpenContext } from '@blk/core-graph';
 import { ContentId, type DescriptorPlace } from './content-id.js';
+import { openCowd, readCowdHeader } from './cowd-extent.js';
 import { MAX_DESCRIPTOR, NO_PARENT, parseDescriptor, type Descriptor, type ExtentLine } from './descriptor.js';
 import { vmdkError, wishError } from './errors.js';
 import type { OpenExtent } from './extent.js';
 import { FlatNode, ZeroNode } from './flat-extent.js';
 import { VmdkNode } from './node.js';
-import { isSparse, type SparseHeader } from './sparse-header.js';
+import { isCowd, isSparse, type SparseHeader } from './sparse-header.js';
+import { openSeSparse, readSeSparseHeader } from './sesparse-extent.js';
 import { openSparse, readSparseHeader } from './sparse-extent.js';
 
 /** Files of extents that the caller names himself, in their order. */
@@ -16,6 +18,7 @@ export type NamedExtents = readonly unknown[] | undefined;
 export async function openVmdk(file: Edge, named: NamedExtents, context: OpenContext): Promise<DriverNode> {
   const head = new Uint8Array(Math.min(4, file.size));
   await settled(file.read(0, head, 0, head.length));
+  if (isCowd(head)) throw vmdkError({ what: 'extent-alone' });
   if (isSparse(head)) {
     const header = await readSparseHeader(file);
     const place = await embeddedDescriptor(file, header);
@@ -73,10 +76,31 @@ async function openExtent(index: number, line: ExtentLine, { from, named, contex
     if (start + size > file.size) throw vmdkError({ what: 'extent-size', filename, told: start + size, found: file.size });
     return { node: new FlatNode(file, start, size), file, kind };
   }
-  if (kind !== 'SPARSE') throw vmdkError({ what: 'extent-type', line: kind });
-  const header = await readSparseHeader(file);
-  if (header.capacity !== size) throw vmdkError({ what: 'extent-size', filename, told: size, found: header.capacity });
-  return { ...(await openSparse(file, header, context)), kind };
+  const { capacity, open } = await sparseOf(kind, file, context);
+  if (capacity !== size) throw vmdkError({ what: 'extent-size', filename, told: size, found: capacity });
+  return { ...(await open()), kind };
+}
+
+interface Found {
+  readonly capacity: number;
+  readonly open: () => Promise<OpenExtent>;
+}
+
+async function sparseOf(kind: 'SPARSE' | 'VMFSSPARSE' | 'SESPARSE', file: Edge, context: OpenContext): Promise<Found> {
+  switch (kind) {
+    case 'SPARSE': {
+      const header = await readSparseHeader(file);
+      return { capacity: header.capacity, open: () => openSparse(file, header, context) };
+    }
+    case 'VMFSSPARSE': {
+      const header = await readCowdHeader(file);
+      return { capacity: header.capacity, open: () => openCowd(file, header, context) };
+    }
+    case 'SESPARSE': {
+      const header = await readSeSparseHeader(file);
+      return { capacity: header.capacity, open: () => openSeSparse(file, header, context) };
+    }
+  }
 }
 
 /** The extent's file, which lies beside the image unless its name says otherwise; the policy has to allow it. */

@@ -13,7 +13,7 @@ import { Flag, HEADER_BYTES, parseSparseHeader, tablesOf, type SparseHeader } fr
 export type SparseContext = Pick<OpenContext, 'readOnly' | 'policy' | 'warn'>;
 
 /** Tables in memory; half of it, since an image may have two extents that are read at once. */
-const BUDGET = 16 * 1024 * 1024;
+export const BUDGET = 16 * 1024 * 1024;
 
 export interface SparseExtent extends OpenExtent {
   readonly header: SparseHeader;

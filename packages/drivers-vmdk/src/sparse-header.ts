@@ -44,6 +44,11 @@ export function isSparse(head: Uint8Array): boolean {
   return head.length >= 4 && viewOf(head).getUint32(0) === 0x4b44_4d56;
 }
 
+/** The other kind, of ESX: this one is no disk without its descriptor. */
+export function isCowd(head: Uint8Array): boolean {
+  return head.length >= 4 && viewOf(head).getUint32(0) === 0x434f_5744;
+}
+
 /** Untrusted bytes, 512 of them where the file has as many. Throws a `BlockError` and nothing else. */
 export function parseSparseHeader(bytes: Uint8Array): SparseHeader {
   if (!isSparse(bytes) || bytes.length < HEADER_BYTES) throw vmdkError({ what: 'no-header' });

@@ -10,3 +10,4 @@ export { packAdc } from './dmg/adc.js';
 export { packLzfse, type LzfseBlock } from './dmg/lzfse.js';
 export { packWith7zz } from './pack-with-7zz.js';
 export { sampleContent } from './sample.js';
+export { cowdExtent, seSparseExtent, vmdkDescriptor, type CowdOptions, type GrainState, type SeSparseOptions, type VmdkDescriptor } from './vmdk.js';
