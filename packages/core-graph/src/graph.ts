@@ -5,6 +5,7 @@ import type { BlockDriver } from './driver.js';
 import type { CorruptionReport, Host, QuorumReport, SecretLookup } from './driver-context.js';
 import { createImage, type CreateRequest } from './create.js';
 import { drained } from './drain.js';
+import type { Edge } from './edge.js';
 import { BlockError } from './errors.js';
 import { hostOf } from './host.js';
 import type { BlockNode } from './node.js';
@@ -236,14 +237,21 @@ export class BlockGraph {
     } finally {
       const children = [...node.children.values()];
       node.children.clear();
-      for (const edge of children) {
-        edge.node.parents.delete(edge);
-        changeAccess((transaction) => {
-          transaction.refresh(edge.node);
-        });
-        await this.collect(edge.node);
-      }
+      await this.#letGo(children);
     }
+  }
+
+  /** Gives up the children of a node that is closed; those that nobody else uses close, and one that fails does not keep the others open. */
+  async #letGo(children: readonly Edge[]): Promise<void> {
+    const failed: unknown[] = [];
+    for (const edge of children) {
+      edge.node.parents.delete(edge);
+      changeAccess((transaction) => {
+        transaction.refresh(edge.node);
+      });
+      await this.collect(edge.node).catch((error: unknown) => void failed.push(error));
+    }
+    if (failed.length > 0) throw failed[0];
   }
 
   #freshName(): string {

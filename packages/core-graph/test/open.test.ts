@@ -16,6 +16,12 @@ function expectAllClosed({ graph, files }: { graph: BlockGraph; files: MemFiles 
   for (const [name, file] of files.files) expect([name, file.opened]).toEqual([name, 0]);
 }
 
+const unclosable = defineDriver<{ file: unknown }>({
+  ...plain,
+  name: 'unclosable',
+  open: async (options, context) => ({ ...(await plain.open(options, context)), close: () => Promise.reject(new BlockError('io', 'not closed')) }),
+});
+
 describe('opening by name', () => {
   it('guesses the format by score, and takes the one that is named', async () => {
     const made = await withImages();
@@ -286,15 +292,29 @@ describe('opening and closing', () => {
     const graph = new BlockGraph({ drivers: [made.files.driver, failing] });
     expect((await failure(() => graph.open('mem:data', { format: 'failing' })))?.message).toBe('half way');
     expectAllClosed({ graph, files: made.files });
-    const unclosable = defineDriver<{ file: unknown }>({
-      ...plain,
-      name: 'unclosable',
-      open: async (options, context) => ({ ...(await plain.open(options, context)), close: () => Promise.reject(new BlockError('io', 'not closed')) }),
-    });
     const other = new BlockGraph({ drivers: [made.files.driver, unclosable] });
     const node = await other.open('mem:data', { format: 'unclosable' });
     expect((await failure(() => other.release(node)))?.message).toBe('not closed');
     expectAllClosed({ graph: other, files: made.files });
+  });
+
+  it('closes the other children of a node where one can not be closed', async () => {
+    const { files } = await withImages();
+    const two = defineDriver<{ file: unknown; other: unknown }>({
+      ...plain,
+      name: 'two',
+      children: { file: 'required', other: 'required' },
+      open: async (options, context) => {
+        const opened = await plain.open(options, context);
+        await context.child('other', options.other, 'data');
+        return opened;
+      },
+    });
+    const graph = new BlockGraph({ drivers: [files.driver, plain, unclosable, two] });
+    const on = (driver: string, filename: string): Definition => ({ driver, file: { driver: 'mem', filename } });
+    const node = await graph.open({ driver: 'two', file: on('unclosable', 'data'), other: on('plain', 'base') });
+    expect((await failure(() => graph.release(node)))?.message).toBe('not closed');
+    expectAllClosed({ graph, files });
   });
 
   it('closes all, and can be asked to twice', async () => {

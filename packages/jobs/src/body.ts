@@ -76,6 +76,8 @@ export interface JobControl {
   block(nodes: Iterable<BlockNode>): void;
   /** Keeps others from pointing an edge elsewhere. */
   freeze(edge: Edge): void;
+  /** Tells that the node was replaced: if it closes for want of users, what fails then does not matter any more, and is only warned of. */
+  replaced(node: BlockNode): void;
   /** Gives up holds, blocks and frozen edges before their time: the body is about to change the graph. Nodes that nobody uses close. */
   release(): Promise<void>;
 }

@@ -104,6 +104,10 @@ export class Control implements JobControl {
     this.holds.freeze(edge);
   }
 
+  replaced(node: BlockNode): void {
+    this.holds.replaced(node);
+  }
+
   release(): Promise<void> {
     return this.holds.release();
   }

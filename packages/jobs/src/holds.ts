@@ -9,6 +9,7 @@ export class Holds {
   readonly blocked = new Set<BlockNode>();
   readonly #frozen = new Set<Edge>();
   #filter: BlockNode | undefined;
+  readonly #replaced = new Set<BlockNode>();
 
   constructor(
     private readonly graph: BlockGraph,
@@ -50,6 +51,11 @@ export class Holds {
     this.#frozen.add(edge);
   }
 
+  /** The content of `node` is elsewhere by now. It may be replaced since it does not work any more: what fails when it closes is only warned of. */
+  replaced(node: BlockNode): void {
+    this.#replaced.add(node);
+  }
+
   /**
    * Gives everything up, but still keeps others away. Nodes without users close; what fails there is thrown after all else was given
    * up.
@@ -64,7 +70,16 @@ export class Holds {
     changeAccess((transaction) => {
       for (const node of new Set(nodes)) transaction.refresh(node);
     });
-    for (const node of new Set(nodes)) await this.graph.collect(node);
+    const failed: unknown[] = [];
+    for (const node of new Set(nodes)) {
+      try {
+        await this.graph.collect(node);
+      } catch (error) {
+        if (this.#replaced.has(node)) this.graph.host.warn(`Closing '${node.name}', which was replaced: ${messageOf(error)}`);
+        else failed.push(error);
+      }
+    }
+    if (failed.length > 0) throw failed[0];
   }
 
   /** Its users go on with what is below it: the node that it was put over, or the one that has taken that one's place. */

@@ -257,6 +257,7 @@ export class MirrorBody implements JobBody {
     const node = target.node;
     const users = [...replaces.parents].filter(({ parent }) => parent !== held.parent && !(parent.node && reaches(node, parent.node)));
     await runTransaction([relax(held), relax(target), ...users.map((edge) => replaceChild(edge, node))]);
+    this.control.replaced(replaces);
     this.plan.switched?.();
   }
 

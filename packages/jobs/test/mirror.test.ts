@@ -215,6 +215,23 @@ describe('a mirror while the guest writes', () => {
     await finish(on);
   });
 
+  it('a source that fails to close is no failure: all of it is in the target', async () => {
+    using dir = tempDir();
+    const on = await bench(dir, 9);
+    const source = on.disk.root;
+    const job = await begin(on, { sync: 'full', autoFinalize: false });
+    await untilReady(job, on.random, false);
+    await job.complete();
+    while (job.status !== 'pending') await turns(1);
+    await on.guest.work(5);
+    on.sourcePace.fail = (verb) => (verb === 'read' ? undefined : new BlockError('io', 'Input/output error'));
+    await job.finalize();
+    await job.done;
+    expect([on.disk.root === on.target, source.closed]).toEqual([true, true]);
+    expect(on.warnings).toEqual([`Closing '${source.name}', which was replaced: Input/output error`]);
+    await finish(on);
+  });
+
   it('with autoFinalize false it follows the guest until it is finalized', async () => {
     using dir = tempDir();
     const on = await bench(dir, 6);

@@ -30,15 +30,17 @@ export interface Rig {
   readonly clock: TestClock;
   /** What happened, one line each. */
   readonly events: string[];
+  readonly warnings: string[];
 }
 
 export function rig(...further: BlockDriver[]): Rig {
   const clock = new TestClock();
-  const graph = new BlockGraph({ drivers: [raw, qcow2, file, ...further], host: { clock } });
+  const warnings: string[] = [];
+  const graph = new BlockGraph({ drivers: [raw, qcow2, file, ...further], host: { clock, warn: (message) => void warnings.push(message) } });
   const jobs = new Jobs(graph);
   const events: string[] = [];
   jobs.subscribe((event) => events.push(`${event.job.id}: ${told(event)}`));
-  return { graph, jobs, clock, events };
+  return { graph, jobs, clock, events, warnings };
 }
 
 function told(event: JobEvent): string {

@@ -18,6 +18,8 @@ export interface DaemonOptions {
   readonly monitor?: string;
   /** Socket that tells that the daemon is ready, where it is not the monitor. */
   readonly ready?: string;
+  /** Added to its environment. */
+  readonly env?: RunOptions['env'];
 }
 
 export interface Daemon extends Running {
@@ -31,7 +33,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     ...(options.args ?? []),
     ...(monitor === undefined ? [] : ['--chardev', `socket,id=mon,path=${monitor},server=on,wait=off`, '--monitor', 'chardev=mon']),
   ];
-  const daemon = await start(process.execPath, [program(), 'serve', ...words]);
+  const daemon = await start(process.execPath, [program(), 'serve', ...words], { env: options.env });
   daemon.process.stdout.resume();
   try {
     const socket = monitor ?? options.ready;

@@ -12,6 +12,8 @@ export class Guest {
   requests = 0;
   /** Requests that failed, and were made again until they did not. */
   failed = 0;
+  /** What they failed with. */
+  readonly errors = new Set<string>();
   #failure: Error | undefined;
   #stopped = false;
   #quiet = 0;
@@ -24,7 +26,7 @@ export class Guest {
     private readonly client: NbdTestClient,
     private readonly random: Prng,
     content: Buffer,
-    /** How often a request may fail before the guest gives up. */
+    /** How often a request may fail before the guest gives up; it does at once where the server is gone. */
     private readonly tries: number,
   ) {
     this.model = content;
@@ -113,8 +115,9 @@ export class Guest {
       try {
         return await request();
       } catch (error) {
-        if (left === 0) throw error;
+        if (left === 0 || (error as Error).message === 'connection closed') throw error;
         this.failed++;
+        this.errors.add((error as Error).message);
       }
     }
   }

@@ -1,0 +1,105 @@
+// A quorum of three, one copy here, one over NBD, one over SSH, under a guest: any of them may be lost, and is made anew by a mirror.
+import { describe, expect, onTestFailed, test, vi } from 'vitest';
+import { expectContent, prng, skipUnless, tempDir } from '@blk/oracle';
+import { CHILDREN, Copies, Guest, startDaemon, type Child, type Daemon, type Spare } from '../src/index.js';
+
+const SIZE = 4 * 1024 * 1024;
+const SEED = Number(process.env['BLK_QUORUM_SEED'] ?? 1);
+
+type Qmp = NonNullable<Daemon['qmp']>;
+
+const needs = skipUnless('qemu-img', 'qemu-nbd', 'sshd', 'ssh-keygen');
+
+describe.skipIf(needs.skip)(needs.title('a quorum of three'), () => {
+  test.each(CHILDREN)('bears the loss of the copy that is %s, and a mirror makes it anew', async (victim) => {
+    using dir = tempDir();
+    const random = prng(SEED + CHILDREN.indexOf(victim));
+    await using copies = await Copies.start(dir, SIZE);
+    await using daemon = await startDaemon({ monitor: dir.file('qmp'), env: copies.env });
+    const moment = 20 + random.below(200);
+    const qmp = await serve(daemon, copies.definitions(victim === 'local' ? moment : undefined), dir.file('disk'));
+    const guest = await Guest.start(dir.file('disk'), 'disk', random, Buffer.alloc(SIZE));
+
+    if (victim !== 'local') {
+      await guest.goOn(moment);
+      await copies.kill(victim);
+    }
+    await told(qmp, guest, 'QUORUM_REPORT_BAD');
+    await guest.goOn(50);
+
+    const spare = await copies.spare(victim, SIZE);
+    await mirror(qmp, guest, victim, spare);
+    await guest.goOn(100);
+    await guest.stop();
+
+    expect(events(qmp, 'QUORUM_FAILURE')).toEqual([]);
+    const bad = events(qmp, 'QUORUM_REPORT_BAD');
+    expect(new Set(bad.map((data) => data['node-name']))).toEqual(new Set([victim]));
+    for (const data of bad) expect(data).toMatchObject({ type: expect.stringMatching(/^(read|write|flush)$/) as string, error: expect.any(String) as string });
+    await qmp.execute('quit');
+    expect(await daemon.exited).toBe(0);
+    const files = CHILDREN.map((child) => (child === victim ? spare.file : dir.file(child)));
+    for (const [at, file] of files.entries()) await expectContent(file, at === 0 && victim !== 'local' ? 'qcow2' : 'raw', guest.model);
+  });
+
+  test('that lost two fails what is asked of it, gives no wrong bytes, and goes on when they are back', async () => {
+    using dir = tempDir();
+    const random = prng(SEED + 10);
+    await using copies = await Copies.start(dir, SIZE);
+    await using daemon = await startDaemon({ monitor: dir.file('qmp'), env: copies.env });
+    const qmp = await serve(daemon, copies.definitions(), dir.file('disk'));
+    const guest = await Guest.start(dir.file('disk'), 'disk', random, Buffer.alloc(SIZE), Infinity);
+    await guest.goOn(20 + random.below(200));
+    expect([guest.failed, events(qmp, 'QUORUM_FAILURE')]).toEqual([0, []]);
+
+    await Promise.all([copies.kill('nbd'), copies.kill('ssh')]);
+    await vi.waitUntil(() => guest.failed > 20 && events(qmp, 'QUORUM_FAILURE').length > 0, { timeout: 60_000 });
+    for (const data of events(qmp, 'QUORUM_FAILURE')) expect(data).toEqual({ reference: 'q', 'sector-num': expect.any(Number) as number, 'sectors-count': expect.any(Number) as number });
+
+    await copies.revive('nbd');
+    await copies.revive('ssh');
+    await guest.goOn(200);
+    await guest.stop();
+    expect(guest.errors).toEqual(new Set(['NBD error 5']));
+    await qmp.execute('quit');
+    expect(await daemon.exited).toBe(0);
+    // The copy that is here never missed a write.
+    await expectContent(dir.file('local'), 'qcow2', guest.model);
+  });
+});
+
+/** Opens the quorum and serves it to guests. */
+async function serve(daemon: Daemon, children: readonly object[], path: string): Promise<Qmp> {
+  if (daemon.qmp === undefined) throw new Error('the daemon has no monitor');
+  const { qmp } = daemon;
+  onTestFailed(() => { process.stderr.write(`the daemon said: ${daemon.stderr()}\n${qmp.events.map((event) => JSON.stringify(event)).join('\n')}\n`); });
+  await qmp.execute('blockdev-add', { driver: 'quorum', 'node-name': 'q', 'vote-threshold': 2, children });
+  await qmp.execute('nbd-server-start', { addr: { type: 'unix', data: { path } } });
+  await qmp.execute('block-export-add', { type: 'nbd', id: 'e', 'node-name': 'q', name: 'disk', writable: true });
+  return qmp;
+}
+
+/** Copies the disk to a spare one, under the guest's work, and puts that in the place of the lost child. */
+async function mirror(qmp: Qmp, guest: Guest, victim: Child, { definition, target }: Spare): Promise<void> {
+  const job = { 'job-id': 'repair', device: 'q', sync: 'full', replaces: victim };
+  if (victim === 'ssh') {
+    await qmp.execute('blockdev-add', definition);
+    await qmp.execute('blockdev-mirror', { ...job, target: definition['node-name'] });
+  } else {
+    await qmp.execute('drive-mirror', { ...job, target, format: 'raw', 'node-name': 'repaired', mode: victim === 'local' ? 'absolute-paths' : 'existing' });
+  }
+  await told(qmp, guest, 'BLOCK_JOB_READY');
+  await guest.goOn(20);
+  await qmp.execute('block-job-complete', { device: 'repair' });
+  await told(qmp, guest, 'BLOCK_JOB_COMPLETED');
+  expect(events(qmp, 'BLOCK_JOB_COMPLETED').map(({ error }) => error)).toEqual([undefined]);
+}
+
+/** Waits for an event while the guest works. */
+async function told(qmp: Qmp, guest: Guest, event: string): Promise<void> {
+  while (events(qmp, event).length === 0) await guest.goOn(1);
+}
+
+function events(qmp: Qmp, name: string): Record<string, unknown>[] {
+  return qmp.events.filter(({ event }) => event === name).map(({ data }) => data as Record<string, unknown>);
+}
