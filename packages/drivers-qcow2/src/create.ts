@@ -55,7 +55,7 @@ export const CREATE_OPTIONS: CreateOptionTable = {
   extended_l2: { type: { type: 'bool' }, help: 'Extended L2 tables', default: false },
   lazy_refcounts: { type: { type: 'bool' }, help: 'Postpone refcount updates', default: false },
   preallocation: { type: { type: 'string' }, help: 'Preallocation mode (allowed values: off, metadata, falloc, full)' },
-  refcount_bits: { type: { type: 'uint' }, help: 'Width of a reference count entry in bits', default: 16 },
+  refcount_bits: { type: { type: 'int' }, help: 'Width of a reference count entry in bits', default: 16 },
 };
 
 /** Writes an empty image into `file`, which is empty. Throws before anything is written where the options do not fit. */

@@ -121,12 +121,19 @@ function parseValue(name: string, text: string, spec: CreateOptionSpec): string 
       return parseSizeOption(name, text);
     case 'int':
     case 'uint':
-      if (!/^[+-]?(0x[0-9a-f]+|\d+)$/i.test(text)) throw new BlockError('invalid-argument', `Parameter '${name}' expects a number`);
-      // A number below zero is one of 64 bits, as in the reference: far too large.
-      return spec.type.type === 'uint' && text.startsWith('-') ? Number(BigInt.asUintN(64, -BigInt(text.slice(1)))) : Number(text);
+      return parseNumber(name, text);
     default:
       return text;
   }
+}
+
+/** A number of 64 bits, those from 2^63 on standing for negative ones, as in the reference. */
+function parseNumber(name: string, text: string): number {
+  const match = /^([+-]?)(0x[0-9a-f]+|\d+)$/i.exec(text);
+  if (match === null) throw new BlockError('invalid-argument', `Parameter '${name}' expects a number`);
+  const size = BigInt(match[2]);
+  if (size >= 1n << 64n) throw new BlockError('invalid-argument', `Value '${text}' is too large for parameter '${name}'`);
+  return Number(BigInt.asIntN(64, match[1] === '-' ? -size : size));
 }
 
 /** A size with an optional suffix, as options and `resize` take it. */
