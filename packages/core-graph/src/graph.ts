@@ -164,7 +164,8 @@ export class BlockGraph {
 
   /** Closes the node, then its children, where neither an owner nor a parent is left. */
   async collect(node: BlockNode): Promise<void> {
-    if (node.parents.size > 0 || this.#owned.has(node) || node.closed) return;
+    // One that is not in the list is being closed already.
+    if (node.parents.size > 0 || this.#owned.has(node) || this.#nodes.get(node.name) !== node) return;
     await this.discardNode(node);
   }
 
@@ -224,15 +225,15 @@ export class BlockGraph {
   async discardNode(node: BlockNode): Promise<void> {
     this.#reserved.delete(node.name);
     if (this.#nodes.get(node.name) === node) this.#nodes.delete(node.name);
-    if (node.closed) return;
     await node.requests.idle();
-    // Somebody else may have let go of it meanwhile.
-    if (node.closed) return;
-    node.closed = true;
     try {
-      if (node.driver !== undefined) {
-        node.updatePaths();
-        await closeDriver(node);
+      // One that could not be opened again has no driver any more.
+      if (!node.closed) {
+        node.closed = true;
+        if (node.driver !== undefined) {
+          node.updatePaths();
+          await closeDriver(node);
+        }
       }
     } finally {
       const children = [...node.children.values()];

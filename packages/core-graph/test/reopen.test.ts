@@ -106,11 +106,15 @@ describe('reopenNodes', () => {
       ...cow,
       open: (options, context) => (broken ? Promise.reject(new BlockError('io', `attempt ${++attempts}`)) : cow.open(options, context)),
     };
-    const { graph, top, device } = await chain(flaky);
+    const { graph, files, top, device } = await chain(flaky);
     broken = true;
     // Once as it was to be, and five times as it was.
     await expect(reopenNodes(graph, [{ node: top, settings: top.settings }])).rejects.toThrow("attempt 1; and 'mem:top' can't be opened as it was: attempt 6");
     await expect((async () => { await at(device, 0); })()).rejects.toMatchObject({ kind: 'closed' });
+    // It can be let go of like any other, with what is below it.
+    await device.close().catch(() => undefined);
+    await graph.close();
+    expect([[...graph.nodes], files.get('top').opened, files.get('base').opened]).toEqual([[], 0, 0]);
   });
 });
 

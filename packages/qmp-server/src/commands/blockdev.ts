@@ -23,7 +23,7 @@ export const blockdev: CommandGroup = {
     else checkFree(graph, node);
     if (node.parents.size > 0) throw genericError(`Node ${name} is in use`);
     if (!graph.isOwned(node)) throw genericError(`Node ${name} is not owned by the monitor`);
-    if (!node.readOnly) {
+    if (!node.readOnly && !node.closed) {
       const flushed = node.flush();
       if (flushed !== undefined) await flushed;
     }
