@@ -1,7 +1,7 @@
 /** The connection for commands: one at a time, each with its replies; encrypted where that is asked for. */
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
-import { networkError } from '@blk/remote';
+import { networkError, printable } from '@blk/remote';
 import { ftpError, refusal } from './errors.js';
 import type { Place } from './place.js';
 import { ReplyParser, type Reply } from './reply.js';
@@ -13,8 +13,11 @@ export interface ControlSettings {
   readonly authorities: string | undefined;
 }
 
+/** Replies that may wait for somebody to ask: a server that goes on is ended, since it would count as alive for ever. */
+const MOST_UNASKED = 16;
+
 export class Control {
-  #socket!: Socket;
+  #socket: Socket | undefined;
   #parser = new ReplyParser();
   readonly #replies: Reply[] = [];
   readonly #waiting: Waiter[] = [];
@@ -22,6 +25,8 @@ export class Control {
   #session: Buffer | undefined;
   /** Told of every reply. */
   onReply: () => void = () => undefined;
+  /** Told when the connection is over. */
+  onEnd: (error: Error) => void = () => undefined;
 
   private constructor(private readonly settings: ControlSettings) {}
 
@@ -63,20 +68,21 @@ export class Control {
 
   /** Where data connections go to. */
   get address(): string {
-    return this.#socket.remoteAddress ?? this.settings.place.host;
+    return this.#socket?.remoteAddress ?? this.settings.place.host;
   }
 
-  /** Sends a command and gives back its first reply. */
+  /** Sends a command, of which each character is one byte, and gives back its first reply. */
   async command(line: string): Promise<Reply> {
     if (this.#failure !== undefined) throw this.#failure;
     // What comes without being asked for is a goodbye, or the rest of something that went wrong.
     const early = this.#replies.shift();
     if (early !== undefined) {
-      const error = ftpError('io', 'unasked', `The server says without being asked: ${early.code} ${early.text.slice(0, 200)}`);
+      const error = ftpError('io', 'unasked', `The server says without being asked: ${early.code} ${printable(early.text)}`);
       this.destroy(error);
       throw error;
     }
-    this.#socket.write(`${line}\r\n`);
+    // Names are bytes here, whatever they mean.
+    this.#socket?.write(`${line}\r\n`, 'latin1');
     return this.reply();
   }
 
@@ -95,9 +101,11 @@ export class Control {
   }
 
   destroy(error: Error): void {
-    this.#failure ??= error;
-    this.#socket.destroy();
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#failure);
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    this.#socket?.destroy();
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
+    this.onEnd(error);
   }
 
   #expect(what: string, reply: Reply, least: number): void {
@@ -125,8 +133,8 @@ export class Control {
   #take(reply: Reply): void {
     this.onReply();
     const waiter = this.#waiting.shift();
-    if (waiter === undefined) this.#replies.push(reply);
-    else waiter.resolve(reply);
+    if (waiter !== undefined) waiter.resolve(reply);
+    else if (this.#replies.push(reply) > MOST_UNASKED) throw ftpError('io', 'unasked', `The server says more than it is asked: ${reply.code} ${printable(reply.text)}`);
   }
 
   #encrypted(target: Pick<ConnectionOptions, 'socket' | 'host' | 'port'>): TLSSocket {

@@ -1,5 +1,6 @@
 /** Every way in which a server can disappoint, in words. */
 import { BlockError, type BlockErrorKind } from '@blk/core-graph';
+import { printable } from '@blk/remote';
 import type { Reply } from './reply.js';
 
 /** `reason` names the defect for programs. */
@@ -11,7 +12,7 @@ export function ftpError(kind: BlockErrorKind, reason: string, message: string, 
 export function refusal(what: string, { code, text }: Reply): BlockError {
   if (code === 530 || code === 332) return ftpError('permission', 'login', `Access denied: ${code}`);
   const kind = code >= 400 && code < 500 ? 'io' : 'unsupported';
-  return ftpError(kind, 'refused', `The server refuses ${what}: ${code} ${text.slice(0, 200)}`);
+  return ftpError(kind, 'refused', `The server refuses ${what}: ${code} ${printable(text)}`);
 }
 
 /** The same, of a command about the file. */

@@ -4,7 +4,7 @@ import { checkReadable, checkSettings, openingError, Patience, ReadAhead, Remote
 import type { FtpDriverOptions, FtpOptions, Scheme } from './drivers.js';
 import { ftpError } from './errors.js';
 import { placeOf } from './place.js';
-import { FtpReader, type ReaderSettings } from './reader.js';
+import { ALIVE, FtpReader, type ReaderSettings } from './reader.js';
 import { Session, type Version } from './session.js';
 
 export async function openFtp(driver: Scheme, options: FtpOptions, context: OpenContext, given: FtpDriverOptions): Promise<DriverNode> {
@@ -15,6 +15,7 @@ export async function openFtp(driver: Scheme, options: FtpOptions, context: Open
   const settings: ReaderSettings = { place, authorities: given.authorities, host: context.host, timeout, signal: stop.signal };
   const abort = (): void => { stop.abort(new BlockError('aborted', 'Opening the image was aborted', { driver })); };
   context.signal?.addEventListener('abort', abort, { once: true });
+  if (context.signal?.aborted === true) abort();
   try {
     const { session, version, restarts } = await firstLook(settings);
     const reader = new FtpReader(settings, session, version);
@@ -53,7 +54,7 @@ async function firstLook(settings: ReaderSettings): Promise<{ readonly session: 
   const abort = (): void => { session?.destroy(watchdog.signal.reason as Error); };
   watchdog.signal.addEventListener('abort', abort, { once: true });
   try {
-    session = await Session.open(settings, () => undefined, watchdog.signal);
+    session = await Session.open(settings, () => { watchdog.progress(ALIVE); }, watchdog.signal);
     const version = await session.version();
     return { session, version, restarts: await session.canRestart() };
   } catch (error) {

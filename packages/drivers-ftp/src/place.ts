@@ -1,12 +1,12 @@
 /** Where a file is and who asks for it, by the options. Throws in the words of QEMU where it has some. */
 import { BlockError, type OpenContext } from '@blk/core-graph';
-import { checkUrl, decodedPart, withoutPassword } from '@blk/remote';
+import { checkUrl, decodedBytes, decodedPart, withoutPassword } from '@blk/remote';
 import type { FtpOptions, Scheme } from './drivers.js';
 
 export interface Place {
   readonly host: string;
   readonly port: number;
-  /** As the server knows it; beside where one is after logging in, unless it begins with a slash. */
+  /** As the server knows it; beside where one is after logging in, unless it begins with a slash. Each character is one byte, here and below. */
   readonly path: string;
   readonly username: string;
   readonly password: string;
@@ -28,8 +28,8 @@ export async function placeOf(driver: Scheme, options: FtpOptions, context: Pick
     host: decodedPart(url.hostname.replace(/^\[|\]$/g, '')),
     port: Number(url.port) || (tls === 'implicit' ? 990 : 21),
     path: pathOf(url, text),
-    username,
-    password: password === '' && username === 'anonymous' ? 'ftp@example.com' : password,
+    username: bytesOf(username),
+    password: password === '' && username === 'anonymous' ? 'ftp@example.com' : bytesOf(password),
     tls,
     verify: options.sslverify ?? true,
   };
@@ -45,7 +45,13 @@ function pathOf(url: URL, text: string): string {
   const [path, type = 'i'] = url.pathname.slice(1).split(/;type=/i);
   if (type.toLowerCase() !== 'i') throw invalid(`An image is read byte for byte, not as type '${type}': '${withoutPassword(text)}'`);
   if (path === '' || path.endsWith('/')) throw invalid(`The URL names no file: '${withoutPassword(text)}'`);
-  return decodedPart(path);
+  // They would be cut off, and another file opened.
+  if (/[?#]/.test(text)) throw invalid(`In the URL, '?' and '#' of a name have to be written %3F and %23: '${withoutPassword(text)}'`);
+  return decodedBytes(path);
+}
+
+function bytesOf(text: string): string {
+  return Buffer.from(text).toString('latin1');
 }
 
 function invalid(message: string): BlockError {

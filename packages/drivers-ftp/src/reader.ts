@@ -16,7 +16,7 @@ export interface ReaderSettings extends ControlSettings {
 /** So many bytes are rather read and dropped than a transfer begun anew. */
 const WORTH_SKIPPING = 256 * 1024;
 /** What a reply is worth to the watchdog: it counts bytes, and a server that answers is alive. */
-const ALIVE = 2 ** 40;
+export const ALIVE = 2 ** 40;
 
 interface Request {
   readonly offset: number;
@@ -89,7 +89,7 @@ export class FtpReader implements RangeSource {
     for (let got = 0; ; ) {
       const before = got;
       const error = await this.#attempt(offset + got, length - got, async (session, watchdog) => {
-        const stream = await this.#streamAt(session, offset + got);
+        const stream = await this.#streamAt(session, offset + got, watchdog);
         const wanted = length - got;
         const came = await stream.read(wanted, (chunk) => {
           buffer.set(chunk, start + got);
@@ -106,11 +106,11 @@ export class FtpReader implements RangeSource {
     }
   }
 
-  async #streamAt(session: Session, offset: number): Promise<NonNullable<Session['stream']>> {
+  async #streamAt(session: Session, offset: number, watchdog: Watchdog): Promise<NonNullable<Session['stream']>> {
     const { stream } = session;
     const skipped = stream === undefined ? -1 : offset - stream.position;
     if (stream !== undefined && skipped >= 0 && skipped <= WORTH_SKIPPING) {
-      if ((await stream.read(skipped, () => undefined)) === skipped) return stream;
+      if ((await stream.read(skipped, (chunk) => { watchdog.progress(chunk.length); })) === skipped) return stream;
     }
     await session.end({ whole: false });
     return session.retrieve(offset, this.version);

@@ -1,4 +1,5 @@
 /** Replies of a server (RFC 959, section 4.2): lines put together, and what some of them say. */
+import { printable } from '@blk/remote';
 import { ftpError } from './errors.js';
 
 export interface Reply {
@@ -34,10 +35,11 @@ export class ReplyParser {
 
   #take(line: string): Reply | undefined {
     this.#length += line.length;
-    const match = /^([1-5]\d\d)([ -]?)(.*)$/.exec(line);
+    // Behind the code comes a blank or a hyphen, or nothing at all: what begins with more digits is text.
+    const match = /^([1-5]\d\d)(?:([ -])(.*))?$/.exec(line);
     if (this.#first === undefined) {
-      if (match === null) throw ftpError('io', 'reply', `What the server says is no FTP: '${line.slice(0, 80)}'`);
-      const reply = { code: Number(match[1]), text: match[3] };
+      if (match === null) throw ftpError('io', 'reply', `What the server says is no FTP: '${printable(line, 80)}'`);
+      const reply = { code: Number(match[1]), text: (match[3] as string | undefined) ?? '' };
       if (match[2] !== '-') return this.#whole(reply);
       this.#first = reply;
       return undefined;

@@ -1,4 +1,5 @@
 /** One login: what the server says about the file, and the file itself from any place on, one transfer at a time. */
+import { printable } from '@blk/remote';
 import { Control, type ControlSettings } from './control.js';
 import { DataStream } from './data-stream.js';
 import { changedError, fileRefusal, ftpError, refusal } from './errors.js';
@@ -18,7 +19,10 @@ export class Session {
   private constructor(
     private readonly control: Control,
     private readonly settings: ControlSettings,
-  ) {}
+  ) {
+    // Nobody would say any more whether everything was sent, and what is under way may never come.
+    control.onEnd = (error) => { this.#stream?.fail(error); };
+  }
 
   /** Logs in. `onReply` is told of every reply; `signal` is for this only. */
   static async open(settings: ControlSettings, onReply: () => void, signal: AbortSignal): Promise<Session> {
@@ -56,7 +60,7 @@ export class Session {
     const size = await this.control.command(`SIZE ${path}`);
     if (size.code !== 213) throw fileRefusal('to say how large the file is', size);
     const bytes = parseSize(size);
-    if (bytes === undefined) throw ftpError('io', 'size', `The server gives no size of the file: '${size.text.slice(0, 80)}'`);
+    if (bytes === undefined) throw ftpError('io', 'size', `The server gives no size of the file: '${printable(size.text, 80)}'`);
     const modified = await this.control.command(`MDTM ${path}`);
     return { size: bytes, modified: modified.code === 213 ? modified.text.trim() : undefined };
   }
@@ -76,7 +80,9 @@ export class Session {
   async retrieve(offset: number, known: Version): Promise<DataStream> {
     const found = await this.version();
     if (found.size !== known.size) throw changedError(`it has ${found.size} bytes where there were ${known.size}`);
-    if (found.modified !== known.modified) throw changedError(`it is of ${found.modified ?? 'no date'} instead of ${known.modified ?? 'no date'}`);
+    // A server that is too busy to say it may say it the next time.
+    if (known.modified !== undefined && found.modified === undefined) throw ftpError('io', 'no-date', 'The server no longer says of when the file is');
+    if (known.modified !== undefined && found.modified !== undefined && found.modified !== known.modified) throw changedError(`it is of ${printable(found.modified)} instead of ${printable(known.modified)}`);
     const port = await this.#dataPort();
     const stream = new DataStream(this.control.dataSocket(port), offset, this.control.address, port);
     this.#stream = stream;
@@ -100,7 +106,7 @@ export class Session {
     this.#stream = undefined;
     stream.close();
     const reply = await this.control.reply();
-    if (whole && reply.code >= 400) throw ftpError('io', 'transfer', `The server did not send all of the file: ${reply.code} ${reply.text.slice(0, 200)}`);
+    if (whole && reply.code >= 400) throw ftpError('io', 'transfer', `The server did not send all of the file: ${reply.code} ${printable(reply.text)}`);
     // One that said yes before it noticed that nobody listens any more may say both.
     if (reply.code < 200) await this.control.reply();
   }
@@ -132,7 +138,7 @@ export class Session {
   }
 
   #port(port: number | undefined, reply: Reply): number {
-    if (port === undefined) throw ftpError('io', 'port', `The server gives no port for data: '${reply.text.slice(0, 80)}'`);
+    if (port === undefined) throw ftpError('io', 'port', `The server gives no port for data: '${printable(reply.text, 80)}'`);
     return port;
   }
 

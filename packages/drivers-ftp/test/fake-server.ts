@@ -32,18 +32,18 @@ export class FakeServer {
   readonly #sockets = new Set<Socket>();
   #transfers = 0;
 
-  private constructor(public bytes: Uint8Array, private readonly greeting: string) {
+  private constructor(public bytes: Uint8Array, private readonly greeting: string, private readonly address: string) {
     this.#server = createServer((socket) => { this.#serve(socket); });
   }
 
-  static async start(bytes: Uint8Array, greeting = '220-Hello\r\n 220 not yet\r\n220 ready'): Promise<FakeServer> {
-    const server = new FakeServer(bytes, greeting);
-    await new Promise<void>((resolve) => server.#server.listen(0, '127.0.0.1', resolve));
+  static async start(bytes: Uint8Array, greeting = '220-Hello\r\n 220 not yet\r\n220th visitor\r\n2200\r\n220 ready', address = '127.0.0.1'): Promise<FakeServer> {
+    const server = new FakeServer(bytes, greeting, address);
+    await new Promise<void>((resolve) => server.#server.listen(0, address, resolve));
     return server;
   }
 
   get url(): string {
-    return `ftp://127.0.0.1:${(this.#server.address() as AddressInfo).port}/disk.raw`;
+    return `ftp://${this.address.includes(':') ? `[${this.address}]` : this.address}:${(this.#server.address() as AddressInfo).port}/disk.raw`;
   }
 
   count(command: string): number {
@@ -120,7 +120,7 @@ export class FakeServer {
         resolve(socket);
       });
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => server.listen(0, this.address, resolve));
     const { port } = server.address() as AddressInfo;
     // Whoever believed the address would go astray.
     connection.say(command === 'EPSV' ? `229 ok (|||${port}|)` : `227 ok (192,0,2,1,${port >> 8},${port & 255})`);

@@ -2,7 +2,7 @@
 import ssh2, { type Client as SshClient, type ServerHostKeyAlgorithm, type SFTPWrapper } from 'ssh2';
 import { BlockError, systemError } from '@blk/core-graph';
 import type { SshAddress } from './address.js';
-import { lost } from './errors.js';
+import { lost, printable } from './errors.js';
 import { refusalOf } from './host-key.js';
 import type { KnownKey } from './known-hosts.js';
 import { loginOf, loginRefused, type Login } from './login.js';
@@ -37,8 +37,8 @@ export class Connection {
     sftp.on('error', end).on('close', () => { end(); }).on('end', () => { end(); });
   }
 
-  /** Connects, checks the server's key, logs in, and starts SFTP. */
-  static async open(address: SshAddress, surroundings: Surroundings, signal: AbortSignal | undefined): Promise<Connection> {
+  /** Connects, checks the server's key, logs in, and starts SFTP; each of both within `timeout` milliseconds. */
+  static async open(address: SshAddress, surroundings: Surroundings, signal: AbortSignal | undefined, timeout = CONNECT_TIMEOUT): Promise<Connection> {
     signal?.throwIfAborted();
     const { host, port, check, user = surroundings.user } = address;
     const known = check.mode === 'known_hosts' ? await surroundings.knownKeys(host, port) : [];
@@ -46,7 +46,7 @@ export class Connection {
     const place = placeOf(address);
     const client = new Client();
     try {
-      const sftp = await connected(client, address, { known, login, user, signal });
+      const sftp = await connected(client, address, { known, login, user, timeout, signal });
       return new Connection(client, sftp, place);
     } catch (error) {
       client.destroy();
@@ -103,34 +103,39 @@ interface Meeting {
   readonly known: readonly KnownKey[];
   readonly login: Login;
   readonly user: string;
+  readonly timeout: number;
   readonly signal: AbortSignal | undefined;
 }
 
 /** The way from nothing to an SFTP session, as one promise. */
-function connected(client: SshClient, address: SshAddress, { known, login, user, signal }: Meeting): Promise<SFTPWrapper> {
+function connected(client: SshClient, address: SshAddress, { known, login, user, timeout, signal }: Meeting): Promise<SFTPWrapper> {
   const { host, port, check } = address;
   const place = placeOf(address);
+  let late: NodeJS.Timeout | undefined;
+  let abort = (): void => undefined;
   return new Promise<SFTPWrapper>((resolve, reject) => {
     let refusal: BlockError | undefined;
     const fail = (error: unknown): void => {
       // An agent that is not there is no reason to give up: there are other keys.
       if ((error as { level?: string }).level !== 'agent') reject(refusal ?? connectError(error, place, login));
     };
-    const abort = (): void => { reject(signal?.reason instanceof Error ? signal.reason : new BlockError('aborted', 'Connecting was called off')); };
+    abort = (): void => { reject(signal?.reason instanceof Error ? signal.reason : new BlockError('aborted', 'Connecting was called off')); };
     const methods = [...login.methods];
+    if (signal?.aborted === true) return abort();
     signal?.addEventListener('abort', abort, { once: true });
     client.on('error', fail);
     client.on('close', () => { fail(new Error('closed by the server')); });
     client.on('ready', () => {
+      // The library waits for ever for a server that lets us in and then says nothing.
+      late = setTimeout(() => { fail({ level: 'client-timeout' }); }, timeout);
       client.sftp((error, sftp) => {
-        signal?.removeEventListener('abort', abort);
         if (error === undefined) resolve(sftp);
-        else reject(new BlockError('unsupported', `failed to initialize sftp session on ${place}: ${error.message}`, { driver: 'ssh' }, error));
+        else reject(new BlockError('unsupported', `failed to initialize sftp session on ${place}: ${printable(error.message)}`, { driver: 'ssh' }, error));
       });
     });
     client.connect({
       host, port, username: user,
-      readyTimeout: CONNECT_TIMEOUT, keepaliveInterval: ALIVE_INTERVAL, keepaliveCountMax: ALIVE_MISSES,
+      readyTimeout: timeout, keepaliveInterval: ALIVE_INTERVAL, keepaliveCountMax: ALIVE_MISSES,
       algorithms: { serverHostKey: keyAlgorithms(known) },
       hostVerifier: (key: Buffer) => {
         refusal = refusalOf(key, check, known, place);
@@ -141,6 +146,9 @@ function connected(client: SshClient, address: SshAddress, { known, login, user,
     });
     // A small request must not wait until the one before it is acknowledged: that takes 40 ms.
     client.setNoDelay(true);
+  }).finally(() => {
+    clearTimeout(late);
+    signal?.removeEventListener('abort', abort);
   });
 }
 
@@ -168,5 +176,5 @@ function connectError(error: unknown, place: string, login: Login): BlockError {
     return new BlockError('io', `address resolution failed for ${place}: Name or service not known`, { driver: 'ssh' }, error);
   }
   if (code !== undefined) return systemError(`Failed to connect to '${place}'`, error, { driver: 'ssh' });
-  return new BlockError('io', `failed to establish SSH session with ${place}: ${message ?? ''}`, { driver: 'ssh' }, error);
+  return new BlockError('io', `failed to establish SSH session with ${place}: ${printable(message ?? '')}`, { driver: 'ssh' }, error);
 }

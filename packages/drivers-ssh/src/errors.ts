@@ -12,7 +12,7 @@ export function unknownServer(message: string, place: string): BlockError {
 
 /** The connection is gone, or never was. */
 export function lost(place: string, cause: unknown): BlockError {
-  const why = cause instanceof Error && cause.message !== '' ? `: ${cause.message}` : '';
+  const why = cause instanceof Error && cause.message !== '' ? `: ${printable(cause.message)}` : '';
   return new BlockError('io', `The connection to the SSH server ${place} was lost${why}`, { driver: 'ssh', reason: 'ssh/lost' }, cause);
 }
 
@@ -28,7 +28,7 @@ export function refused(what: string, error: unknown): BlockError {
 /** Status of the SFTP protocol, version 3, section 7. All else is "failure". */
 const KIND_OF_STATUS: Readonly<Record<number, BlockErrorKind>> = { 2: 'not-found', 3: 'permission', 8: 'unsupported' };
 
-/** The server's text, without what would disturb a terminal. */
-function printable(text: string): string {
+/** A server's text, without what would disturb a terminal. */
+export function printable(text: string): string {
   return text.slice(0, 200).replace(/\p{Cc}/gu, '?');
 }

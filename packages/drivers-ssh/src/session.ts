@@ -19,6 +19,8 @@ export interface SessionSettings {
 /** Milliseconds between two attempts to connect: at first, and at most. */
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 5000;
+/** Connections that one request may lose: what ends the server every time would be asked of it for ever. */
+const MOST_LOST = 5;
 
 export class Session {
   /** The file as the server last told it; the image keeps its size up to date. */
@@ -69,13 +71,13 @@ export class Session {
 
   /** Runs a request, which must be one that may be made twice. */
   async run<T>(request: (file: RemoteFile) => Promise<T>): Promise<T> {
-    for (;;) {
+    for (let lost = 1; ; lost++) {
       const file = this.#file ?? (await this.#reconnected());
       try {
         return await request(file);
       } catch (error) {
         // The server's own word is the last one; a lost connection says nothing of what became of the request.
-        if (file.connection.failure === undefined || this.#failure !== undefined || this.#msLeft <= 0) throw error;
+        if (file.connection.failure === undefined || this.#failure !== undefined || this.#msLeft <= 0 || lost === MOST_LOST) throw error;
       }
     }
   }

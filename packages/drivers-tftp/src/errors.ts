@@ -1,5 +1,6 @@
 /** Every way in which a server can disappoint, in words. */
 import { BlockError, type BlockErrorKind } from '@blk/core-graph';
+import { printable } from '@blk/remote';
 
 /** `reason` names the defect for programs. */
 export function tftpError(kind: BlockErrorKind, reason: string, message: string): BlockError {
@@ -11,5 +12,5 @@ const KINDS: Readonly<Record<number, BlockErrorKind>> = { 1: 'not-found', 2: 'pe
 
 /** What a server says instead of sending the file. */
 export function refusal(code: number, text: string): BlockError {
-  return tftpError(KINDS[code] ?? 'io', 'refused', `The server refuses to send the file: ${text === '' ? 'no reason given' : text.slice(0, 200)} (error ${code})`);
+  return tftpError(KINDS[code] ?? 'io', 'refused', `The server refuses to send the file: ${text === '' ? 'no reason given' : printable(text)} (error ${code})`);
 }

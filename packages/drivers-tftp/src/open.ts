@@ -13,6 +13,7 @@ export async function openTftp(options: TftpOptions, context: OpenContext): Prom
   const stop = new AbortController();
   const abort = (): void => { stop.abort(new BlockError('aborted', 'Opening the image was aborted', { driver: 'tftp' })); };
   context.signal?.addEventListener('abort', abort, { once: true });
+  if (context.signal?.aborted === true) abort();
   const spool = await Spool.open({ driver: 'tftp', cap: settings.spool });
   try {
     const fetching = new Fetching(place, settings, spool, context, stop.signal);

@@ -11,10 +11,10 @@ const ACK = 4;
 const ERROR = 5;
 const OPTIONS = 6;
 
-/** A request for a file, byte for byte. Neither the path nor the options may hold a NUL. */
+/** A request for a file, byte for byte; each character of the path is one byte. Neither the path nor the options may hold a NUL. */
 export function readRequest(path: string, options: Readonly<Record<string, number>>): Buffer {
   const words = [path, 'octet', ...Object.entries(options).flatMap(([name, value]) => [name, String(value)])];
-  return Buffer.concat([Buffer.of(0, READ), ...words.map((word) => Buffer.from(`${word}\0`))]);
+  return Buffer.concat([Buffer.of(0, READ), ...words.map((word) => Buffer.from(`${word}\0`, 'latin1'))]);
 }
 
 export function acknowledgement(block: number): Buffer {

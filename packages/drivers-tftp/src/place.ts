@@ -1,12 +1,13 @@
 /** Where a file is, and how it is asked for, by the options. */
 import { BlockError } from '@blk/core-graph';
-import { checkUrl, decodedPart, withoutPassword } from '@blk/remote';
+import { checkUrl, decodedBytes, withoutPassword } from '@blk/remote';
 import type { TftpOptions } from './driver.js';
 import type { Wishes } from './receiver.js';
 
 export interface Place extends Wishes {
   readonly host: string;
   readonly port: number;
+  /** Each character is one byte. */
   readonly path: string;
 }
 
@@ -27,7 +28,9 @@ export function placeOf(options: TftpOptions): Place {
   if (windowsize < 1 || windowsize > MOST_IN_WINDOW) throw invalid(`windowsize=${windowsize}: 1 to ${MOST_IN_WINDOW} are possible`);
   const [path, mode = 'octet'] = url.pathname.slice(1).split(/;mode=/i);
   if (mode.toLowerCase() !== 'octet') throw invalid(`An image is read byte for byte, not in mode '${mode}'`);
-  const place = { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) || 69, path: decodedPart(path), blksize, windowsize };
+  const place = { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) || 69, path: decodedBytes(path), blksize, windowsize };
+  // They would be cut off, and another file opened.
+  if (/[?#]/.test(text)) throw invalid(`In the URL, '?' and '#' of a name have to be written %3F and %23: '${withoutPassword(text)}'`);
   if (place.path === '') throw invalid(`The URL names no file: '${withoutPassword(text)}'`);
   if (place.path.includes('\0') || place.path.length > LONGEST_PATH) throw invalid('The name of the file cannot be sent');
   return place;

@@ -3,6 +3,7 @@
  * (RFC 7440); what is missing is asked for by acknowledging what came before it.
  */
 import type { BlockError } from '@blk/core-graph';
+import { printable } from '@blk/remote';
 import { refusal, tftpError } from './errors.js';
 import type { Packet } from './packet.js';
 
@@ -85,13 +86,13 @@ export class Receiver {
     if (this.#agreed !== undefined) return this.#blocks === 0 ? { what: 'repeat', block: 0 } : WAIT;
     const { blksize, windowsize } = this.wishes;
     for (const name of options.keys()) {
-      if (name !== 'blksize' && name !== 'windowsize' && name !== 'tsize') return fail('option', `The server grants what nobody asked for: '${name.slice(0, 40)}'`, 8);
+      if (name !== 'blksize' && name !== 'windowsize' && name !== 'tsize') return fail('option', `The server grants what nobody asked for: '${printable(name, 40)}'`, 8);
     }
     const block = numberOf(options.get('blksize'), PLAIN.blksize, 8, blksize);
     const window = numberOf(options.get('windowsize'), PLAIN.windowsize, 1, windowsize);
     const size = numberOf(options.get('tsize'), -1, 0, Number.MAX_SAFE_INTEGER);
     if (block === undefined || window === undefined || size === undefined) {
-      return fail('option', `The server grants more than it was asked for: ${[...options].map((pair) => pair.join('=')).join(', ').slice(0, 100)}`, 8);
+      return fail('option', `The server grants more than it was asked for: ${printable([...options].map((pair) => pair.join('=')).join(', '), 100)}`, 8);
     }
     this.#agreed = { blksize: block, windowsize: window };
     return { what: 'agreed', size: size < 0 ? undefined : size };

@@ -73,7 +73,8 @@ class Transfer {
     if (this.#over) return;
     // Anybody can send to a port; only the server's address counts, and then only the port that it chose.
     if (from.address !== this.address || (this.#port !== undefined && from.port !== this.#port)) {
-      this.socket.send(errorPacket(UNKNOWN_TRANSFER, 'Unknown transfer ID'), from.port, from.address);
+      // An error is never answered by another one: two that do so would go on for ever (RFC 1350, section 7).
+      if (parsePacket(bytes)?.kind !== 'error') this.socket.send(errorPacket(UNKNOWN_TRANSFER, 'Unknown transfer ID'), from.port, from.address);
       return;
     }
     const packet = this.#busy ? undefined : parsePacket(bytes);
@@ -125,7 +126,8 @@ class Transfer {
       await this.settings.take(this.#taken, bytes);
       this.#taken += bytes.length;
     } catch (error) {
-      this.#send(errorPacket(3, 'Not wanted'));
+      // Where it is over already, so is the socket.
+      if (!this.#over) this.#send(errorPacket(3, 'Not wanted'));
       return this.#fail(error as Error);
     }
     this.#busy = false;

@@ -5,13 +5,15 @@ import { prng } from '@blk/oracle';
 export interface Behaviour {
   /** Options that it grants, out of those that it is asked for; undefined: it knows none. */
   grant?: ((asked: ReadonlyMap<string, string>) => Record<string, string>) | undefined;
-  /** Told who asks. */
-  request?: (client: RemoteInfo) => void;
+  /** Told who asks, and for what; each character is one byte. */
+  request?: (client: RemoteInfo, name: string) => void;
   /** What goes out instead of a packet, for example nothing. `number` counts the packets of a transfer. */
   send?: (packet: Buffer, number: number) => Buffer[];
 }
 
-const bind = (socket: Socket): Promise<number> => new Promise((resolve) => { socket.bind(0, '127.0.0.1', () => { resolve(socket.address().port); }); });
+const bind = (socket: Socket, address = '127.0.0.1'): Promise<number> => new Promise((resolve) => { socket.bind(0, address, () => { resolve(socket.address().port); }); });
+
+const familyOf = (address: string): 'udp4' | 'udp6' => (address.includes(':') ? 'udp6' : 'udp4');
 
 /** Grants everything. */
 export const generous = (size: number) => (asked: ReadonlyMap<string, string>): Record<string, string> => ({ ...Object.fromEntries(asked), tsize: String(size) });
@@ -22,18 +24,18 @@ export class FakeServer {
   readonly complaints: string[] = [];
   readonly #sockets: Socket[] = [];
 
-  private constructor(readonly port: number, public bytes: Uint8Array, public behaviour: Behaviour) {}
+  private constructor(readonly port: number, public bytes: Uint8Array, public behaviour: Behaviour, private readonly address: string) {}
 
-  static async start(bytes: Uint8Array, behaviour: Behaviour = { grant: generous(bytes.length) }): Promise<FakeServer> {
-    const socket = createSocket('udp4');
-    const server = new FakeServer(await bind(socket), bytes, behaviour);
+  static async start(bytes: Uint8Array, behaviour: Behaviour = { grant: generous(bytes.length) }, address = '127.0.0.1'): Promise<FakeServer> {
+    const socket = createSocket(familyOf(address));
+    const server = new FakeServer(await bind(socket, address), bytes, behaviour, address);
     server.#sockets.push(socket);
     socket.on('message', (packet, from) => { void server.#request(packet, from); });
     return server;
   }
 
   get url(): string {
-    return `tftp://127.0.0.1:${this.port}/disk.raw`;
+    return `tftp://${this.address.includes(':') ? `[${this.address}]` : this.address}:${this.port}/disk.raw`;
   }
 
   async close(): Promise<void> {
@@ -42,13 +44,13 @@ export class FakeServer {
 
   async #request(packet: Buffer, from: RemoteInfo): Promise<void> {
     this.requests++;
-    this.behaviour.request?.(from);
     const words = packet.toString('latin1', 2).split('\0');
+    this.behaviour.request?.(from, words[0]);
     const asked = new Map<string, string>();
     for (let at = 2; at + 1 < words.length; at += 2) asked.set(words[at], words[at + 1]);
     const granted = this.behaviour.grant?.(asked);
-    const socket = createSocket('udp4');
-    await bind(socket);
+    const socket = createSocket(familyOf(this.address));
+    await bind(socket, this.address);
     this.#sockets.push(socket);
     const block = Number(granted?.['blksize'] ?? 512);
     const window = Number(granted?.['windowsize'] ?? 1);

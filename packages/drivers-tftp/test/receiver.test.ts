@@ -13,7 +13,7 @@ describe('packets', () => {
     expect(parsePacket(Buffer.from('\0\x05\0\x01gone\0more', 'latin1'))).toEqual({ kind: 'error', code: 1, text: 'gone' });
     expect(parsePacket(Buffer.from('\0\x06BlkSize\x001024\0', 'latin1'))).toEqual(options({ blksize: '1024' }));
     for (const none of ['', '\0', '\0\x03\0', '\0\x04\0\x01', '\0\x06a\0', '\0\x06a\0b', '\0\x06a\x001\0A\x002\0']) expect(parsePacket(Buffer.from(none, 'latin1'))).toBeUndefined();
-    expect(readRequest('a/ä', { tsize: 0 }).toString('utf8')).toBe('\0\x01a/ä\0octet\0tsize\x000\0');
+    expect(readRequest('a/\xe4', { tsize: 0 }).toString('latin1')).toBe('\0\x01a/\xe4\0octet\0tsize\x000\0');
   });
 
   it('may be anything', () => {

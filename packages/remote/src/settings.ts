@@ -66,6 +66,11 @@ export function decodedPart(part: string): string {
   }
 }
 
+/** The bytes that a part of a parsed URL stands for, each as one character: names on servers are in any encoding. */
+export function decodedBytes(part: string): string {
+  return part.replace(/%([0-9a-f]{2})/gi, (_, digits: string) => String.fromCharCode(parseInt(digits, 16)));
+}
+
 /** Throws where the image is to be written: none of these protocols is used for that. */
 export function checkReadable(driver: string, context: Pick<OpenContext, 'readOnly'>): void {
   if (!context.readOnly) throw new BlockError('read-only', 'curl driver does not support writes', { driver, code: 'EACCES' });

@@ -19,6 +19,8 @@ export class Spool {
   #filled = 0;
   #failure: BlockError | undefined;
   #waiters: Waiter[] = [];
+  /** The chunk before: one of a transfer that was given up may be on its way still when the next one begins. */
+  #before: Promise<void> = Promise.resolve();
 
   private constructor(
     private readonly store: SpoolStore,
@@ -45,7 +47,14 @@ export class Spool {
    * Takes bytes from `offset` on, which is at most `filled`. What is there already, from an attempt before, has to be the same; throws
    * kind `corrupt` where it is not. The chunk is the caller's again when this completes.
    */
-  async put(offset: number, chunk: Uint8Array): Promise<void> {
+  put(offset: number, chunk: Uint8Array): Promise<void> {
+    const put = this.#before.then(() => this.#put(offset, chunk));
+    this.#before = put.catch(() => undefined);
+    return put;
+  }
+
+  async #put(offset: number, chunk: Uint8Array): Promise<void> {
+    if (this.#failure?.kind === 'closed') throw this.#failure;
     const known = Math.min(this.#filled - offset, chunk.length);
     if (known > 0) await this.#compare(offset, chunk.subarray(0, known));
     if (known === chunk.length) return;
@@ -69,6 +78,7 @@ export class Spool {
 
   async close(): Promise<void> {
     this.fail(new BlockError('closed', 'The image was closed', { driver: this.options.driver }));
+    await this.#before;
     await this.store.close();
   }
 

@@ -41,6 +41,17 @@ describe.each(['node', 'browsers'])('a spool in %s', (platform) => {
     await spool.close();
   });
 
+  it('takes one chunk after the other, though two transfers bring them', async () => {
+    const spool = await open(1000);
+    const first = spool.put(0, new Uint8Array(100).fill(1));
+    const second = spool.put(0, new Uint8Array(200).fill(2));
+    await first;
+    await expect(second).rejects.toThrow('The file has changed while it was fetched: byte 0 is another one');
+    expect(spool.filled).toBe(100);
+    await spool.close();
+    await expect(spool.put(100, new Uint8Array(1))).rejects.toMatchObject({ kind: 'closed' });
+  });
+
   it('is not larger than it may be', async () => {
     const spool = await open(1000);
     await spool.put(0, BYTES.subarray(0, 1000));
