@@ -1,6 +1,7 @@
 /** One open image as its driver offers it: the verbs of the data plane, and what else a format may have. */
 import type { Breakpoints } from './breakpoints.js';
 import type { AmendContext, CheckOptions, CheckResult } from './check.js';
+import type { BlockNode } from './node.js';
 import type { Completion, MaybePromise } from './completion.js';
 import type { DebugEvent } from './debug-event.js';
 import type { Edge } from './edge.js';
@@ -75,6 +76,8 @@ export interface DriverNode {
   /** Filters that hold requests back: none waits until `resume` was called as often. For drained sections, and for the end. */
   quiesce?(): void;
   resume?(): void;
+  /** Drivers that take children, and give them up, while the image is open. */
+  readonly changeableChildren?: ChangeableChildren;
   /** Permissions that a filter needs of its child for itself, beyond what its parents do. */
   readonly childPermissions?: number;
   /** Takes or gives up locks for changed permissions. Throws, with nothing changed, where another process objects. */
@@ -104,6 +107,16 @@ export interface DriverNode {
 
   /** Flushes what is unwritten, and releases what `open` acquired. The graph detaches the children afterwards. */
   close(): Promise<void>;
+}
+
+/** How a driver takes children and gives them up. The graph asks in a drained section, and attaches and detaches them itself. */
+export interface ChangeableChildren {
+  /** The name of a child's edge, were `node` the next child. Throws where the driver can't have it. */
+  nameFor(node: BlockNode): string;
+  /** Throws where the child of this name can't be spared. */
+  checkRemovable(name: string): void;
+  /** Goes on with these children. What it gives are the options, as its `open` takes them, that have changed by that. */
+  use(children: readonly Edge[]): Readonly<Record<string, unknown>>;
 }
 
 /** What is in a drive, and what the drive does with it. */

@@ -40,6 +40,7 @@ export { readableOf, writableOf, type ReadableOptions } from './streams.js';
 export { drained } from './drain.js';
 export { changeAccess } from './permissions.js';
 export { runTransaction, replaceChild, replaceBacking, reaches, type GraphAction } from './transaction.js';
+export { addChild, removeChild } from './change-children.js';
 export { putOver } from './overlay.js';
 export { insertFilter, removeFilter, type InsertedFilter } from './inserted-filter.js';
 export { reopenNodes, setReadOnly, type Reopening } from './open/reopen.js';

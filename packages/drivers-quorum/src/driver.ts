@@ -17,9 +17,9 @@ export const quorum = defineDriver<QuorumOptions>({
 
   async open(options, context) {
     const references = parseChildren(options.children);
-    const rules = parseRules(options, references.length);
+    const rules = parseRules(options, references.size);
     const children: Edge[] = [];
-    for (const [index, reference] of references.entries()) children.push(await context.child(`children.${index}`, reference, 'data'));
+    for (const [name, reference] of references) children.push(await context.child(name, reference, 'data'));
     // Copies of different sizes can't be copies.
     if (children.some(({ size }) => size !== children[0].size)) throw quorumError({ what: 'sizes' });
     const { QuorumNode } = await import('./node.js');

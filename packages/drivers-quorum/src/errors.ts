@@ -4,6 +4,9 @@ import { BlockError } from '@blk/core-graph';
 export type QuorumDefect =
   | { readonly what: 'threshold-type' | 'threshold-small' | 'threshold-large' | 'pattern' | 'no-children' | 'children-type' | 'blkverify' | 'rewrite' }
   | { readonly what: 'sizes' }
+  | { readonly what: 'add-blkverify' }
+  | { readonly what: 'add-size'; readonly node: string; readonly size: number; readonly wanted: number }
+  | { readonly what: 'too-few'; readonly threshold: number }
   | { readonly what: 'no-quorum'; readonly offset: number; readonly length: number }
   | { readonly what: 'mismatch'; readonly offset: number; readonly length: number; readonly at: number };
 
@@ -32,6 +35,12 @@ function describe(defect: QuorumDefect): string {
       return 'rewrite-corrupted=on cannot be used with blkverify=on';
     case 'sizes':
       return 'Could not refresh total sector count: Input/output error';
+    case 'add-blkverify':
+      return 'Cannot add a child to a quorum in blkverify mode';
+    case 'add-size':
+      return `Cannot add '${defect.node}', which has ${defect.size} bytes, to a quorum of ${defect.wanted} bytes`;
+    case 'too-few':
+      return `The number of children cannot be lower than the vote threshold ${defect.threshold}`;
     case 'no-quorum':
       return `No quorum about the content at ${defect.offset}, ${defect.length} bytes`;
     case 'mismatch':

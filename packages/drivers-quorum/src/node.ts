@@ -10,6 +10,7 @@ import {
   RangeOrder,
   WriteFlag,
   zeroExtent,
+  type ChangeableChildren,
   type Completion,
   type DriverNode,
   type Edge,
@@ -19,22 +20,34 @@ import {
 } from '@blk/core-graph';
 import { ask, askAll, versionsOf, votedError, type Answer } from './answers.js';
 import { quorumError } from './errors.js';
-import type { Rules } from './options.js';
+import { Members } from './members.js';
+import { numberOf, type Rules } from './options.js';
 
 const HANDED_DOWN = WriteFlag.MayUnmap | WriteFlag.Unchanged;
 
 export class QuorumNode implements DriverNode {
   readonly writeFlags = HANDED_DOWN;
   readonly zeroFlags = HANDED_DOWN;
-  readonly limits: NodeLimits;
+  limits: NodeLimits = NO_LIMITS;
+  readonly changeableChildren: ChangeableChildren;
   readonly #order = new RangeOrder();
-  readonly #children: readonly Edge[];
+  #children: readonly Edge[] = [];
 
   constructor(
     children: readonly Edge[],
     private readonly rules: Rules,
     private readonly context: Pick<OpenContext, 'pool' | 'quorum' | 'warn'>,
   ) {
+    this.changeableChildren = new Members(this, rules, Math.max(...children.map(({ name }) => numberOf(name))) + 1);
+    this.use(children);
+  }
+
+  get children(): readonly Edge[] {
+    return this.#children;
+  }
+
+  /** Goes on with these copies; no request may be under way. */
+  use(children: readonly Edge[]): void {
     this.#children = children;
     this.limits = { ...NO_LIMITS, alignment: Math.max(...children.map(({ node }) => node.limits.alignment)) };
   }

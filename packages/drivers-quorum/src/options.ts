@@ -22,16 +22,31 @@ export interface Rules {
   readonly fifo: boolean;
 }
 
-/** References of the children, in order; a list, or an object with numbers for names. Throws in QEMU's words. */
-export function parseChildren(value: unknown): unknown[] {
+/**
+ * References of the children by their names, in order. The option is a list, or an object with numbers for names; or what this function gave, as
+ * a quorum whose children have changed is opened again. Throws in QEMU's words.
+ */
+export function parseChildren(value: unknown): ReadonlyMap<string, unknown> {
+  if (value instanceof Map) return value as ReadonlyMap<string, unknown>;
   if (value === undefined) throw quorumError({ what: 'no-children' });
   if (typeof value !== 'object' || value === null) throw quorumError({ what: 'children-type' });
   const numbered = Object.keys(value).every((key, index) => key === String(index));
   if (!numbered) throw quorumError({ what: 'children-type' });
   const children: unknown[] = Object.values(value);
   if (children.length === 0) throw quorumError({ what: 'no-children' });
-  return children;
+  return new Map(children.map((reference, index) => [nameOf(index), reference]));
 }
+
+/** The number that the name of a child ends with. */
+export function numberOf(name: string): number {
+  return Number(name.slice(PREFIX.length));
+}
+
+export function nameOf(number: number): string {
+  return `${PREFIX}${number}`;
+}
+
+const PREFIX = 'children.';
 
 /** The rest, for so many children. */
 export function parseRules(options: QuorumOptions, children: number): Rules {

@@ -1,5 +1,5 @@
 /** Votes: what wins, what is told, and what fails; texts beside the reference. */
-import { BlockError, BlockGraph, openImage, replaceChild, runTransaction, type BlockNode, type QuorumReport } from '@blk/core-graph';
+import { addChild, BlockError, BlockGraph, openImage, removeChild, replaceChild, runTransaction, setReadOnly, type BlockNode, type QuorumReport } from '@blk/core-graph';
 import { faulty, MemoryDisk, MemoryDisks, runReadmeExample, type FaultRule } from '@blk/driver-conformance';
 import { raw } from '@blk/drivers-raw';
 import { qemuImg, skipUnless, tempDir } from '@blk/oracle';
@@ -124,6 +124,78 @@ describe('changes', () => {
     await write(node, 7);
     expect(fresh.toBytes()[0]).toBe(7);
     expect(await read(node)).toBe(7);
+    await graph.close();
+  });
+});
+
+describe('copies that join and leave', () => {
+  /** A quorum of three under writes that never end by themselves, and a further disk. */
+  async function busy(disks: readonly MemoryDisk[]): Promise<Awaited<ReturnType<typeof open>> & { readonly spare: BlockNode; readonly stop: () => Promise<void> }> {
+    const made = await open(disks);
+    const spare = await made.graph.open({ ...disk(0).definition, 'node-name': 'spare' });
+    let stopped = false;
+    const writing = (async () => {
+      for (let at = 0; !stopped; at = (at + 512) % SIZE) {
+        await made.node.write(at, new Uint8Array(512).fill(at / 512 % 251), 0, 512);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    return { ...made, spare, stop: async () => { stopped = true; await writing; } };
+  }
+
+  it('a copy joins under load, and has what is written from then on', async () => {
+    const { graph, node, spare, stop } = await busy([disk(), disk(), disk()]);
+    await addChild(graph, node, spare);
+    expect([...node.children.keys()]).toEqual(['children.0', 'children.1', 'children.2', 'children.3']);
+    await stop();
+    await write(node, 77);
+    expect(await read(spare)).toBe(77);
+    // Two of the old ones may go: the votes are those of the rest.
+    await removeChild(graph, node, 'children.0');
+    await removeChild(graph, node, 'children.1');
+    expect([await read(node), [...node.children.keys()]]).toEqual([77, ['children.2', 'children.3']]);
+    await expect(removeChild(graph, node, 'children.2')).rejects.toThrow('The number of children cannot be lower than the vote threshold 2');
+    await graph.close();
+  });
+
+  it('one that is dead leaves under load; that it can not even be flushed is only warned of', async () => {
+    const dead = broken('flush');
+    const { graph, node, spare, stop } = await busy([disk(), dead, disk()]);
+    const before = node.children.get('children.1')?.node as BlockNode;
+    await removeChild(graph, node, 'children.1');
+    expect(before.closed).toBe(true);
+    await addChild(graph, node, spare);
+    await stop();
+    await node.flush();
+    await graph.close();
+    expect([...graph.nodes]).toEqual([]);
+  });
+
+  it('goes on with them when it is opened again', async () => {
+    const { graph, node, spare, stop } = await busy([disk(), disk(), disk()]);
+    await removeChild(graph, node, 'children.0');
+    await addChild(graph, node, spare);
+    await stop();
+    await write(node, 9);
+    await setReadOnly(graph, node, true);
+    expect(await read(node)).toBe(9);
+    await setReadOnly(graph, node, false);
+    await write(node, 10);
+    expect([await read(spare), [...node.children.keys()]]).toEqual([10, ['children.1', 'children.2', 'children.3']]);
+    await graph.close();
+  });
+
+  it('none joins that has another size or another user, or where a vote is not taken', async () => {
+    const { graph, node } = await open([disk(), disk(), disk()]);
+    const small = await graph.open({ ...new MemoryDisk({ size: 512 }).definition, 'node-name': 'small' });
+    await expect(addChild(graph, node, small)).rejects.toThrow("Cannot add 'small', which has 512 bytes, to a quorum of 65536 bytes");
+    await expect(addChild(graph, node, graph.node('copy0'))).rejects.toThrow('The node copy0 already has a parent');
+    await expect(addChild(graph, small, node)).rejects.toMatchObject({ kind: 'unsupported' });
+    expect([...node.children.keys()]).toEqual(['children.0', 'children.1', 'children.2']);
+    expect(await read(node)).toBe(1);
+    const reader = await graph.open({ ...disk().definition, 'node-name': 'reader', 'read-only': true });
+    await expect(addChild(graph, node, reader)).rejects.toMatchObject({ kind: 'read-only' });
+    expect([reader.parents.size, node.children.size]).toEqual([0, 3]);
     await graph.close();
   });
 });

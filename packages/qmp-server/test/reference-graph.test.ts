@@ -12,6 +12,9 @@ const needs = skipUnless('qemu-storage-daemon', 'qemu-img');
 type Step = readonly [command: string, args?: object, rule?: string | undefined];
 
 const reopen = (...options: object[]): Step => ['blockdev-reopen', { options }];
+const zeroes = (name: string): object => ({ driver: 'null-co', 'node-name': name, size: 65_536, 'read-zeroes': true });
+const join = (parent: string, node: string, rule?: string): Step => ['x-blockdev-change', { parent, node }, rule];
+const leave = (parent: string, child: string): Step => ['x-blockdev-change', { parent, child }];
 const act = (type: string, data: object): object => ({ type, data });
 
 function script(dir: TempDir): Step[] {
@@ -52,6 +55,34 @@ function script(dir: TempDir): Step[] {
     ['x-blockdev-change', { parent: 't', node: 'b' }],
     ['x-blockdev-change', { parent: 't' }],
     ['x-blockdev-change', { parent: 't', child: 'x', node: 'b' }],
+    // Copies that join a quorum, and leave it.
+    ['blockdev-add', { driver: 'quorum', 'node-name': 'q', 'vote-threshold': 2, children: [zeroes('q0'), zeroes('q1'), zeroes('q2')] }],
+    ...['q3', 'q4'].map((name): Step => ['blockdev-add', zeroes(name)]),
+    ['blockdev-add', { ...zeroes('q5'), size: 512 }],
+    join('q', 'q3'),
+    join('q', 'q3'),
+    join('q', 'q1'),
+    join('q', 'nope'),
+    // Its error tells which name the next one would have.
+    join('q', 'q'),
+    leave('q', 'children.3'),
+    join('q', 'q'),
+    join('q', 'q3'),
+    leave('q', 'children.1'),
+    join('q', 'q'),
+    leave('q', 'children.1'),
+    ['blockdev-del', { 'node-name': 'q3' }],
+    join('q', 'q4'),
+    leave('q', 'children.0'),
+    leave('q', 'children.2'),
+    leave('q', 'children.3'),
+    ['blockdev-del', { 'node-name': 'q3' }],
+    ['blockdev-del', { 'node-name': 'q1' }],
+    ['blockdev-add', { driver: 'quorum', 'node-name': 'v', blkverify: true, 'vote-threshold': 2, children: [zeroes('v0'), zeroes('v1')] }],
+    join('v', 'q5'),
+    leave('v', 'children.0'),
+    join('q', 'q5', 'qmp-quorum-size'),
+    join('raw', 'q5'),
     // Snapshots.
     snapshot({ 'snapshot-file': s }),
     snapshot({ device: 'nope', 'snapshot-file': s }, 'qmp-device-not-found'),

@@ -4,10 +4,11 @@ import { duplexPair } from './duplex-pair.js';
 import { qcow2 } from '@blk/drivers-qcow2';
 import { file } from '@blk/drivers-file';
 import { nullAio, nullCo } from '@blk/drivers-null';
+import { quorum } from '@blk/drivers-quorum';
 import { raw } from '@blk/drivers-raw';
 import { createServer, type BlkServer, type MonitorOptions, type ServerOptions } from '../src/index.js';
 
-export const drivers = [raw, qcow2, file, nullCo, nullAio];
+export const drivers = [raw, qcow2, file, nullCo, nullAio, quorum];
 
 export type Message = Record<string, unknown>;
 

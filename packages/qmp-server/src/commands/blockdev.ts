@@ -21,7 +21,9 @@ export const blockdev: CommandGroup = {
     // Of what a job copies to, or has put over its disk, the reference says no more than that it is used.
     if (isJobsOwn(node)) checkUppermost(node);
     else checkFree(graph, node);
-    if (node.parents.size > 0) throw genericError(`Node ${name} is in use`);
+    // The reference calls it a block device where only other nodes use it.
+    if ([...node.parents].some(({ parent }) => parent.node === undefined)) throw genericError(`Node ${name} is in use`);
+    if (node.parents.size > 0) throw genericError(`Block device ${name} is in use`);
     if (!graph.isOwned(node)) throw genericError(`Node ${name} is not owned by the monitor`);
     if (!node.readOnly && !node.closed) {
       const flushed = node.flush();

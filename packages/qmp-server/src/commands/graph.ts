@@ -1,5 +1,5 @@
 /** Changes of the graph, in today's commands. */
-import { reopenWithOptions, type BlockNode } from '@blk/core-graph';
+import { addChild, removeChild, reopenWithOptions, type BlockNode } from '@blk/core-graph';
 import type { CommandGroup } from '../dispatch.js';
 import { genericError } from '../errors.js';
 import { checkCreatable, makeImage } from '../jobs/create-job.js';
@@ -35,15 +35,16 @@ export const graphChanges: CommandGroup = {
     }));
   },
 
-  'x-blockdev-change': ({ parent, child, node }, { server: { graph } }) => {
+  'x-blockdev-change': async ({ parent, child, node }, { server: { graph } }) => {
     const above = findNamed(graph, parent);
     if (child === undefined && node === undefined) throw genericError('Either child or node must be specified');
     if (child !== undefined && node !== undefined) throw genericError('The parameters child and node are in conflict');
     if (child !== undefined) {
-      if (!above.children.has(child)) throw genericError(`Node '${parent}' does not have child '${child}'`);
-      throw genericError(`The node ${parent} does not support removing a child`);
+      await removeChild(graph, above, child);
+      return;
     }
-    if (graph.findNode(node ?? '') === undefined) throw genericError(`Node '${node ?? ''}' not found`);
-    throw genericError(`The node ${parent} does not support adding a child`);
+    const added = graph.findNode(node ?? '');
+    if (added === undefined) throw genericError(`Node '${node ?? ''}' not found`);
+    await addChild(graph, above, added);
   },
 };
