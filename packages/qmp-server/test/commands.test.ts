@@ -115,7 +115,12 @@ describe('blockdev-add', () => {
     const { server, client } = await session();
     await client.execute('blockdev-add', { ...NULL, 'node-name': 'disk' });
     await client.execute('blockdev-add', { driver: 'raw', 'node-name': 'top', file: 'disk' });
-    await expect(client.execute('blockdev-del', { 'node-name': 'disk' })).rejects.toThrow('Node disk is in use');
+    await expect(client.execute('blockdev-del', { 'node-name': 'disk' })).rejects.toThrow('Block device disk is in use');
+    await client.execute('nbd-server-start', { addr: { type: 'inet', data: { host: '127.0.0.1', port: '0' } } });
+    await client.execute('block-export-add', { type: 'nbd', id: 'e', 'node-name': 'top' });
+    await expect(client.execute('blockdev-del', { 'node-name': 'top' })).rejects.toThrow('Node top is in use');
+    await client.execute('block-export-del', { id: 'e' });
+    await client.event('BLOCK_EXPORT_DELETED');
     await client.execute('blockdev-del', { 'node-name': 'top' });
     await client.execute('blockdev-del', { 'node-name': 'disk' });
     await expect(client.execute('blockdev-del', { 'node-name': 'disk' })).rejects.toThrow("Failed to find node with node-name='disk'");
