@@ -1,5 +1,5 @@
 // Beside real servers: the contract's reading part, encryption of both kinds, few logins, and what the reference says.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { BlockGraph, type BlockNode, type Definition } from '@blk/core-graph';
 import { driverConformance, expectSameBytes, prng, type Provision } from '@blk/driver-conformance';
 import { needTool, run, skipUnless, startPyftpdlib, startVsftpd, tempDir, type FtpServer, type FtpServerOptions, type TempDir } from '@blk/oracle';
@@ -78,7 +78,7 @@ const vsftpd = skipUnless('vsftpd', 'openssl');
 describe.skipIf(vsftpd.skip)(vsftpd.title('vsftpd'), () => {
   driverConformance({ name: 'ftp from vsftpd', size: SIZE, histories: 1, steps: 20, provision: provision(startVsftpd, { readahead: 32768 }) });
 
-  it('sends files in folders, with anything in their names, and empty ones', async () => {
+  it('sends files in folders, with anything in their names, empty ones, and ones of more than 4 GiB', async () => {
     await using setup = await setUp(startVsftpd, false);
     const { port } = setup.server;
     const node = await open(`ftp://127.0.0.1:${port}/in%20side/%C3%A4.raw`);
@@ -86,6 +86,16 @@ describe.skipIf(vsftpd.skip)(vsftpd.title('vsftpd'), () => {
     await node.read(0, buffer, 0, 1000);
     expectSameBytes(buffer, BYTES.subarray(0, 1000));
     expect((await open(`ftp://127.0.0.1:${port}/empty.raw`)).size).toBe(0);
+    const size = 5 * 2 ** 30 + 3;
+    const big = openSync(setup.dir.file('served/big.raw'), 'w');
+    for (const at of [2 ** 32 - 500, size - 1000]) writeSync(big, BYTES, 0, 1000, at);
+    closeSync(big);
+    const bigNode = await open(`ftp://127.0.0.1:${port}/big.raw`, { readahead: 0 });
+    expect(bigNode.size).toBe(size);
+    for (const at of [2 ** 32 - 500, size - 1000]) {
+      await bigNode.read(at, buffer.fill(0), 0, 1000);
+      expectSameBytes(buffer, BYTES.subarray(0, 1000));
+    }
     expect((await open(`ftp://127.0.0.1:${port}/%2F${encodeURIComponent(setup.dir.file('served/disk.raw').slice(1))}`)).size).toBe(SIZE);
   });
 

@@ -128,9 +128,31 @@ describe('a file that changes', () => {
     await expectRight(node);
     expect(seen).toEqual([undefined, '"one"']);
     seen.length = 0;
-    const dated = await opened({}, content(BYTES, (_start, _end, request) => { seen.push(request.headers['if-range']); return { headers: { etag: 'W/"weak"' } }; }));
+    const dated = await opened({}, content(BYTES, (_start, _end, request) => { seen.push(request.headers['if-range']); return { headers: { etag: undefined } }; }));
     await expectRight(dated.node);
     expect(seen).toEqual([undefined, 'Thu, 01 Jan 2026 00:00:00 GMT']);
+  });
+
+  it.each<readonly [string, Record<string, string | undefined>]>([
+    ['a tag that is weak', { etag: 'W/"weak"' }],
+    ['a date of just now', { etag: undefined, 'last-modified': 'Thu, 01 Jan 2026 00:00:00 GMT', date: 'Thu, 01 Jan 2026 00:00:59 GMT' }],
+  ])('is asked for without a condition where there is but %s, which servers must not believe', async (_name, headers) => {
+    const seen: unknown[] = [];
+    const { node } = await opened({}, content(BYTES, (_start, _end, request) => { seen.push(request.headers['if-range']); return { headers }; }));
+    await expectRight(node);
+    expect(seen).toEqual([undefined, undefined]);
+  });
+
+  it('is the same when its weak tag becomes strong, and another one the other way round', async () => {
+    let etag = 'W/"one"';
+    const { served, node } = await opened({}, content(BYTES, () => ({ headers: { etag } })));
+    etag = '"one"';
+    await expectRight(node);
+    const strong = await opened();
+    strong.served.handler = content(BYTES, () => ({ headers: { etag: 'W/"one"' } }));
+    await expect(readAt(strong.node, AT, LENGTH)).rejects.toThrow('its ETag is W/"one" instead of "one"');
+    served.handler = content(BYTES, () => ({ headers: { etag: '"two"' } }));
+    await expect(readAt(node, AT, LENGTH)).rejects.toThrow('its ETag is "two" instead of W/"one"');
   });
 });
 

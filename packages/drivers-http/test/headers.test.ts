@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { parseChallenges } from '../src/challenge.js';
 import { parseContentRange, parseLength, parseUnsatisfied } from '../src/content-range.js';
 import { Credentials } from '../src/credentials.js';
+import { openTransport as openBrowserTransport } from '../src/platform/transport.js';
 import { openTransport } from '../src/platform/transport-node.js';
 import { proxyFromEnvironment } from '../src/index.js';
 import type { HashName } from '../src/transport.js';
@@ -74,6 +75,17 @@ describe('credentials', () => {
     expect(await credentials.header(new URL('http://example.org/x'))).toContain('nc=00000002');
     expect(credentials.challenge(challenge(algorithm))).toBe(false);
     expect(credentials.challenge(`${challenge(algorithm)}, stale=TRUE`)).toBe(true);
+  });
+
+  it('are proved by what the platform can', async () => {
+    const browser = openBrowserTransport({ driver: 'http', verify: true, authorities: undefined, proxyFor: () => undefined, connections: 1, timeout: 0 });
+    const credentials = new Credentials('Mufasa', 'Circle of Life', browser);
+    expect(credentials.challenge(challenge('MD5'))).toBe(false);
+    expect(await credentials.header(new URL('http://h/'))).toBeUndefined();
+    expect(credentials.challenge(`${challenge('MD5')}, ${challenge('SHA-256')}`)).toBe(true);
+    expect(await credentials.header(new URL('http://h/'))).toMatch(/^Digest .*response="[0-9a-f]{64}"/);
+    expect(await browser.hash('SHA-256', 'x')).toBe(await hash('SHA-256', 'x'));
+    expect(new Credentials('u', 'p', browser).challenge(`${challenge('MD5')}, Basic realm="z"`)).toBe(true);
   });
 
   it('are told plainly where nothing better is asked for', async () => {

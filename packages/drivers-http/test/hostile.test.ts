@@ -124,6 +124,18 @@ describe('a server that', () => {
     await expect(open(endless)).rejects.toThrow('The server does not say how long the file is');
   });
 
+  it.each([
+    ['HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n', 'The server closed the connection without an answer'],
+    ['HTTP/1.1 204 No Content\r\n\r\n', 'The requested URL returned error: 204'],
+    ['HTTP/1.1 206 Partial\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n', /is no HTTP: /],
+    ['HTTP/1.1 206 Partial\r\ncontent-range: bytes 0-4/5\r\ncontent-range: bytes 0-4/6\r\ncontent-length: 5\r\n\r\nabcde', 'without saying which'],
+    ['HTTP/1.1 304 Not Modified\r\n\r\n', 'The requested URL returned error: 304'],
+    [`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(100_000)}\r\n\r\n`, /is no HTTP: /],
+  ])('answers %.50j is refused', async (answer, message) => {
+    const url = await startRaw((_request, socket) => { socket.write(answer); });
+    await expect(open(url)).rejects.toThrow(message);
+  });
+
   it('cuts its bytes into chunks of nonsense is given up', async () => {
     let requests = 0;
     const url = await startRaw((request, socket) => {

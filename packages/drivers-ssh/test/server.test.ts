@@ -1,5 +1,5 @@
 // Beside a real server: logging in, making files, what is refused, and what becomes of requests when the connection goes.
-import { appendFileSync, chmodSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, closeSync, mkdirSync, openSync, readFileSync, readSync, renameSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { createImage, openImage, type BlockGraph, type BlockNode, type Host, type Image, type OpenImageOptions } from '@blk/core-graph';
 import { expectSameBytes, prng, runReadmeExample } from '@blk/driver-conformance';
@@ -74,6 +74,32 @@ describe.skipIf(needs.skip)(needs.title('an OpenSSH server'), () => {
       await expect(createImage(graph, served.uri('none/x'), { format: 'ssh', size: 1 })).rejects.toMatchObject({ kind: 'not-found' });
     });
 
+    it('of more than 4 GiB, and empty ones, are read and written where they are meant', async () => {
+      const size = 5 * 2 ** 30 + 3;
+      served.put('big', new Uint8Array(0));
+      truncateSync(served.dir.file('big'), size);
+      symlinkSync('big', served.dir.file('link'));
+      const node = await graphOf().open(served.definition('link'));
+      expect(node.size).toBe(size);
+      const bytes = prng(77).bytes(100_000);
+      for (const at of [2 ** 32 - 50_000, size - 100_000]) {
+        await node.write(at, bytes, 0, bytes.length, 0);
+        const back = new Uint8Array(bytes.length);
+        await node.read(at, back, 0, back.length);
+        expectSameBytes(back, bytes);
+        const local = openSync(served.dir.file('big'), 'r');
+        readSync(local, back.fill(0), 0, back.length, at);
+        closeSync(local);
+        expectSameBytes(back, bytes);
+      }
+      expect(statSync(served.dir.file('big')).size).toBe(size);
+      served.put('empty', new Uint8Array(0));
+      const empty = await graphOf().open(served.definition('empty'));
+      expect(empty.size).toBe(0);
+      await empty.truncate(512);
+      expectSameBytes(served.get('empty'), new Uint8Array(512));
+    });
+
     it('that became shorter fail, and give no bytes that are not there', async () => {
       const { name } = file();
       const node = await graphOf().open(served.definition(name));
@@ -93,6 +119,11 @@ describe.skipIf(needs.skip)(needs.title('an OpenSSH server'), () => {
       await expect(graphOf({}, { home, agent: served.dir.file('nobody') }).open(served.definition(name))).rejects.toMatchObject({
         kind: 'permission', message: 'failed to authenticate using publickey authentication and the identities held by your ssh-agent',
       });
+    });
+
+    it('does without an agent that has gone', async () => {
+      const { name } = file();
+      await graphOf({}, { agent: served.dir.file('nobody') }).open(served.definition(name));
     });
 
     it('says which keys it could not try', async () => {

@@ -70,7 +70,11 @@ function answerTo(request: ClientRequest, url: URL, signal: AbortSignal): Promis
     };
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort, { once: true });
-    request.once('close', () => { signal.removeEventListener('abort', abort); });
+    request.once('close', () => {
+      signal.removeEventListener('abort', abort);
+      // Node tells nothing more of an answer that is none, such as one that asks for another protocol.
+      reject(brokenAnswer('no-answer', 'The server closed the connection without an answer'));
+    });
     /** What broke the connection, which the message itself only calls a reset. */
     let broken: unknown;
     // Stays: what goes wrong later is told to whoever reads the body, and must not end the program.
