@@ -76,7 +76,7 @@ function describe(defect: DirectoryDefect): string {
     case 'too-many':
       return `Directory holds more files than fit into the ${defect.limit} bytes of memory that a disk of this kind may take`;
     case 'folder-full':
-      return `The directory '${defect.path}' has more entries than a directory of FAT can hold`;
+      return `The directory ${defect.path === '' ? 'itself' : `'${defect.path}'`} has more entries than a directory of FAT can hold`;
     case 'too-deep':
       return `The directory '${defect.path}' lies too deep`;
     case 'name':

@@ -29,10 +29,14 @@ export interface Layout {
 /** Most entries of one directory. */
 const MAX_SLOTS = 65536;
 
+/** Of a root directory that has a place of its own: its entries are counted in 16 bits, and fill whole sectors. */
+const MAX_ROOT_SLOTS = 65520;
+
 /** Lays the tree out: its nodes get their clusters. Throws where the disk would be too small. */
 export function layOut(tree: FolderNode, { label, ...request }: LayoutRequest, budget: Budget): Layout {
   const slots = new Map<FolderNode, number>();
   for (const folder of foldersOf(tree)) slots.set(folder, countSlots(folder));
+  if (request.fatType !== 32 && (slots.get(tree) as number) > MAX_ROOT_SLOTS) throw vvfatError({ what: 'folder-full', path: '' });
   const shape = shapeFor(request, { rootSlots: slots.get(tree) as number, clusters: (bytes) => countClusters(tree, slots, request, bytes) });
   const rootInClusters = shape.fatType === 32;
   const size = clusterBytes(shape);

@@ -3,6 +3,7 @@ import { BlockError, messageOf, WriteFlag, type DriverNode, type Extent, type Ho
 import { commit } from './commit/commit.js';
 import { Gate } from './gate.js';
 import { GuestView } from './guest-view.js';
+import { isTemporaryName } from './host/temporary.js';
 import { noSpaceTaken, SECTORS } from './node.js';
 import type { OpenDisk } from './open.js';
 import type { Overlay } from './overlay.js';
@@ -77,6 +78,7 @@ export class WritableVvfatNode implements DriverNode {
     const { opened, overlay } = this.settings;
     try {
       await this.flush();
+      this.#tellNameless();
     } catch (error) {
       throw new BlockError('io', `${messageOf(error)}. What was written since the last flush that succeeded is lost`, { driver: 'vvfat' }, error);
     } finally {
@@ -84,6 +86,15 @@ export class WritableVvfatNode implements DriverNode {
       await opened.root.close();
       await overlay.close();
     }
+  }
+
+  /** What the guest left without a name, though its table holds the clusters: whoever looks for a file has to hear of it. */
+  #tellNameless(): void {
+    const names = [...this.settings.opened.tree.children.values()].map(({ name }) => name).filter(isTemporaryName);
+    const [first] = names;
+    if (first === undefined) return;
+    const more = names.length === 1 ? '' : ` and ${names.length - 1} more`;
+    this.settings.warn(`The guest left files without a name; the directory keeps them as '${first}'${more}`);
   }
 
   async #commit(): Promise<void> {

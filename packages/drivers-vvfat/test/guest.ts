@@ -56,18 +56,22 @@ export class Guest {
     await this.mtools('mcopy', '-o', '-Q', '-m', this.dir.file('content'), `::/${path}`);
   }
 
-  /** Writes what the guest changed to the disk, in any order. With `flushes` between the writes now and then, whatever comes of them. */
-  async push({ flushes = false } = {}): Promise<void> {
+  /**
+   * Writes what the guest changed to the disk, in any order. With `flushes` between the writes now and then, whatever comes of them; or behind each of
+   * them, with `flushed` called then.
+   */
+  async push({ flushes = false, flushed }: { flushes?: boolean; flushed?: () => void } = {}): Promise<void> {
     const now = readFileSync(this.dir.file('guest')).subarray(0, this.#before.length);
     const changed: number[] = [];
     for (let at = 0; at < now.length; at += 512) if (Buffer.compare(now.subarray(at, at + 512), this.#before.subarray(at, at + 512)) !== 0) changed.push(at);
     for (let left = changed.length; left > 0; left--) {
       const [at] = changed.splice(this.random.below(left), 1) as [number];
       await this.disk.write(at, now.subarray(at, at + 512));
-      if (!flushes || this.random.below(6) > 0) continue;
+      if (flushed === undefined && (!flushes || this.random.below(6) > 0)) continue;
       await this.disk.flush().catch((error: unknown) => {
         if (!(error instanceof BlockError) || error.kind !== 'corrupt') throw error;
       });
+      flushed?.();
     }
     this.#before = Buffer.from(now);
   }

@@ -83,6 +83,9 @@ test.each([1, 2, 3, 4])('random bytes in tables and folders, seed %i: a clear er
     }
     expect(readdirSync(dir.path).sort(), what).toEqual(['d', 'guest', 'outside']);
     expect(takeFiles(dir.file('outside')).get('sentinel')?.toString()).toBe('untouched');
-    expect([...takeFiles(dir.file('d')).keys()].filter((path) => path.includes('.blk-vvfat')), what).toEqual([]);
+    // What only lost its name is kept.
+    for (const [path, content] of takeFiles(dir.file('d'))) {
+      if (path.includes('.blk-vvfat') && content !== null) expect([...before.values()].some((known) => known?.equals(content)), what).toBe(true);
+    }
   }
 });

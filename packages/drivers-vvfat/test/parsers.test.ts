@@ -2,6 +2,8 @@
 import { BlockError } from '@blk/core-graph';
 import { prng } from '@blk/oracle';
 import fc from 'fast-check';
+import { layOut, type Layout } from '../src/layout.js';
+import { Budget, type FolderNode } from '../src/tree.js';
 import { describe, expect, test } from 'vitest';
 import { EntryWriter } from '../src/fat/entries.js';
 import { nameDefect, ShortNames } from '../src/fat/names.js';
@@ -103,4 +105,17 @@ test('a set of sectors is a set', () => {
       at = end;
     }
   }), { ...SETTINGS, numRuns: 60 });
+});
+
+test('a root directory with a place of its own has at most as many entries as its count can tell', () => {
+  const label = new Uint8Array(11).fill(65);
+  for (const [files, fatType, why] of [[65519, 16, undefined], [65520, 16, /The directory itself has more entries/], [65520, 32, undefined]] as const) {
+    const root: FolderNode = { kind: 'folder', name: '', parent: undefined, identity: 'x', modified: { date: 0x21, time: 0 }, children: new Map(), firstCluster: 0 };
+    for (let index = 0; index < files; index++) {
+      root.children.set(`F${index}`, { kind: 'file', name: `F${index}`, parent: root, identity: 'x', size: 0, modified: root.modified, chain: [] });
+    }
+    const lay = (): Layout => layOut(root, { label, floppy: false, fatType }, new Budget(Infinity));
+    if (why !== undefined) expect(lay).toThrow(why);
+    else expect(lay().shape.rootEntries).toBe(fatType === 16 ? 65520 : 0);
+  }
 });

@@ -1,6 +1,6 @@
 // Commits that meet changes of the host, links, or a host that fails in the middle.
 import type * as fs from 'node:fs/promises';
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { skipUnless, tempDir } from '@blk/oracle';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Guest } from './guest.js';
@@ -8,7 +8,7 @@ import { addFile, DATA, entry, link, sample, word } from './sample.js';
 import { openDirectory, putFiles, takeFiles } from './support.js';
 
 /** Calls that change the host until one fails. */
-const host = vi.hoisted(() => ({ callsLeft: Infinity }));
+const host = vi.hoisted(() => ({ callsLeft: Infinity, onRename: (_to: string): void => undefined, modes: [] as unknown[] }));
 
 vi.mock('node:fs/promises', async (original) => {
   const real = await original<typeof fs>();
@@ -16,14 +16,23 @@ vi.mock('node:fs/promises', async (original) => {
     (...args: Args): Promise<Result> => (counts(...args) && --host.callsLeft === 0 ? Promise.reject(Object.assign(new Error('no space'), { code: 'ENOSPC' })) : call(...args));
   return {
     ...real,
-    rename: failing(real.rename), mkdir: failing(real.mkdir), rmdir: failing(real.rmdir), lutimes: failing(real.lutimes),
+    rename: failing((from: string, to: string) => {
+      host.onRename(to);
+      return real.rename(from, to);
+    }),
+    mkdir: failing(real.mkdir), rmdir: failing(real.rmdir), lutimes: failing(real.lutimes),
     unlink: failing(real.unlink, (path) => !String(path).includes('.blk-vvfat')),
-    open: failing(real.open, (path) => String(path).includes('.blk-vvfat')),
+    open: failing((...args: Parameters<typeof real.open>) => {
+      if (String(args[0]).includes('.blk-vvfat-')) host.modes.push(args[2]);
+      return real.open(...args);
+    }, (path) => String(path).includes('.blk-vvfat')),
   };
 });
 
 afterEach(() => {
   host.callsLeft = Infinity;
+  host.onRename = () => undefined;
+  host.modes = [];
 });
 
 const needs = skipUnless('fsck.fat', 'mtools');
@@ -73,6 +82,33 @@ describe('what somebody else did to the directory stays', () => {
     expect(readFileSync(dir.file('moved/C'), 'utf8')).toBe('c');
   });
 
+  test.each([
+    ['a file at a name that the guest took', 'Y', /'Y' is there already, and not of the disk/],
+    ['a file that the guest is about to replace', 'B', /The file 'B' changed/],
+  ])('%s, while others are being renamed', async (_what, theirs, message) => {
+    using dir = tempDir();
+    await using guest = await sample(dir);
+    await guest.disk.write(entry(1), Buffer.from('X'));
+    await guest.disk.write(entry(2), Buffer.from('Y'));
+    host.onRename = () => {
+      writeFileSync(dir.file(`d/${theirs}`), 'theirs');
+    };
+    await expect(guest.disk.flush()).rejects.toThrow(message);
+    expect(readFileSync(dir.file(`d/${theirs}`), 'utf8')).toBe('theirs');
+    expect(readFileSync(dir.file('d/X')).length).toBe(1500);
+  });
+
+  test('a private file is private on its way too', async () => {
+    using dir = tempDir();
+    putFiles(dir.file('d'), { A: 'secret' });
+    chmodSync(dir.file('d/A'), 0o600);
+    await using guest = await Guest.open(dir, { fatType: 12, floppy: true });
+    await guest.disk.write(DATA, Buffer.from('hidden'));
+    await guest.disk.flush();
+    expect(host.modes).toEqual([0o600]);
+    expect(statSync(dir.file('d/A')).mode & 0o777).toBe(0o600);
+  });
+
   test('what the guest did not touch may change', async () => {
     using dir = tempDir();
     await using guest = await sample(dir);
@@ -80,6 +116,35 @@ describe('what somebody else did to the directory stays', () => {
     await addFile(guest, 'NEW');
     await guest.disk.flush();
     expect([...takeFiles(dir.file('d'))].map(([path, content]) => `${path}=${content?.length ?? '/'}`).sort()).toEqual(['A=1500', 'B=1', 'NEW=0', 'S/C=7', 'S=/', 'unknown=3']);
+  });
+});
+
+describe('a file with several names', () => {
+  test('keeps the others when one is renamed, changed or deleted', async () => {
+    using dir = tempDir();
+    putFiles(dir.file('d'), { A: Buffer.alloc(1500, 97), C: 'c' });
+    linkSync(dir.file('d/A'), dir.file('d/B'));
+    linkSync(dir.file('d/A'), dir.file('d/D'));
+    await using guest = await Guest.open(dir, { fatType: 12, floppy: true });
+    const names = (): string[] => [...takeFiles(dir.file('d'))].map(([path, content]) => `${path}=${content?.length}`);
+    // A to X; then D's place for X, which is the same file; then other content for B.
+    await guest.disk.write(entry(1), Buffer.from('X'));
+    await guest.disk.flush();
+    expect(names()).toEqual(['B=1500', 'C=1', 'D=1500', 'X=1500']);
+    await guest.disk.write(entry(1), Buffer.from('D'));
+    await guest.disk.write(entry(4), Uint8Array.of(0xe5));
+    for (const cluster of [9, 10, 11]) await link(guest, cluster, 0);
+    await guest.disk.flush();
+    expect(names()).toEqual(['B=1500', 'C=1', 'D=1500']);
+    expect(statSync(dir.file('d/D')).nlink).toBe(2);
+    await guest.disk.write(DATA + 3 * 512, Buffer.from('changed'));
+    await guest.disk.flush();
+    expect(readFileSync(dir.file('d/B'), 'utf8').slice(0, 8)).toBe('changeda');
+    expect(readFileSync(dir.file('d/D'), 'utf8').slice(0, 8)).toBe('aaaaaaaa');
+    expect(Buffer.from(await guest.disk.read(DATA, 3)).toString()).toBe('aaa');
+    await guest.disk.write(entry(1) + 22, word((4 << 11) | (5 << 5) | 3));
+    await guest.disk.flush();
+    expect(Buffer.from(await guest.disk.read(DATA, 3)).toString()).toBe('aaa');
   });
 });
 
@@ -110,13 +175,52 @@ describe('names, chains and times', () => {
   test('a file without a name keeps its content until it has one again', async () => {
     using dir = tempDir();
     await using guest = await sample(dir);
+    const { ino } = statSync(dir.file('d/A'));
     await guest.disk.write(entry(1), Uint8Array.of(0xe5));
     await guest.disk.flush();
-    expect([...takeFiles(dir.file('d')).keys()]).toEqual(['B', 'S', 'S/C']);
+    const kept = [...takeFiles(dir.file('d')).keys()];
+    expect(kept).toEqual([expect.stringMatching(/^\.blk-vvfat-[0-9a-f]{16}\.tmp$/), 'B', 'S', 'S/C']);
+    expect(readFileSync(dir.file(`d/${kept[0]}`)).equals(Buffer.alloc(1500, 97))).toBe(true);
     expect(Buffer.from(await guest.disk.read(DATA, 1500)).equals(Buffer.alloc(1500, 97))).toBe(true);
     await guest.disk.write(entry(1), Buffer.from('Z'));
     await guest.disk.flush();
     expect(readFileSync(dir.file('d/Z')).equals(Buffer.alloc(1500, 97))).toBe(true);
+    expect(statSync(dir.file('d/Z')).ino).toBe(ino);
+    expect([...takeFiles(dir.file('d')).keys()]).toEqual(['B', 'S', 'S/C', 'Z']);
+    // Given up by the table as well, it is deleted.
+    await guest.disk.write(entry(1), Uint8Array.of(0xe5));
+    for (const cluster of [2, 3, 4]) await link(guest, cluster, 0);
+    await guest.disk.flush();
+    expect([...takeFiles(dir.file('d')).keys()]).toEqual(['B', 'S', 'S/C']);
+  });
+
+  test('a file without a name whose clusters were written meanwhile is what was written when it has a name again', async () => {
+    using dir = tempDir();
+    await using guest = await sample(dir);
+    await guest.disk.write(entry(2), Uint8Array.of(0xe5));
+    await guest.disk.flush();
+    await guest.disk.write(DATA + 3 * 512, Buffer.from('g'));
+    await guest.disk.flush();
+    await guest.disk.write(entry(2), Buffer.from('N'));
+    await guest.disk.flush();
+    expect([...takeFiles(dir.file('d'))].map(([path, content]) => `${path}=${content?.length ?? '/'}`)).toEqual(['A=1500', 'N=1', 'S=/', 'S/C=1']);
+    expect(readFileSync(dir.file('d/N'), 'utf8')).toBe('g');
+  });
+
+  test('a folder without a name keeps what is in it; closing tells where', async () => {
+    using dir = tempDir();
+    await using guest = await sample(dir);
+    const { ino } = statSync(dir.file('d/S/C'));
+    await guest.disk.write(entry(3), Uint8Array.of(0xe5));
+    await guest.disk.flush();
+    expect([...takeFiles(dir.file('d')).keys()].map((path) => path.replace(/-[0-9a-f]+/, ''))).toEqual(['.blk-vvfat.tmp', '.blk-vvfat.tmp/C', 'A', 'B']);
+    await guest.disk.write(entry(3), Buffer.from('T'));
+    await guest.disk.flush();
+    expect(statSync(dir.file('d/T/C')).ino).toBe(ino);
+    await guest.disk.write(entry(3), Uint8Array.of(0xe5));
+    await guest.disk.close();
+    const [kept] = takeFiles(dir.file('d')).keys();
+    expect(readFileSync(dir.file(`d/${kept}/C`), 'utf8')).toBe('c');
   });
 
   test('reserved space behind the end of a file is no content', async () => {

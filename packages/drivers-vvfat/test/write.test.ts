@@ -60,6 +60,35 @@ describe.skipIf(needs.skip)(needs.title('a guest'), () => {
   });
 });
 
+describe.skipIf(needs.skip)(needs.title('no file is lost that the guest did not delete'), () => {
+  test.each([1, 2, 3, 4, 5, 6])('whatever is written first when files and folders are renamed and moved, seed %i', async (seed) => {
+    using dir = tempDir();
+    const random = prng(seed);
+    const names = ['a', 'b', 'one/c', 'one/d', 'one/in/e', 'two/f', 'two/long name of g'];
+    putFiles(dir.file('d'), { ...Object.fromEntries(names.map((name) => [name, `content of ${name} ${'.'.repeat(random.below(3000))}`])), 'three/': '' });
+    const contents = (): string[] => [...takeFiles(dir.file('d')).values()].flatMap((content) => (content === null ? [] : [content.toString()])).sort();
+    const before = contents();
+    await using guest = await Guest.open(dir, KINDS[seed % 2], seed);
+    const history: string[] = [];
+    for (let round = 0; round < 8; round++) {
+      for (let step = random.below(3); step >= 0; step--) {
+        const paths = [...takeFiles(dir.file('d'))];
+        const folders = ['', ...paths.flatMap(([path, content]) => (content === null ? [`${path}/`] : []))];
+        const [[from], to] = [random.pick(paths), random.pick(folders) + random.pick(['', 'new', 'a', 'In', 'one'])];
+        const command = random.pick(['mren', 'mmove', 'mmove']);
+        const done = await guest.mtools(command, '-D', 's', `::/${from}`, `::/${to}`).then(() => '', () => ' refused');
+        history.push(`${command} ${from} ${to}${done}`);
+      }
+      const flushed = (): void => expect(contents(), `seed ${seed}: ${history.join('; ')}`).toEqual(before);
+      await guest.push({ flushed });
+      await guest.disk.flush();
+      flushed();
+    }
+    expect(await guest.differences()).toEqual([]);
+    expect([...takeFiles(dir.file('d')).keys()].filter((path) => path.includes('.blk-vvfat'))).toEqual([]);
+  }, 60_000);
+});
+
 /** One command on names out of few, so that they meet; those that the guest refuses do nothing. */
 async function randomStep(guest: Guest, random: Prng): Promise<string> {
   const folder = (): string => random.pick(['', 'sub/', 'sub/deep/', 'x y/']);

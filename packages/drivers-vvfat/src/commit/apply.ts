@@ -2,13 +2,16 @@
  * Turns the directory into what the plan says, one rename, mkdir or removal after the other. Every step is whole, and the tree is changed with it, so that
  * it is true whenever the work stops.
  */
+import type { BigIntStats } from 'node:fs';
 import { lstat, mkdir, rename, rmdir, unlink } from 'node:fs/promises';
 import { foldName } from '../fat/names.js';
 import { hostError } from '../errors.js';
 import type { HostFolder } from '../host/host-folder.js';
-import { fileIdentity, folderIdentity } from '../host/identity.js';
-import { temporaryName } from '../host/temporary.js';
-import { childPath, pathOf, type FolderNode, type TreeNode } from '../tree.js';
+import { isSameFile, type HardLinks } from '../host/hard-links.js';
+import { folderIdentity } from '../host/identity.js';
+import { newTemporaryName } from '../host/temporary.js';
+import { childPath, pathOf, type FileNode, type FolderNode, type TreeNode } from '../tree.js';
+import { expectName, expectNode } from './expect.js';
 import { inFolder } from './in-folder.js';
 import type { Move, Plan } from './plan.js';
 import type { Staged } from './stage.js';
@@ -16,7 +19,8 @@ import type { Staged } from './stage.js';
 export interface ApplyContext {
   readonly root: HostFolder;
   readonly tree: FolderNode;
-  random(into: Uint8Array<ArrayBuffer>): void;
+  readonly links: HardLinks;
+  readonly random: (into: Uint8Array<ArrayBuffer>) => void;
   /** A file's new content has its place. */
   installed(staged: Staged): void;
 }
@@ -76,7 +80,7 @@ export class Applying {
     const there = occupant(parent, name);
     if (there === undefined || there === node) return true;
     // A file takes a file's place in one step.
-    return there.kind === 'file' && node.kind === 'file' && this.#removals.has(there);
+    return there.kind === 'file' && node.kind === 'file' && this.#removals.has(there) && !isSameFile(there, node);
   }
 
   async #place(placing: Placing): Promise<void> {
@@ -105,7 +109,8 @@ export class Applying {
   /** Then it stays until the other one takes its place. */
   #isReplacedByFile(node: TreeNode): boolean {
     for (const { node: other, parent, name } of this.#placings) {
-      if (other.kind === 'file' && parent === node.parent && foldName(name) === foldName(node.name)) return true;
+      // Renaming one name of a file to another one of it does nothing.
+      if (other.kind === 'file' && parent === node.parent && foldName(name) === foldName(node.name)) return node.kind !== 'file' || !isSameFile(other, node);
     }
     return false;
   }
@@ -115,9 +120,7 @@ export class Applying {
     for (const { node, staged } of this.#placings) {
       if (staged !== undefined || this.#aside.has(node)) continue;
       this.#aside.add(node);
-      const bytes = new Uint8Array(8);
-      this.context.random(bytes);
-      await this.#rename(node, this.context.tree, temporaryName(bytes));
+      await this.#rename(node, this.context.tree, newTemporaryName(this.context));
       return;
     }
     throw new Error('A commit has steps that wait for one another');
@@ -137,9 +140,13 @@ export class Applying {
     const from = node.parent as FolderNode;
     await this.#host('Could not rename', pathOf(node), from, (source) =>
       inFolder(this.context.root, parent, async (target) => {
+        const replaced = occupant(parent, name);
+        expectNode(source, node);
+        const there = expectName(target, parent, name);
         await rename(source.path(node.name), target.path(name));
         // Being renamed is a change of status.
-        if (node.kind === 'file') node.identity = fileIdentity(await lstat(target.path(name), { bigint: true }));
+        if (node.kind === 'file') this.context.links.statusChanged(node, await lstat(target.path(name), { bigint: true }));
+        if (replaced?.kind === 'file' && replaced !== node && there !== undefined) await this.#lostName(replaced, there);
       }),
     );
     // Staged files are among nobody's children.
@@ -152,10 +159,24 @@ export class Applying {
 
   async #remove(node: TreeNode): Promise<void> {
     const parent = node.parent as FolderNode;
-    await this.#host('Could not remove', pathOf(node), parent, (host) => (node.kind === 'file' ? unlink(host.path(node.name)) : rmdir(host.path(node.name))));
+    await this.#host('Could not remove', pathOf(node), parent, async (host) => {
+      const stats = expectNode(host, node);
+      if (node.kind === 'folder') return rmdir(host.path(node.name));
+      await unlink(host.path(node.name));
+      await this.#lostName(node, stats);
+    });
     parent.children.delete(foldName(node.name));
     this.#removals.delete(node);
     if (node.kind === 'folder') this.#changedFolders.delete(node);
+  }
+
+  /** One of a file's names is gone, which it had with these `stats`: a change of status for the others. */
+  async #lostName(node: FileNode, { nlink }: BigIntStats): Promise<void> {
+    const other = this.context.links.forget(node, nlink);
+    if (other === undefined) return;
+    const stats = await inFolder(this.context.root, other.parent, (host) => lstat(host.path(other.name), { bigint: true })).catch(() => undefined);
+    // Where it is gone as well, whoever asks for it will hear.
+    if (stats !== undefined) this.context.links.statusChanged(other, stats);
   }
 
   async #host<T>(what: string, path: string, folder: FolderNode, work: (host: HostFolder) => Promise<T>): Promise<T> {

@@ -8,12 +8,14 @@ import type { GuestFile } from '../guest/guest-tree.js';
 import { readGuest, type Guest } from '../guest/read-guest.js';
 import { hostError } from '../errors.js';
 import type { HostFolder } from '../host/host-folder.js';
-import { fileIdentity } from '../host/identity.js';
+import { HardLinks } from '../host/hard-links.js';
 import type { OpenFiles } from '../host/open-files.js';
+import { newTemporaryName } from '../host/temporary.js';
 import { filesOf, foldersOf } from '../layout.js';
 import type { Overlay } from '../overlay.js';
 import { Budget, pathOf, type FileNode, type FolderNode, type Run } from '../tree.js';
 import { Applying } from './apply.js';
+import { expectNode } from './expect.js';
 import { inFolder } from './in-folder.js';
 import { planCommit, type Plan } from './plan.js';
 import { stage, unstage, type Staged } from './stage.js';
@@ -27,7 +29,7 @@ export interface CommitContext {
   readonly files: OpenFiles;
   /** Memory that what the guest left may take, in bytes. */
   readonly budgetBytes: number;
-  random(into: Uint8Array<ArrayBuffer>): void;
+  readonly random: (into: Uint8Array<ArrayBuffer>) => void;
   /** The bytes of the disk as the guest sees it. */
   readonly read: (offset: number, length: number) => Promise<Uint8Array>;
 }
@@ -40,7 +42,11 @@ export async function commit(context: CommitContext): Promise<void> {
   const { disk, overlay, tree, root, files } = context;
   const { shape, system } = disk.layout;
   const guest = await readGuest({ shape, system, read: context.read }, new Budget(context.budgetBytes));
-  const plan = planCommit(tree, guest.root, (file) => isWritten(context, file));
+  const plan = planCommit(tree, guest.root, {
+    isWritten: (file) => isWritten(context, file),
+    isLost: (cluster) => guest.isLost(cluster),
+    spareName: () => newTemporaryName(context),
+  });
   await verifyPlan(plan, root);
   const staged: Staged[] = [];
   try {
@@ -53,14 +59,16 @@ export async function commit(context: CommitContext): Promise<void> {
     await files.close();
     const waiting = new Set(staged);
     try {
+      const links = new HardLinks(tree);
       await new Applying(plan, staged, {
         ...context,
+        links,
         installed: (one) => {
           waiting.delete(one);
           dropContent(context, one.write.file);
         },
       }).run();
-      for (const touch of plan.touches) await setTime(touch.node, touch.file, root);
+      for (const touch of plan.touches) await setTime(touch, root, links);
     } finally {
       staged.splice(0, staged.length, ...waiting);
       disk.files = mapOf(tree);
@@ -71,8 +79,10 @@ export async function commit(context: CommitContext): Promise<void> {
   }
 }
 
+type Content = Pick<GuestFile, 'chain' | 'size'>;
+
 /** The sectors that a file's content lies in, run by run. */
-function* sectorsOf({ disk }: CommitContext, file: GuestFile): Iterable<{ first: number; count: number; bytes: number }> {
+function* sectorsOf({ disk }: CommitContext, file: Content): Iterable<{ first: number; count: number; bytes: number }> {
   const { shape } = disk.layout;
   let left = file.size;
   for (const run of file.chain) {
@@ -82,7 +92,7 @@ function* sectorsOf({ disk }: CommitContext, file: GuestFile): Iterable<{ first:
   }
 }
 
-function isWritten(context: CommitContext, file: GuestFile): boolean {
+function isWritten(context: CommitContext, file: Content): boolean {
   for (const { first, count } of sectorsOf(context, file)) if (context.overlay.isUncommitted(first, count)) return true;
   return false;
 }
@@ -92,7 +102,7 @@ function dropContent(context: CommitContext, file: GuestFile): void {
   for (const { first, bytes } of sectorsOf(context, file)) context.overlay.drop(first, Math.floor(bytes / SECTOR));
 }
 
-/** Keeps what only a file has that goes away, where the guest's table still has a use for it: a file that is open there and has no name any more. */
+/** Keeps what only a file has that goes away, where the guest's table still has a use for some of it. */
 async function keepLost({ disk, overlay, read }: CommitContext, plan: Plan, guest: Guest): Promise<void> {
   const { shape } = disk.layout;
   const written = new ClusterMap(plan.writes.flatMap(({ file }) => [...piecesOf(file, file.chain)]));
@@ -111,13 +121,14 @@ function* clustersOf(chain: readonly Run[]): Iterable<number> {
   for (const { first, count } of chain) for (let index = 0; index < count; index++) yield first + index;
 }
 
-async function setTime(node: FileNode, { modified }: GuestFile, root: HostFolder): Promise<void> {
+async function setTime({ node, file: { modified } }: Plan['touches'][number], root: HostFolder, links: HardLinks): Promise<void> {
   const time = parseTime(modified);
   if (time !== undefined) {
     await inFolder(root, node.parent, async (folder) => {
+      expectNode(folder, node);
       const path = folder.path(node.name);
       await lutimes(path, new Date(time), new Date(time));
-      node.identity = fileIdentity(await lstat(path, { bigint: true }));
+      links.timesSet(node, await lstat(path, { bigint: true }));
     }).catch((error: unknown) => {
       throw hostError('Could not set the times of', pathOf(node), error);
     });

@@ -3,7 +3,7 @@ import type { HostFolder } from '../host/host-folder.js';
 import { enter } from '../host/open-files.js';
 import type { FolderNode } from '../tree.js';
 
-export async function inFolder<T>(root: HostFolder, node: FolderNode, work: (folder: HostFolder) => Promise<T>): Promise<T> {
+export async function inFolder<T>(root: HostFolder, node: FolderNode, work: (folder: HostFolder) => T | Promise<T>): Promise<T> {
   const folder = await enter(root, node);
   try {
     return await work(folder);

@@ -2,6 +2,7 @@
 import { foldName } from '../fat/names.js';
 import type { GuestFile, GuestFolder } from '../guest/guest-tree.js';
 import { foldersOf, filesOf } from '../layout.js';
+import { isTemporaryName } from '../host/temporary.js';
 import type { FileNode, FolderNode, Run, TreeNode } from '../tree.js';
 
 /** Something gets a place: a new parent, a new name, or both. */
@@ -30,17 +31,28 @@ export interface Plan {
   readonly touches: readonly { readonly node: FileNode; readonly file: GuestFile }[];
 }
 
-/** Whether the guest wrote something into the content of a file. */
-export type IsWritten = (file: GuestFile) => boolean;
-
-/** A folder is the same as before where it begins with the same cluster; a file where all of its content is where it was, and untouched. */
-export function planCommit(known: FolderNode, guest: GuestFolder, isWritten: IsWritten): Plan {
-  const planner = new Planner(known, isWritten);
-  planner.folder(guest, known);
-  return planner.finish(known);
+/** What has to be known beside the names that the guest left. */
+export interface GuestState {
+  /** Whether the guest wrote something into the content of a file. */
+  isWritten(file: Pick<GuestFile, 'chain' | 'size'>): boolean;
+  /** Whether its table still holds a cluster that nothing with a name leads to. */
+  isLost(cluster: number): boolean;
+  /** A temporary name that nothing has yet. */
+  spareName(): string;
 }
 
+/** A folder is the same as before where it begins with the same cluster; a file where all of its content is where it was, and untouched. */
+export function planCommit(known: FolderNode, guest: GuestFolder, state: GuestState): Plan {
+  const planner = new Planner(known, state);
+  planner.folder(guest, known);
+  return planner.finish();
+}
+
+/** Lost: nothing leads to it, but the guest has not given up its clusters. */
+type Fate = 'kept' | 'lost' | 'removed';
+
 class Planner {
+  readonly #removals: TreeNode[] = [];
   readonly #folders: FolderNode[] = [];
   readonly #moves: Move[] = [];
   readonly #writes: Write[] = [];
@@ -49,8 +61,8 @@ class Planner {
   readonly #byCluster = new Map<number, TreeNode>();
 
   constructor(
-    known: FolderNode,
-    private readonly isWritten: IsWritten,
+    private readonly known: FolderNode,
+    private readonly state: GuestState,
   ) {
     this.#kept.add(known);
     for (const folder of foldersOf(known)) {
@@ -66,13 +78,34 @@ class Planner {
     }
   }
 
-  finish(known: FolderNode): Plan {
-    const removals: TreeNode[] = [];
-    for (const folder of [...foldersOf(known)].reverse()) {
-      for (const file of filesOf(folder)) if (!this.#kept.has(file)) removals.push(file);
-      if (!this.#kept.has(folder)) removals.push(folder);
+  finish(): Plan {
+    this.#clear(this.known, 'kept');
+    return { folders: this.#folders, moves: this.#moves, writes: this.#writes, removals: this.#removals, touches: this.#touches };
+  }
+
+  /**
+   * What lost its name is removed where the guest's table has no use for it any more. Until then it may get another name, or its guest may have come to
+   * grief halfway: it steps aside, under a temporary name.
+   */
+  #clear(folder: FolderNode, fate: Fate): void {
+    for (const child of folder.children.values()) {
+      const itsFate = this.#kept.has(child) ? 'kept' : this.#isLost(child, fate) ? 'lost' : 'removed';
+      if (itsFate === 'lost' && fate !== 'lost' && !this.#isAside(child)) this.#moves.push({ node: child, parent: this.known, name: this.state.spareName() });
+      if (child.kind === 'folder') this.#clear(child, itsFate);
+      if (itsFate === 'removed') this.#removals.push(child);
     }
-    return { folders: this.#folders, moves: this.#moves, writes: this.#writes, removals, touches: this.#touches };
+  }
+
+  #isLost(node: TreeNode, above: Fate): boolean {
+    if (node.kind === 'folder') return this.state.isLost(node.firstCluster);
+    // Nothing but its folder knows of an empty one.
+    if (node.chain.length === 0) return above === 'lost';
+    for (const { first, count } of node.chain) for (let index = 0; index < count; index++) if (!this.state.isLost(first + index)) return false;
+    return !this.state.isWritten(node);
+  }
+
+  #isAside({ parent, name }: TreeNode): boolean {
+    return parent === this.known && isTemporaryName(name);
   }
 
   #folderFor(guest: GuestFolder, parent: FolderNode): FolderNode {
@@ -93,7 +126,7 @@ class Planner {
     const first = chain[0]?.first;
     const found = first === undefined ? beside : this.#byCluster.get(first);
     const node = found?.kind === 'file' ? found : undefined;
-    if (node === undefined || node.size !== size || !sameChain(node.chain, chain) || this.isWritten(file)) {
+    if (node === undefined || node.size !== size || !sameChain(node.chain, chain) || this.state.isWritten(file)) {
       this.#writes.push({ file, parent, before: beside?.kind === 'file' ? beside : node });
       return;
     }

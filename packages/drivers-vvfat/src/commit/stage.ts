@@ -5,14 +5,14 @@ import { parseTime } from '../fat/time.js';
 import { hostError } from '../errors.js';
 import type { HostFolder } from '../host/host-folder.js';
 import { fileIdentity } from '../host/identity.js';
-import { temporaryName } from '../host/temporary.js';
+import { newTemporaryName } from '../host/temporary.js';
 import { childPath, type FileNode, type FolderNode } from '../tree.js';
 import { inFolder } from './in-folder.js';
 import type { Write } from './plan.js';
 
 export interface StageContext {
   readonly root: HostFolder;
-  random(into: Uint8Array<ArrayBuffer>): void;
+  readonly random: (into: Uint8Array<ArrayBuffer>) => void;
   /** The bytes of the disk as the guest sees it. */
   readonly read: (offset: number, length: number) => Promise<Uint8Array>;
   /** Where a cluster begins on the disk, and how long it is. */
@@ -29,13 +29,12 @@ export interface Staged {
 /** Writes one file, into the nearest folder that is on the host already. Nothing is left behind where that fails. */
 export async function stage(write: Write, context: StageContext): Promise<Staged> {
   const parent = nearestMade(write.parent);
-  const bytes = new Uint8Array(8);
-  context.random(bytes);
-  const name = temporaryName(bytes);
+  const name = newTemporaryName(context);
   const path = childPath(write.parent, write.file.name);
   const identity = await inFolder(context.root, parent, async (folder) => {
     const place = folder.path(name);
-    const handle = await open(place, CREATE, 0o666);
+    // What a private file holds is nobody's business meanwhile either.
+    const handle = await open(place, CREATE, write.before === undefined ? 0o666 : 0o600);
     try {
       try {
         await fill(handle, write, context);

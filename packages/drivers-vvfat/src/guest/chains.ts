@@ -24,6 +24,11 @@ export class Chains {
     return this.#entries[cluster] === 0;
   }
 
+  /** Whether the table says that a cluster is used, and no chain that was claimed leads to it. */
+  isLost(cluster: number): boolean {
+    return !this.isFree(cluster) && ((this.#claimed[cluster >> 3]) & (1 << (cluster & 7))) === 0;
+  }
+
   /** All clusters of the chain that begins with `first`. Throws where it is broken, or runs into another chain or itself. */
   claim(first: number, path: string): Run[] {
     const runs: { first: number; count: number }[] = [];

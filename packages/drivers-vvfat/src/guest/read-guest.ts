@@ -23,6 +23,8 @@ export interface Guest {
   readonly root: GuestFolder;
   /** Whether the guest's table has no use for a cluster. */
   isFree(cluster: number): boolean;
+  /** Whether a cluster is used, by something that has no name: open there still, on its way to another folder, or left by a guest that was interrupted. */
+  isLost(cluster: number): boolean;
 }
 
 /** Most bytes of one folder: its entries are counted in 16 bits. */
@@ -34,7 +36,7 @@ export async function readGuest(disk: GuestDisk, budget: Budget): Promise<Guest>
   const head = await disk.read(0, (shape.volumeStart + 1) * SECTOR);
   checkBoot(shape, system, (sector) => head.subarray(sector * SECTOR, (sector + 1) * SECTOR));
   const chains = new Chains(shape, await readTable(disk));
-  return { root: await new Reader(disk, chains, budget).root(), isFree: (cluster) => chains.isFree(cluster) };
+  return { root: await new Reader(disk, chains, budget).root(), isFree: (cluster) => chains.isFree(cluster), isLost: (cluster) => chains.isLost(cluster) };
 }
 
 /** The first table; the second one has to say the same, since a guest that is done with a change has changed both. */

@@ -51,7 +51,7 @@ class Scanner {
       const path = childPath(folder, name);
       const stats = statOf(host, name, path);
       if (stats === undefined) continue;
-      if (isTemporaryName(name)) this.#left.add(path, 'left over from a commit that was interrupted');
+      if (isTemporaryName(name)) this.#left.add(path, 'left over from a guest or a commit that was interrupted');
       else if (stats.isSymbolicLink()) this.#left.add(path, 'a symbolic link');
       else if (!stats.isFile() && !stats.isDirectory()) this.#left.add(path, 'no file and no directory');
       else add(folder, newNode(name, folder, stats, path));

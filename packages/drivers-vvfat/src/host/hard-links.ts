@@ -1,0 +1,71 @@
+/** The names that one file of the host has: what is done to one of them is a change of status of all. */
+import type { BigIntStats } from 'node:fs';
+import { filesOf, foldersOf } from '../layout.js';
+import type { FileNode, FolderNode } from '../tree.js';
+import { fileIdentity } from './identity.js';
+
+export class HardLinks {
+  /** Looked for when a file turns out to have several names: few do. */
+  #byInode: Map<string, Set<FileNode>> | undefined;
+
+  constructor(private readonly tree: FolderNode) {}
+
+  /** A file was renamed, or had its times set, or lost another name. Where its content is not the same either, that was somebody else: it stays what it was. */
+  statusChanged(node: FileNode, stats: BigIntStats): void {
+    const before = node.identity;
+    const now = fileIdentity(stats);
+    if (contentOf(before) === contentOf(now)) this.#set(node, now, stats.nlink);
+  }
+
+  /** A file's times were set. */
+  timesSet(node: FileNode, stats: BigIntStats): void {
+    this.#set(node, fileIdentity(stats), stats.nlink);
+  }
+
+  /** Another name of the same file, where the disk shows one: to be looked at when this one is gone. */
+  forget(node: FileNode, nlink: bigint): FileNode | undefined {
+    if (nlink < 2n) return undefined;
+    const names = this.#namesOf(node);
+    names.delete(node);
+    for (const other of names) if (other.identity === node.identity) return other;
+    return undefined;
+  }
+
+  #set(node: FileNode, identity: string, nlink: bigint): void {
+    const before = node.identity;
+    node.identity = identity;
+    if (nlink > 1n) for (const other of this.#namesOf(node)) if (other.identity === before) other.identity = identity;
+  }
+
+  #namesOf({ identity }: FileNode): Set<FileNode> {
+    this.#byInode ??= group(this.tree);
+    return this.#byInode.get(inodeOf(identity)) ?? new Set();
+  }
+}
+
+/** Whether both are names of one file. */
+export function isSameFile(left: FileNode, right: FileNode): boolean {
+  return inodeOf(left.identity) === inodeOf(right.identity);
+}
+
+/** All but the change of status. */
+function contentOf(identity: string): string {
+  return identity.slice(0, identity.lastIndexOf(':'));
+}
+
+function inodeOf(identity: string): string {
+  return identity.slice(0, identity.indexOf(':', identity.indexOf(':') + 1));
+}
+
+function group(tree: FolderNode): Map<string, Set<FileNode>> {
+  const groups = new Map<string, Set<FileNode>>();
+  for (const folder of foldersOf(tree)) {
+    for (const file of filesOf(folder)) {
+      const inode = inodeOf(file.identity);
+      const names = groups.get(inode);
+      if (names === undefined) groups.set(inode, new Set([file]));
+      else names.add(file);
+    }
+  }
+  return groups;
+}
