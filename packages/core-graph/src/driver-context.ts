@@ -44,6 +44,8 @@ export interface OpenContext {
   readonly signal: AbortSignal | undefined;
   /** Finds the bytes of a secret. */
   readonly secret: SecretLookup;
+  /** Finds credentials for TLS; undefined: there are none. */
+  readonly credentials?: CredentialLookup | undefined;
   /** Groups that share limits of I/O. */
   readonly throttling: ThrottleGroups;
   /**
@@ -103,6 +105,12 @@ export interface Host extends Clock {
  * of this id. Whoever asks must neither change the bytes nor put them into a message.
  */
 export type SecretLookup = (id: string) => MaybePromise<Uint8Array>;
+
+/**
+ * Finds credentials for TLS by the id of their object, for a client. What they consist of is between whoever made them and the driver
+ * that asks. Throws where there are none of this id, or they are for a server.
+ */
+export type CredentialLookup = (id: string) => MaybePromise<object>;
 
 /** What `create` may use. */
 export interface CreateContext {

@@ -2,7 +2,7 @@
 import { ThrottleGroups } from '@blk/throttle';
 import { BufferPool } from './buffer-pool.js';
 import type { BlockDriver } from './driver.js';
-import type { CorruptionReport, Host, QuorumReport, SecretLookup } from './driver-context.js';
+import type { CorruptionReport, CredentialLookup, Host, QuorumReport, SecretLookup } from './driver-context.js';
 import { createImage, type CreateRequest } from './create.js';
 import { drained } from './drain.js';
 import type { Edge } from './edge.js';
@@ -27,6 +27,8 @@ export interface GraphOptions {
   readonly host?: Partial<Host>;
   /** Where options such as `key-secret` find their secrets; without it there are none. */
   readonly secrets?: SecretLookup;
+  /** Where options such as `tls-creds` find their credentials; without it there are none. */
+  readonly credentials?: CredentialLookup;
 }
 
 /** How to open an image; what the definition itself says goes first. */
@@ -70,6 +72,7 @@ export class BlockGraph {
   readonly host: Host;
   readonly policy: ImagePolicy;
   readonly secret: SecretLookup;
+  readonly credentials: CredentialLookup | undefined;
   readonly backends = new Map<string, Backend>();
   /** Asked by `checkFree`; each throws kind `busy` for a node that it works on. */
   readonly guards = new Set<(node: BlockNode) => void>();
@@ -88,6 +91,7 @@ export class BlockGraph {
     this.host = hostOf(options.host);
     this.throttling = new ThrottleGroups(this.host.clock);
     this.secret = options.secrets ?? noSecret;
+    this.credentials = options.credentials;
   }
 
   /** All nodes in the order in which they were opened. */

@@ -4,7 +4,7 @@ import type { ClientCredentials } from '@blk/nbd';
 import { parseNbdName, type AddressOptions } from './address.js';
 
 export interface NbdDriverOptions {
-  /** The TLS credentials that the option `tls-creds` names. Left out: there are none. */
+  /** The TLS credentials that the option `tls-creds` names. Left out: those of the graph. */
   readonly credentials?: (id: string) => Promise<ClientCredentials>;
 }
 
@@ -41,5 +41,5 @@ export function nbdDriver({ credentials }: NbdDriverOptions = {}): BlockDriver {
   });
 }
 
-/** The driver without credentials for TLS. */
+/** The driver with the credentials for TLS that the graph knows. */
 export const nbd = nbdDriver();

@@ -1,5 +1,5 @@
 /** Opening an export: where it is, how it is encrypted, and what a read-only one means. */
-import { BlockError, type DriverNode, type OpenContext } from '@blk/core-graph';
+import { BlockError, type CredentialLookup, type DriverNode, type OpenContext } from '@blk/core-graph';
 import { NbdClient, nbdUri, TransmissionFlag, type ClientCredentials, type ClientTls, type NbdAddress } from '@blk/nbd';
 import { addressOf } from './address.js';
 import type { NbdDriverOptions, NbdOptions } from './driver.js';
@@ -10,7 +10,7 @@ import { Session } from './session.js';
 const MAX_CONNECTIONS = 16;
 
 export async function openNbd(options: NbdOptions, context: OpenContext, credentials: NbdDriverOptions['credentials']): Promise<DriverNode> {
-  const tls = await tlsOf(options, credentials);
+  const tls = await tlsOf(options, credentials ?? context.credentials);
   const address: NbdAddress = { ...addressOf(options), tls: tls !== undefined };
   const session = await openSession(address, tls, options, context);
   if (!context.readOnly && (session.negotiated.flags & TransmissionFlag.ReadOnly) !== 0) {
@@ -37,13 +37,13 @@ function openSession(address: NbdAddress, tls: ClientTls | undefined, options: N
   );
 }
 
-async function tlsOf(options: NbdOptions, credentials: NbdDriverOptions['credentials']): Promise<ClientTls | undefined> {
+async function tlsOf(options: NbdOptions, credentials: CredentialLookup | undefined): Promise<ClientTls | undefined> {
   const id = options['tls-creds'];
   const hostname = options['tls-hostname'];
   const named = hostname === undefined ? {} : { hostname };
   if (id !== undefined) {
     if (credentials === undefined) throw new BlockError('not-found', `No TLS credentials with id '${id}'`, { driver: 'nbd' });
-    return { credentials: await credentials(id), ...named };
+    return { credentials: checked(id, await credentials(id)), ...named };
   }
   if (options.tls !== true) {
     if (hostname !== undefined) throw new BlockError('invalid-argument', 'tls-hostname is not permitted without tls-creds', { driver: 'nbd' });
@@ -51,4 +51,9 @@ async function tlsOf(options: NbdOptions, credentials: NbdDriverOptions['credent
   }
   const trusted: ClientCredentials = { kind: 'x509', authority: undefined, certificate: undefined, key: undefined, revoked: undefined, verifyPeer: true };
   return { credentials: trusted, ...named };
+}
+
+function checked(id: string, found: object): ClientCredentials {
+  if ('kind' in found && (found.kind === 'x509' || found.kind === 'psk')) return found as ClientCredentials;
+  throw new BlockError('invalid-argument', `Object with id '${id}' is not TLS credentials`, { driver: 'nbd' });
 }

@@ -34,4 +34,4 @@ export { NbdClient, listExports, type NbdClientOptions, type WriteOptions } from
 export { describeAddress } from './client/channel.js';
 export { FLAG_WORDS, type ListedExport, type Negotiated } from './client/negotiate.js';
 export type { StatusRuns } from './client/request.js';
-export { loadClientPsk, loadClientX509, type ClientCredentials, type ClientTls } from './client/tls.js';
+export { loadClientPsk, loadClientX509, secure as connectTls, type ClientCredentials, type ClientTls } from './client/tls.js';

@@ -129,8 +129,8 @@ describe.skipIf(tools.skip)(tools.title('TLS'), () => {
   });
 
   it('reports what is missing', async () => {
-    await expect(loadX509(dir.path)).rejects.toThrow(/server-cert.pem': No such file/);
-    await expect(loadPsk(dir.path)).rejects.toThrow(/keys.psk': No such file/);
+    await expect(loadX509(dir.path)).rejects.toThrow(/^Unable to access credentials .*server-cert.pem: No such file/);
+    await expect(loadPsk(dir.path)).rejects.toThrow(/^Unable to access credentials .*keys.psk: No such file/);
     writeFileSync(dir.file('keys.psk'), 'user:xyz\n');
     await expect(loadPsk(dir.path)).rejects.toThrow(/Line 1 of .*USER:HEXKEY/);
   });

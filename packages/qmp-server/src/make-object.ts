@@ -64,12 +64,15 @@ function readSecret(file: string): Uint8Array {
 
 async function tlsCredentials(options: Options<'tls-creds-psk'> | Options<'tls-creds-x509'>): Promise<TlsObject> {
   const { id, 'qom-type': type, dir, endpoint = 'client' } = options;
-  for (const name of ['priority', 'passwordid', 'username']) {
+  const username = 'username' in options ? options.username : undefined;
+  for (const name of ['priority', 'passwordid']) {
     if (Object.hasOwn(options, name)) throw genericError(`Parameter '${name}' is not supported`);
   }
   if (dir === undefined) throw genericError("Missing 'dir' property value");
-  if (endpoint === 'client') return { type, id, endpoint, credentials: undefined };
-  const { loadPsk, loadX509 } = await import('@blk/nbd');
-  const credentials = type === 'tls-creds-psk' ? await loadPsk(dir) : await loadX509(dir, { verifyPeer: options['verify-peer'] ?? true });
-  return { type, id, endpoint, credentials };
+  const { loadClientPsk, loadClientX509, loadPsk, loadX509 } = await import('@blk/nbd');
+  const verify = { verifyPeer: options['verify-peer'] ?? true };
+  if (endpoint === 'client') {
+    return { type, id, endpoint, credentials: type === 'tls-creds-psk' ? await loadClientPsk(dir, username) : await loadClientX509(dir, verify) };
+  }
+  return { type, id, endpoint, credentials: type === 'tls-creds-psk' ? await loadPsk(dir) : await loadX509(dir, verify) };
 }

@@ -1,5 +1,5 @@
 /** Objects that options refer to by name: secrets, credentials for TLS, groups that share limits. */
-import type { TlsCredentials } from '@blk/nbd';
+import type { ClientCredentials, TlsCredentials } from '@blk/nbd';
 import type { ThrottleGroup } from '@blk/throttle';
 import { genericError } from './errors.js';
 
@@ -9,12 +9,13 @@ export interface SecretObject {
   readonly data: Uint8Array;
 }
 
-export interface TlsObject {
+export type TlsObject = {
   readonly type: 'tls-creds-x509' | 'tls-creds-psk';
   readonly id: string;
-  readonly endpoint: 'server' | 'client';
-  readonly credentials: TlsCredentials | undefined;
-}
+} & (
+  | { readonly endpoint: 'server'; readonly credentials: TlsCredentials }
+  | { readonly endpoint: 'client'; readonly credentials: ClientCredentials }
+);
 
 export interface ThrottleGroupObject {
   readonly type: 'throttle-group';
@@ -81,12 +82,22 @@ export class Objects {
 
   /** Credentials that a server can show. `otherwise`: what is said of those of a client. */
   async serverCredentials(id: string, otherwise = 'Expecting TLS credentials with a server endpoint'): Promise<TlsCredentials> {
+    const object = this.#tls(id);
+    if (object.endpoint !== 'server') throw genericError(otherwise);
+    return object.credentials;
+  }
+
+  /** Credentials with which to connect. */
+  async clientCredentials(id: string): Promise<ClientCredentials> {
+    const object = this.#tls(id);
+    if (object.endpoint !== 'client') throw genericError('Expected TLS credentials for a client endpoint');
+    return object.credentials;
+  }
+
+  #tls(id: string): TlsObject {
     const object = this.#objects.get(id);
     if (object === undefined) throw genericError(`No TLS credentials with id '${id}'`);
     if (object.type === 'secret' || object.type === 'throttle-group') throw genericError(`Object with id '${id}' is not TLS credentials`);
-    if (object.endpoint !== 'server' || object.credentials === undefined) {
-      throw genericError(otherwise);
-    }
-    return object.credentials;
+    return object;
   }
 }

@@ -98,6 +98,7 @@ export class BlkServer implements AsyncDisposable {
         drivers: options.drivers ?? [],
         host: { warn: (message) => { this.log(`warning: ${message}`); }, ...options.host },
         secrets: (id) => this.objects.secret(id),
+        credentials: (id) => this.objects.clientCredentials(id),
         ...(options.policy === undefined ? {} : { policy: options.policy }),
       });
     this.events = new EventBus({ ...(options.host?.clock === undefined ? {} : { clock: eventClock(options.host.clock) }), ...options.events });

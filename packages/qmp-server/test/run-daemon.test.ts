@@ -85,12 +85,15 @@ describe('objects', () => {
 
   test('TLS credentials for the NBD server', async () => {
     using dir = tempDir();
-    writeFileSync(dir.file('keys.psk'), 'alice:0102\n');
+    writeFileSync(dir.file('keys.psk'), 'alice:0102\nqemu:0304\n');
     chmodSync(dir.file('keys.psk'), 0o600);
     const creds = (endpoint: string): string[] => ['--object', `tls-creds-psk,id=t,dir=${dir.path},endpoint=${endpoint}`];
     const server = ['--nbd-server', `addr.type=unix,addr.path=${dir.file('nbd')},tls-creds=t`];
     expect(await embedded([...creds('server'), ...server], ({ exports }) => { expect(exports.nbd?.tls).toBeDefined(); })).toMatchObject({ code: 0, stderr: '' });
     expect((await embedded([...creds('client'), ...server])).stderr).toContain('Expecting TLS credentials with a server endpoint');
+    expect((await embedded([...creds('client').map((option) => `${option}${option.startsWith('--') ? '' : ',username=bob'}`)])).stderr).toContain(
+      `Username bob not found in PSK file ${dir.file('keys.psk')}`,
+    );
   });
 
   test.each([

@@ -152,6 +152,7 @@ export async function openDriver(
     host: graph.host,
     signal: state.signal,
     secret: graph.secret,
+    credentials: graph.credentials,
     throttling: graph.throttling,
     child,
     corrupted: (report) => {

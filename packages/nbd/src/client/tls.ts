@@ -40,7 +40,7 @@ export async function loadClientX509(folder: string, options: { readonly verifyP
 /** The key of `username` (QEMU's default: `qemu`) in `keys.psk` of a folder. */
 export async function loadClientPsk(folder: string, username = 'qemu'): Promise<ClientCredentials> {
   const key = (await loadPsk(folder)).keys.get(username);
-  if (key === undefined) throw new BlockError('not-found', `No PSK key for username '${username}' in '${join(folder, 'keys.psk')}'`);
+  if (key === undefined) throw new BlockError('not-found', `Username ${username} not found in PSK file ${join(folder, 'keys.psk')}`);
   return { kind: 'psk', username, key };
 }
 
@@ -89,7 +89,7 @@ async function load(folder: string, name: string, required: boolean): Promise<st
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    const failure = systemError(`Unable to read TLS credentials '${path}'`, error, { filename: path });
+    const failure = systemError(`Unable to access credentials ${path}`, error, { filename: path });
     if (!required && failure.kind === 'not-found') return undefined;
     throw failure;
   }

@@ -99,7 +99,7 @@ async function load(folder: string, name: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    throw systemError(`Unable to read TLS credentials '${path}'`, error, { filename: path });
+    throw systemError(`Unable to access credentials ${path}`, error, { filename: path });
   }
 }
 

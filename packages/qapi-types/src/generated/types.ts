@@ -1563,7 +1563,7 @@ export interface TlsCredsProperties {
  * Since: 3.0
  */
 export interface TlsCredsPskProperties extends TlsCredsProperties {
-  /** refused. */
+  /** of a client: whose key it shows (default: qemu). */
   username?: string;
 }
 

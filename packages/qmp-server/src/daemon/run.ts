@@ -49,7 +49,10 @@ async function serve(parsed: readonly Argument[], around: Surroundings, daemoniz
     print: (text) => void around.stdout.write(text),
     ...(clock === undefined ? {} : { host: { clock } }),
   });
-  const chardevs = new Chardevs({ ...around, say }, daemonize, (id) => server.objects.serverCredentials(id, 'Expected TLS credentials for a server endpoint'));
+  const chardevs = new Chardevs({ ...around, say }, daemonize, {
+    server: (id) => server.objects.serverCredentials(id, 'Expected TLS credentials for a server endpoint'),
+    client: (id) => server.objects.clientCredentials(id),
+  });
   const stop = stopRequest(around.io.signal);
   let removePidfile: (() => void) | undefined;
   try {

@@ -1,7 +1,7 @@
 /** The character device `socket`: a listening one, one that connects, or a descriptor that was inherited. */
 import { Socket } from 'node:net';
 import { messageOf } from '@blk/core-graph';
-import type { TlsCredentials } from '@blk/nbd';
+import type { ClientTls, TlsCredentials } from '@blk/nbd';
 import { descriptor, portNumber } from '../commands/nbd.js';
 import { genericError } from '../errors.js';
 import type { StreamPair } from '../monitor/transport.js';
@@ -18,7 +18,10 @@ const UNSUPPORTED = ['tls-authz', 'telnet', 'tn3270', 'websocket', 'logfile', 'l
 const MAX_HANDSHAKES = 64;
 
 /** Finds credentials by the id of their object. */
-export type CredentialLookup = (id: string) => Promise<TlsCredentials>;
+export interface CredentialLookup {
+  server(id: string): Promise<TlsCredentials>;
+  client(id: string): Promise<ClientTls['credentials']>;
+}
 
 export async function openSocket(id: string, options: SimpleOptions, say: (message: string) => void, lookup: CredentialLookup): Promise<Chardev> {
   const server = takeFlag(options, 'server', false);
@@ -34,11 +37,10 @@ export async function openSocket(id: string, options: SimpleOptions, say: (messa
   const peers = takePeers(options);
   refuseOthers(options);
   if (creds !== undefined && 'path' in target) throw genericError("'tls_creds' option is incompatible with 'unix' address type");
-  if (creds !== undefined && !server) throw genericError("Parameter 'tls-creds' is not supported for a monitor's socket that connects");
-  const tls = creds === undefined ? undefined : await lookup(creds);
   if (peers !== undefined && !server) throw genericError("'allow-uid' and 'allow-gid' are for a socket that listens");
+  if (!server) return ClientChardev.open(id, target, { reconnect, say, tls: creds === undefined ? undefined : { credentials: await lookup.client(creds) } });
+  const tls = creds === undefined ? undefined : await lookup.server(creds);
   const refusal = peers && (await peerCheck(peers, target));
-  if (!server) return ClientChardev.open(id, target, reconnect, say);
   const admit = (socket: Socket): boolean => {
     const reason = refusal?.(socket);
     if (reason === undefined) return true;
@@ -150,24 +152,29 @@ class ServerChardev implements Chardev {
   }
 }
 
+interface ConnectOptions {
+  /** Seconds after which a lost connection is tried again; 0: never. */
+  readonly reconnect: number;
+  readonly say: (message: string) => void;
+  readonly tls: ClientTls | undefined;
+}
+
 class ClientChardev implements Chardev {
   readonly #waiting = new Waiting();
   #timer: NodeJS.Timeout | undefined;
+  #handshaking: Socket | undefined;
   #closed = false;
 
   private constructor(
     readonly id: string,
     private readonly target: SocketTarget,
-    /** Seconds after which a lost connection is tried again; 0: never. */
-    private readonly reconnect: number,
-    private readonly say: (message: string) => void,
+    private readonly options: ConnectOptions,
   ) {}
 
-  static async open(id: string, target: SocketTarget, reconnect: number, say: (message: string) => void): Promise<ClientChardev> {
-    const device = new ClientChardev(id, target, reconnect, say);
-    if ('fd' in target) device.#connected(new Socket({ fd: target.fd, readable: true, writable: true, allowHalfOpen: true }));
-    else if (reconnect > 0) await device.#try();
-    else device.#connected(await connectTo(target));
+  static async open(id: string, target: SocketTarget, options: ConnectOptions): Promise<ClientChardev> {
+    const device = new ClientChardev(id, target, options);
+    if (options.reconnect > 0 && !('fd' in target)) await device.#try();
+    else device.#connected(await device.#connect());
     return device;
   }
 
@@ -178,26 +185,40 @@ class ClientChardev implements Chardev {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
+    this.#handshaking?.destroy();
     this.#waiting.close();
+  }
+
+  async #connect(): Promise<Socket> {
+    const { target, options: { tls } } = this;
+    const socket = 'fd' in target ? new Socket({ fd: target.fd, readable: true, writable: true, allowHalfOpen: true }) : await connectTo(target);
+    if (tls === undefined) return socket;
+    this.#handshaking = socket;
+    try {
+      const { connectTls } = await import('@blk/nbd');
+      return await connectTls(socket, tls, 'host' in target ? target.host : '');
+    } finally {
+      this.#handshaking = undefined;
+    }
   }
 
   #connected(socket: Socket): void {
     socket.on('error', () => undefined);
-    if (this.reconnect > 0) socket.on('close', () => { this.#later(); });
+    if (this.options.reconnect > 0) socket.on('close', () => { this.#later(); });
     this.#waiting.arrived(socket, this.id);
   }
 
   async #try(): Promise<void> {
     try {
-      this.#connected(await connectTo(this.target));
+      this.#connected(await this.#connect());
     } catch (error) {
-      this.say(`info: ${messageOf(error)}; trying again in ${this.reconnect} s`);
+      this.options.say(`info: ${messageOf(error)}; trying again in ${this.options.reconnect} s`);
       this.#later();
     }
   }
 
   #later(): void {
-    if (!this.#closed) this.#timer = setTimeout(() => void this.#try(), this.reconnect * 1000);
+    if (!this.#closed) this.#timer = setTimeout(() => void this.#try(), this.options.reconnect * 1000);
   }
 }
 
