@@ -58,3 +58,17 @@ export class ManualClock implements Clock {
     this.advanceTo(this.#now + nanoseconds);
   }
 }
+
+/** Resolves after so many milliseconds, or when `signal` fires. */
+export function wait(clock: Pick<Clock, 'timer'>, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.timer(ms, done);
+    function done(): void {
+      signal.removeEventListener('abort', done);
+      cancel();
+      resolve();
+    }
+    signal.addEventListener('abort', done);
+    if (signal.aborted) done();
+  });
+}

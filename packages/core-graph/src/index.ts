@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export * from './completion.js';
-export { ManualClock, type Clock } from './clock.js';
+export { ManualClock, wait, type Clock } from './clock.js';
 export * from './errors.js';
 export * from './flags.js';
 export * from './extent.js';

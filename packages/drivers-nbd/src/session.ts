@@ -2,7 +2,7 @@
  * The connections to one export, and what becomes of requests when one is lost: with a reconnect delay they wait for the
  * server to come back and are made again; afterwards, and without one, they fail until it is back.
  */
-import { BlockError, type Host } from '@blk/core-graph';
+import { BlockError, wait, type Host } from '@blk/core-graph';
 import { TransmissionFlag, type NbdClient, type Negotiated } from '@blk/nbd';
 
 export interface SessionSettings {
@@ -168,18 +168,4 @@ class Slot {
     client.close();
     throw new BlockError('invalid-argument', `The export has changed: ${size} bytes where there were ${this.negotiated.size}`);
   }
-}
-
-/** Resolves after so many milliseconds, or when `signal` fires. */
-function wait(host: Host, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const cancel = host.timer(ms, done);
-    function done(): void {
-      signal.removeEventListener('abort', done);
-      cancel();
-      resolve();
-    }
-    signal.addEventListener('abort', done);
-    if (signal.aborted) done();
-  });
 }

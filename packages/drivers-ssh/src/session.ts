@@ -2,7 +2,7 @@
  * The file behind an image, and what becomes of requests when its connection is lost: with a reconnect delay they wait for
  * another and are made again; without one they fail, and the next request finds out whether the server is back.
  */
-import { BlockError, type Host } from '@blk/core-graph';
+import { BlockError, wait, type Host } from '@blk/core-graph';
 import type { Connection } from './connection.js';
 import { RemoteFile, type HowToOpen, type RemoteStatus } from './remote-file.js';
 
@@ -213,17 +213,3 @@ export class Session {
 
 /** Milliseconds that closing waits for the server. */
 const CLOSE_PATIENCE = 2000;
-
-/** Resolves after so many milliseconds, or when `signal` fires. */
-function wait(host: Host, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const cancel = host.timer(ms, done);
-    function done(): void {
-      signal.removeEventListener('abort', done);
-      cancel();
-      resolve();
-    }
-    signal.addEventListener('abort', done);
-    if (signal.aborted) done();
-  });
-}

@@ -1,5 +1,5 @@
 /** How often something that failed is tried again, and how long until then. Bounded, unless there is real progress. */
-import { BlockError, type BlockErrorKind, type Host } from '@blk/core-graph';
+import { BlockError, wait, type BlockErrorKind, type Host } from '@blk/core-graph';
 
 export interface PatienceOptions {
   readonly host: Pick<Host, 'timer'>;
@@ -37,19 +37,6 @@ export class Patience {
     if (this.#failed >= attempts) throw error;
     const pause = PAUSES[Math.min(this.#failed, PAUSES.length) - 1];
     if (pause > 0) await wait(host, pause, signal);
+    signal.throwIfAborted();
   }
-}
-
-function wait(host: Pick<Host, 'timer'>, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const cancel = host.timer(ms, () => {
-      signal.removeEventListener('abort', abort);
-      resolve();
-    });
-    function abort(): void {
-      cancel();
-      reject(signal.reason as Error);
-    }
-    signal.addEventListener('abort', abort, { once: true });
-  });
 }

@@ -16,7 +16,8 @@ export interface Spare {
   readonly file: string;
 }
 
-type Definition = Readonly<Record<string, unknown>>;
+/** Of a node. */
+export type Definition = Readonly<Record<string, unknown>>;
 
 /** Errors of a disk that has died. */
 const EIO = 5;
@@ -53,6 +54,11 @@ export class Copies implements AsyncDisposable {
       this.#onNbd('nbd'),
       this.#onSsh('ssh', this.sshd.port),
     ];
+  }
+
+  /** A node over SSH alone, whose requests wait for a lost connection. */
+  get patient(): Definition {
+    return { ...this.#onSsh('ssh', this.sshd.port), 'reconnect-delay': 240 };
   }
 
   /** Ends a server as a power failure does, with all connections. */

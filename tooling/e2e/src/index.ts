@@ -7,7 +7,7 @@ export { BLOCK, Versions, verifyVersions, writeUntilCut } from './versions.js';
 export { Guest } from './torture/guest.js';
 export { DEVICE, Disk, examine, nodeOf } from './torture/disk.js';
 export { faultyFile } from './torture/faults.js';
-export { CHILDREN, Copies, type Child, type Spare } from './copies.js';
+export { CHILDREN, Copies, type Child, type Definition, type Spare } from './copies.js';
 export { backups, type Restorable } from './torture/backups.js';
 export { installPacked, pack, ROOT, succeed, withDependencies } from './packing.js';
 export { FORMATS, makeImages, type FormatImage } from './format-images.js';

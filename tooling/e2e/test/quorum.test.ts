@@ -1,7 +1,7 @@
 // A quorum of three, one copy here, one over NBD, one over SSH, under a guest: any of them may be lost, and is made anew by a mirror.
 import { describe, expect, onTestFailed, test, vi } from 'vitest';
 import { expectContent, prng, skipUnless, tempDir } from '@blk/oracle';
-import { CHILDREN, Copies, Guest, startDaemon, type Child, type Daemon, type Spare } from '../src/index.js';
+import { CHILDREN, Copies, Guest, startDaemon, type Child, type Daemon, type Definition, type Spare } from '../src/index.js';
 
 const SIZE = 4 * 1024 * 1024;
 const SEED = Number(process.env['BLK_QUORUM_SEED'] ?? 1);
@@ -17,7 +17,7 @@ describe.skipIf(needs.skip)(needs.title('a quorum of three'), () => {
     await using copies = await Copies.start(dir, SIZE);
     await using daemon = await startDaemon({ monitor: dir.file('qmp'), env: copies.env });
     const moment = 20 + random.below(200);
-    const qmp = await serve(daemon, copies.definitions(victim === 'local' ? moment : undefined), dir.file('disk'));
+    const qmp = await serve(daemon, quorumOf(copies.definitions(victim === 'local' ? moment : undefined)), dir.file('disk'));
     const guest = await Guest.start(dir.file('disk'), 'disk', random, Buffer.alloc(SIZE));
 
     if (victim !== 'local') {
@@ -47,7 +47,7 @@ describe.skipIf(needs.skip)(needs.title('a quorum of three'), () => {
     const random = prng(SEED + 10);
     await using copies = await Copies.start(dir, SIZE);
     await using daemon = await startDaemon({ monitor: dir.file('qmp'), env: copies.env });
-    const qmp = await serve(daemon, copies.definitions(), dir.file('disk'));
+    const qmp = await serve(daemon, quorumOf(copies.definitions()), dir.file('disk'));
     const guest = await Guest.start(dir.file('disk'), 'disk', random, Buffer.alloc(SIZE), Infinity);
     await guest.goOn(20 + random.below(200));
     expect([guest.failed, events(qmp, 'QUORUM_FAILURE')]).toEqual([0, []]);
@@ -68,14 +68,38 @@ describe.skipIf(needs.skip)(needs.title('a quorum of three'), () => {
   });
 });
 
-/** Opens the quorum and serves it to guests. */
-async function serve(daemon: Daemon, children: readonly object[], path: string): Promise<Qmp> {
+describe.skipIf(needs.skip)(needs.title('a disk on an SSH server'), () => {
+  test('that is away for a while is waited for as reconnect-delay says: all that fails is a flush of what it may have lost', async () => {
+    using dir = tempDir();
+    const random = prng(SEED + 20);
+    await using copies = await Copies.start(dir, SIZE);
+    await using daemon = await startDaemon({ monitor: dir.file('qmp'), env: copies.env });
+    const qmp = await serve(daemon, copies.patient, dir.file('disk'));
+    const guest = await Guest.start(dir.file('disk'), 'disk', random, Buffer.alloc(SIZE), 1);
+    await guest.goOn(20 + random.below(200));
+    await copies.kill('ssh');
+    await copies.revive('ssh');
+    await guest.goOn(200);
+    await guest.stop();
+    expect(guest.failed).toBeLessThanOrEqual(1);
+    await qmp.execute('quit');
+    expect(await daemon.exited).toBe(0);
+    await expectContent(dir.file('ssh'), 'raw', guest.model);
+  });
+});
+
+function quorumOf(children: readonly object[]): Definition {
+  return { driver: 'quorum', 'node-name': 'q', 'vote-threshold': 2, children };
+}
+
+/** Opens the disk and serves it to guests. */
+async function serve(daemon: Daemon, disk: Definition, path: string): Promise<Qmp> {
   if (daemon.qmp === undefined) throw new Error('the daemon has no monitor');
   const { qmp } = daemon;
   onTestFailed(() => { process.stderr.write(`the daemon said: ${daemon.stderr()}\n${qmp.events.map((event) => JSON.stringify(event)).join('\n')}\n`); });
-  await qmp.execute('blockdev-add', { driver: 'quorum', 'node-name': 'q', 'vote-threshold': 2, children });
+  await qmp.execute('blockdev-add', disk);
   await qmp.execute('nbd-server-start', { addr: { type: 'unix', data: { path } } });
-  await qmp.execute('block-export-add', { type: 'nbd', id: 'e', 'node-name': 'q', name: 'disk', writable: true });
+  await qmp.execute('block-export-add', { type: 'nbd', id: 'e', 'node-name': disk['node-name'], name: 'disk', writable: true });
   return qmp;
 }
 

@@ -1324,6 +1324,8 @@ export interface BlockdevOptionsSsh {
   user?: string;
   /** how the server's key is checked (default: by known_hosts). (Since 2.12) */
   'host-key-check'?: SshHostKeyCheck;
+  /** how many seconds requests wait for a lost connection to come back (default: 0). This project's own. */
+  'reconnect-delay'?: number;
 }
 
 /**
