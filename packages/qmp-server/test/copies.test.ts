@@ -2,7 +2,7 @@
 import { createImage, findTool, imageInfo, qemuImg, qemuIo, run, skipUnless, tempDir, type TempDir } from '@blk/oracle';
 import { describe, expect, it } from 'vitest';
 import { attach, testServer, type Message, type TestClient } from './support.js';
-import { bothWithEvents, type Move } from './with-events.js';
+import { bothWithEvents, withoutDrains, type Move } from './with-events.js';
 
 const MiB = 2 ** 20;
 const tools = skipUnless('qemu-storage-daemon', 'qemu-img', 'qemu-io');
@@ -21,18 +21,6 @@ async function images(dir: TempDir): Promise<void> {
 const node = (dir: TempDir, name: string, more: object = {}): Move => [
   'blockdev-add', { driver: 'qcow2', 'node-name': name, file: { driver: 'file', filename: dir.file(`${name}.qcow2`) }, ...more },
 ];
-
-/** Without a drained section's pause, which the reference tells of and ours does not make. */
-function withoutDrains(events: readonly Message[]): Message[] {
-  const kept: Message[] = [];
-  const status = (event: Message | undefined): unknown => (event?.event === 'JOB_STATUS_CHANGE' ? (event.data as { status: string }).status : undefined);
-  for (const event of events) {
-    const previous = status(kept.at(-1));
-    if ((previous === 'paused' && status(event) === 'running') || (previous === 'standby' && status(event) === 'ready')) kept.pop();
-    else kept.push(event);
-  }
-  return kept;
-}
 
 describe.skipIf(tools.skip)(tools.title('beside the reference'), () => {
   const same = async (script: (dir: TempDir) => readonly Move[]): Promise<void> => {

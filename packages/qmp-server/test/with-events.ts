@@ -1,5 +1,6 @@
 /** A script with waits, given to our server and to the installed qemu-storage-daemon: replies and the order of all events. */
 import { startStorageDaemon, tempDir, type TempDir } from '@blk/oracle';
+import type { ServerOptions } from '../src/index.js';
 import type { Step } from './both.js';
 import { attach, testServer, type Message } from './support.js';
 
@@ -18,14 +19,30 @@ interface Driver {
 }
 
 /** Runs the script on both; paths are `DIR` in what comes back. */
-export async function bothWithEvents(prepare: (dir: TempDir) => Promise<void>, script: (dir: TempDir) => readonly Move[]): Promise<{ ours: Told; theirs: Told }> {
-  return { ours: await runOurs(prepare, script), theirs: await runTheirs(prepare, script) };
+export async function bothWithEvents(
+  prepare: (dir: TempDir) => Promise<void>,
+  script: (dir: TempDir) => readonly Move[],
+  options: Partial<ServerOptions> = {},
+): Promise<{ ours: Told; theirs: Told }> {
+  return { ours: await runOurs(prepare, script, options), theirs: await runTheirs(prepare, script) };
 }
 
-async function runOurs(prepare: (dir: TempDir) => Promise<void>, script: (dir: TempDir) => readonly Move[]): Promise<Told> {
+/** Without a drained section's pause, which the reference tells of and ours does not make. */
+export function withoutDrains(events: readonly Message[]): Message[] {
+  const kept: Message[] = [];
+  const status = (event: Message | undefined): unknown => (event?.event === 'JOB_STATUS_CHANGE' ? (event.data as { status: string }).status : undefined);
+  for (const event of events) {
+    const previous = status(kept.at(-1));
+    if ((previous === 'paused' && status(event) === 'running') || (previous === 'standby' && status(event) === 'ready')) kept.pop();
+    else kept.push(event);
+  }
+  return kept;
+}
+
+async function runOurs(prepare: (dir: TempDir) => Promise<void>, script: (dir: TempDir) => readonly Move[], options: Partial<ServerOptions>): Promise<Told> {
   using dir = tempDir();
   await prepare(dir);
-  await using server = await testServer();
+  await using server = await testServer(options);
   const client = await attach(server).negotiate();
   const events = (): Message[] =>
     client.text
