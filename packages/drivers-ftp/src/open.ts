@@ -50,13 +50,16 @@ interface Content {
 /** One attempt: a server that is not there, or says no, when an image is opened is not waited for. */
 async function firstLook(settings: ReaderSettings): Promise<{ readonly session: Session; readonly version: Version; readonly restarts: boolean }> {
   const watchdog = new Watchdog({ ...settings, driver: 'ftp' });
+  const alive = (): void => { watchdog.progress(ALIVE); };
   let session: Session | undefined;
   const abort = (): void => { session?.destroy(watchdog.signal.reason as Error); };
   watchdog.signal.addEventListener('abort', abort, { once: true });
   try {
-    session = await Session.open(settings, () => { watchdog.progress(ALIVE); }, watchdog.signal);
+    session = await Session.open(settings, alive, watchdog.signal);
     const version = await session.version();
-    return { session, version, restarts: await session.canRestart() };
+    const restarts = await session.canRestart(version);
+    if (session.failed) session = await Session.open(settings, alive, watchdog.signal);
+    return { session, version, restarts };
   } catch (error) {
     session?.destroy(error as Error);
     throw error;

@@ -12,6 +12,9 @@ export interface Version {
   readonly modified: string | undefined;
 }
 
+/** What is refused by servers without `REST`. */
+const RESTART = 'to begin in the middle of a file';
+
 export class Session {
   #stream: DataStream | undefined;
   #passive: 'EPSV' | 'PASV' = 'EPSV';
@@ -65,15 +68,27 @@ export class Session {
     return { size: bytes, modified: modified.code === 213 ? modified.text.trim() : undefined };
   }
 
-  /** Whether transfers can begin anywhere. */
-  async canRestart(): Promise<boolean> {
+  /**
+   * Whether transfers can begin anywhere. It is tried with the last byte, which has to come alone: a server that says yes and begins at the front
+   * would be believed otherwise. The session may be of no more use then.
+   */
+  async canRestart({ size }: Version): Promise<boolean> {
+    if (size < 2) return true;
     const reply = await this.control.command('REST 1');
-    if (reply.code === 350) {
-      this.#check('to begin at the front again', await this.control.command('REST 0'), 350);
-      return true;
-    }
     if (reply.code >= 500) return false;
-    throw refusal('to begin in the middle of a file', reply);
+    if (reply.code !== 350) throw refusal(RESTART, reply);
+    let came = 0;
+    try {
+      const stream = await this.#transfer(size - 1);
+      await stream.read(2, (chunk) => { came += chunk.length; });
+      if (came < 2) await this.end({ whole: true });
+    } catch (error) {
+      // A transfer that breaks off proves nothing: readers begin theirs anew.
+      this.destroy(error as Error);
+    }
+    if (came < 2) return true;
+    this.destroy(ftpError('io', 'restart', 'The server sends files from the front whatever it is told'));
+    return false;
   }
 
   /** Begins a transfer at `offset`, of a file that is the one of `known` still; another one has to be over. */
@@ -83,11 +98,15 @@ export class Session {
     // A server that is too busy to say it may say it the next time.
     if (known.modified !== undefined && found.modified === undefined) throw ftpError('io', 'no-date', 'The server no longer says of when the file is');
     if (known.modified !== undefined && found.modified !== undefined && found.modified !== known.modified) throw changedError(`it is of ${printable(found.modified)} instead of ${printable(known.modified)}`);
+    return this.#transfer(offset);
+  }
+
+  async #transfer(offset: number): Promise<DataStream> {
     const port = await this.#dataPort();
     const stream = new DataStream(this.control.dataSocket(port), offset, this.control.address, port);
     this.#stream = stream;
     try {
-      if (offset > 0) this.#check('to begin in the middle of a file', await this.control.command(`REST ${offset}`), 350);
+      if (offset > 0) this.#check(RESTART, await this.control.command(`REST ${offset}`), 350);
       const reply = await this.control.command(`RETR ${this.settings.place.path}`);
       if (reply.code !== 125 && reply.code !== 150) throw fileRefusal('to send the file', reply);
       return stream;

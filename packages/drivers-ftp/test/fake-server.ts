@@ -50,6 +50,12 @@ export class FakeServer {
     return this.commands.filter((line) => line.split(' ')[0] === command).length;
   }
 
+  /** What was said and sent so far is not counted. */
+  forget(): void {
+    this.commands.length = 0;
+    this.#transfers = 0;
+  }
+
   /** Ends all connections. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();

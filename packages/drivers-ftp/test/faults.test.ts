@@ -24,10 +24,12 @@ async function start(bytes = BYTES, greeting?: string): Promise<FakeServer> {
   return server;
 }
 
-async function open(server: { readonly url: string }, more: Definition = {}, clock = new HastyClock()): Promise<BlockNode> {
+async function open(server: { readonly url: string; readonly forget?: () => void }, more: Definition = {}, clock = new HastyClock()): Promise<BlockNode> {
   const graph = new BlockGraph({ drivers: [ftp, ftps], host: clock.host });
   cleanup.push(() => graph.close());
-  return graph.open({ driver: 'ftp', url: server.url, 'read-only': true, readahead: 0, ...more });
+  const node = await graph.open({ driver: 'ftp', url: server.url, 'read-only': true, readahead: 0, ...more });
+  server.forget?.();
+  return node;
 }
 
 async function readAt(node: BlockNode, offset: number, length: number): Promise<void> {
@@ -69,8 +71,8 @@ describe('a reader', () => {
 
   it('finds another way to the data where the server knows the old one only, and goes where the commands go', async () => {
     const server = await start();
-    server.script = (command) => (command === 'EPSV' ? '500 what?' : undefined);
     const node = await open(server);
+    server.script = (command) => (command === 'EPSV' ? '500 what?' : undefined);
     await readAt(node, 10, 500_000);
     await readAt(node, 0, 10);
     expect(server.count('EPSV')).toBe(1);
@@ -100,8 +102,8 @@ describe('a transfer that', () => {
     ['is called incomplete', { say: '451 a disk broke' }],
   ])('%s goes on where it was', async (_name, fault) => {
     const server = await start();
-    server.transfer = (_start, number) => (number < 2 ? fault : {});
     const node = await open(server);
+    server.transfer = (_start, number) => (number < 2 ? fault : {});
     await readAt(node, 0, SIZE);
     expect(server.count('RETR')).toBeGreaterThan(1);
   });
@@ -113,8 +115,8 @@ describe('a transfer that', () => {
     ['brings more than there is', { more: Buffer.alloc(9) }, /The server sends more than the file had/],
   ])('always %s is given up', async (_name, fault, message) => {
     const server = await start();
-    server.transfer = () => fault;
     const node = await open(server);
+    server.transfer = () => fault;
     await expect(readAt(node, 0, SIZE)).rejects.toThrow(message);
     expect(server.count('RETR')).toBeLessThanOrEqual(6);
     server.transfer = () => ({});

@@ -71,6 +71,20 @@ describe('a server that', () => {
     expect(slow.size).toBe(0);
   });
 
+  it('begins at the front whatever it is told is found out, and read from there', async () => {
+    const server = await start();
+    server.script = (command, _argument, connection) => {
+      if (command === 'RETR') connection.restart = 0;
+      return undefined;
+    };
+    const node = await open(server);
+    await expectRight(node);
+    await expectRight(node, SIZE - 10, 10);
+    await expectRight(node, 0, SIZE);
+    expect(server.commands.filter((line) => line.startsWith('RETR')).length).toBe(2);
+    await expect(open(server, { spool: 0 })).rejects.toThrow('The server sends files as a whole only (no REST)');
+  });
+
   it('talks without end instead of sending is not taken for alive', async () => {
     const server = await start();
     const node = await open(server);
