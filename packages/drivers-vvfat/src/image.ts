@@ -43,7 +43,7 @@ export class FatImage {
   /** Lets go of the directory. Nothing is read meanwhile. */
   async close(): Promise<void> {
     await this.#opened.files.close();
-    await this.#opened.root.close();
+    this.#opened.root.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

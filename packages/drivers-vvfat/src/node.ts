@@ -30,7 +30,7 @@ export class VvfatNode implements DriverNode {
 
   async close(): Promise<void> {
     await this.opened.files.close();
-    await this.opened.root.close();
+    this.opened.root.close();
   }
 }
 

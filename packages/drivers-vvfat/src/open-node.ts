@@ -31,7 +31,7 @@ export async function openNode(dir: string, { rw, maxMetadataBytes, ...options }
     if (clusters > MAX_WRITABLE_CLUSTERS) throw vvfatError({ what: 'rw-large', clusters, most: MAX_WRITABLE_CLUSTERS });
     return new WritableVvfatNode({ opened, overlay: await Overlay.create(), host, budgetBytes, warn }, name);
   } catch (error) {
-    await opened.root.close();
+    opened.root.close();
     throw error;
   }
 }

@@ -45,7 +45,7 @@ export async function openDisk(dir: string, options: DiskOptions): Promise<OpenD
     const files = new OpenFiles(root);
     return { disk: new Disk(layOut(tree, { fatType, floppy, label: bytes }, budget), files), tree, root, files };
   } catch (error) {
-    await root.close();
+    root.close();
     throw error;
   }
 }

@@ -83,7 +83,7 @@ export class WritableVvfatNode implements DriverNode {
       throw new BlockError('io', `${messageOf(error)}. What was written since the last flush that succeeded is lost`, { driver: 'vvfat' }, error);
     } finally {
       await opened.files.close();
-      await opened.root.close();
+      opened.root.close();
       await overlay.close();
     }
   }

@@ -4,10 +4,10 @@ import { enter } from '../host/open-files.js';
 import type { FolderNode } from '../tree.js';
 
 export async function inFolder<T>(root: HostFolder, node: FolderNode, work: (folder: HostFolder) => T | Promise<T>): Promise<T> {
-  const folder = await enter(root, node);
+  const folder = enter(root, node);
   try {
     return await work(folder);
   } finally {
-    if (folder !== root) await folder.close();
+    if (folder !== root) folder.close();
   }
 }

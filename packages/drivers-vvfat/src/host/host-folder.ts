@@ -3,9 +3,12 @@
  *
  * Linux gives names to what is open (`/proc/self/fd`), so that a folder swapped for a symbolic link leads nowhere else. Elsewhere a
  * folder is its path, and is compared with what it was before every use, which leaves a moment in between.
+ *
+ * Folders are opened on the event loop: the thread pool takes many times as long for it, and there is one for many files.
  */
-import { constants, existsSync, lstatSync } from 'node:fs';
-import { lstat, open, realpath, type FileHandle } from 'node:fs/promises';
+import { closeSync, constants, existsSync, fstatSync, fsync, lstatSync, openSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { changed } from '../errors.js';
 import { folderIdentity } from './identity.js';
 
@@ -15,7 +18,7 @@ export class HostFolder {
     /** For messages: from the directory on, empty for the directory itself. */
     readonly shownPath: string,
     private readonly base: string,
-    private readonly handle: FileHandle | undefined,
+    private readonly fd: number | undefined,
   ) {}
 
   /** The directory that the user named; if that is a symbolic link, it is followed. */
@@ -24,13 +27,13 @@ export class HostFolder {
   }
 
   /** Throws an error of the system; `ELOOP` or `ENOTDIR` for a symbolic link. */
-  async folder(name: string): Promise<HostFolder> {
+  folder(name: string): HostFolder {
     return HostFolder.#open(this.path(name), this.shownPath === '' ? name : `${this.shownPath}/${name}`, constants.O_NOFOLLOW ?? 0);
   }
 
   /** A path that means `name` in this folder. */
   path(name: string): string {
-    if (this.handle === undefined && folderIdentity(lstatSync(this.base, { bigint: true })) !== this.identity) {
+    if (this.fd === undefined && folderIdentity(lstatSync(this.base, { bigint: true })) !== this.identity) {
       throw changed(this.shownPath, 'was replaced');
     }
     return `${this.base}/${name}`;
@@ -38,24 +41,24 @@ export class HostFolder {
 
   /** Puts what was done to the folder's entries on stable storage, where the host can do that. */
   async sync(): Promise<void> {
-    await this.handle?.sync();
+    if (this.fd !== undefined) await promisify(fsync)(this.fd);
   }
 
-  async close(): Promise<void> {
-    await this.handle?.close();
+  close(): void {
+    if (this.fd !== undefined) closeSync(this.fd);
   }
 
-  static async #open(path: string, shown: string, follow: number): Promise<HostFolder> {
+  static #open(path: string, shown: string, follow: number): HostFolder {
     if (!NAMES_OF_OPEN) {
-      const stats = await lstat(path, { bigint: true });
+      const stats = lstatSync(path, { bigint: true });
       if (!stats.isDirectory()) throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
       return new HostFolder(folderIdentity(stats), shown, path, undefined);
     }
-    const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | follow);
+    const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | follow);
     try {
-      return new HostFolder(folderIdentity(await handle.stat({ bigint: true })), shown, `/proc/self/fd/${handle.fd}`, handle);
+      return new HostFolder(folderIdentity(fstatSync(fd, { bigint: true })), shown, `/proc/self/fd/${fd}`, fd);
     } catch (error) {
-      await handle.close();
+      closeSync(fd);
       throw error;
     }
   }

@@ -24,31 +24,34 @@ export class OpenFiles {
   readonly #files = new Map<FileNode, OpenFile>();
   #busy = 0;
   readonly #waiting: (() => void)[] = [];
-  /** The folder opened last, for the files beside: its node and the folder. */
-  #folder: { readonly node: FolderNode; readonly host: HostFolder } | undefined;
-
   /** Small files that are read in the background before one is read on the spot again. */
   #inBackground = 0;
 
-  constructor(private readonly root: HostFolder) {}
+  /** For what is read on the spot, and apart from it for what is opened in the background, so that neither closes what the other uses. */
+  readonly #now: LastFolder;
+  readonly #later: LastFolder;
+
+  constructor(root: HostFolder) {
+    this.#now = new LastFolder(root);
+    this.#later = new LastFolder(root);
+  }
 
   /** Fills `buffer[start, start + length)` from `at` in the file. Throws where the file is not what it was when it was looked at. */
   read(file: FileNode, at: number, buffer: Uint8Array, start: number, length: number): Completion {
     if (length !== file.size || length > SMALL) return this.#readLater(file, at, buffer, start, length);
-    const folder = file.parent.parent === undefined ? this.root : this.#folder?.node === file.parent ? this.#folder.host : undefined;
-    if (folder === undefined || this.#inBackground > 0) {
+    if (this.#inBackground > 0) {
       this.#inBackground--;
       return this.#readLater(file, at, buffer, start, length);
     }
-    return this.#readNow(folder, file, buffer, start);
+    return this.#readNow(file, buffer, start);
   }
 
   /** All of a small file, on the event loop: the detours of the thread pool take many times as long where the host has it in memory. */
-  #readNow(folder: HostFolder, file: FileNode, buffer: Uint8Array, start: number): void {
+  #readNow(file: FileNode, buffer: Uint8Array, start: number): void {
     const begin = performance.now();
     let fd: number;
     try {
-      fd = openSync(folder.path(file.name), READ);
+      fd = openSync(this.#now.of(file.parent).path(file.name), READ);
     } catch (error) {
       throw cannotOpen(file, error);
     }
@@ -89,7 +92,8 @@ export class OpenFiles {
   /** Lets go of everything, also of what was found to be another file meanwhile. Nobody reads. */
   async close(): Promise<void> {
     for (const [file, entry] of this.#files) await this.#drop(file, entry);
-    await this.#leaveFolder();
+    this.#now.leave();
+    this.#later.leave();
   }
 
   #acquire(file: FileNode): OpenFile {
@@ -115,14 +119,7 @@ export class OpenFiles {
 
   /** Opens are done one after the other, so that the folder stays for them. */
   #inFolder<T>(node: FolderNode, work: (folder: HostFolder) => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(async () => {
-      if (node.parent === undefined) return work(this.root);
-      if (this.#folder?.node !== node) {
-        await this.#leaveFolder();
-        this.#folder = { node, host: await enter(this.root, node) };
-      }
-      return work(this.#folder.host);
-    });
+    const turn = this.#turn.then(() => work(this.#later.of(node)));
     this.#turn = turn.then(
       () => undefined,
       () => undefined,
@@ -131,12 +128,6 @@ export class OpenFiles {
   }
 
   #turn: Promise<void> = Promise.resolve();
-
-  async #leaveFolder(): Promise<void> {
-    const folder = this.#folder;
-    this.#folder = undefined;
-    await folder?.host.close();
-  }
 
   async #trim(): Promise<void> {
     for (const [file, entry] of this.#files) {
@@ -151,20 +142,42 @@ export class OpenFiles {
   }
 }
 
+/** The folder opened last, for the files beside. */
+class LastFolder {
+  #last: { readonly node: FolderNode; readonly host: HostFolder } | undefined;
+
+  constructor(private readonly root: HostFolder) {}
+
+  of(node: FolderNode): HostFolder {
+    if (node.parent === undefined) return this.root;
+    if (this.#last?.node !== node) {
+      this.leave();
+      this.#last = { node, host: enter(this.root, node) };
+    }
+    return this.#last.host;
+  }
+
+  leave(): void {
+    const last = this.#last;
+    this.#last = undefined;
+    last?.host.close();
+  }
+}
+
 /** The host's folder of a node. The caller closes it, unless it is `root` itself. */
-export async function enter(root: HostFolder, node: FolderNode): Promise<HostFolder> {
+export function enter(root: HostFolder, node: FolderNode): HostFolder {
   const names: FolderNode[] = [];
   for (let at = node; at.parent !== undefined; at = at.parent) names.unshift(at);
   let here = root;
   for (const step of names) {
     const above = here;
     try {
-      here = await above.folder(step.name);
+      here = above.folder(step.name);
     } finally {
-      if (above !== root) await above.close();
+      if (above !== root) above.close();
     }
     if (here.identity === step.identity) continue;
-    await here.close();
+    here.close();
     throw changed(pathOf(step), 'was replaced');
   }
   return here;

@@ -1,6 +1,6 @@
 /** Looks through a directory: what is in it becomes a tree; what a disk cannot show is refused, or left out and told. */
-import { lstatSync, type BigIntStats } from 'node:fs';
-import { lstat, opendir } from 'node:fs/promises';
+import { lstatSync, opendirSync, type BigIntStats } from 'node:fs';
+import { lstat } from 'node:fs/promises';
 import { BlockError } from '@blk/core-graph';
 import { foldName, nameDefect } from '../fat/names.js';
 import { encodeTime } from '../fat/time.js';
@@ -39,13 +39,8 @@ class Scanner {
 
   async folder(host: HostFolder, folder: FolderNode, depth: number): Promise<void> {
     if (depth > MAX_DEPTH) throw vvfatError({ what: 'too-deep', path: pathOf(folder) });
-    const names: string[] = [];
-    for await (const { name } of await opendir(host.path('.'), { bufferSize: 512 })) {
-      this.options.budget.takeNode(name);
-      names.push(name);
-    }
     // The same directory always gives the same disk, whatever order the host keeps.
-    for (const name of names.sort()) {
+    for (const name of this.#namesIn(host).sort()) {
       const rest = this.#rest();
       if (rest !== undefined) await rest;
       const path = childPath(folder, name);
@@ -61,20 +56,32 @@ class Scanner {
     }
   }
 
+  #namesIn(host: HostFolder): string[] {
+    const names: string[] = [];
+    const listing = opendirSync(host.path('.'), { bufferSize: 512 });
+    try {
+      for (let entry = listing.readSync(); entry !== null; entry = listing.readSync()) {
+        this.options.budget.takeNode(entry.name);
+        names.push(entry.name);
+      }
+    } finally {
+      listing.closeSync();
+    }
+    return names;
+  }
+
   tell(): void {
     this.#left.tell(this.options.warn);
   }
 
   async #subfolder(host: HostFolder, folder: FolderNode, depth: number): Promise<void> {
     const path = pathOf(folder);
-    const inside = await host.folder(folder.name).catch((error: unknown) => {
-      throw hostError('Could not read directory', path, error);
-    });
+    const inside = openInside(host, folder.name, path);
     try {
       if (inside.identity !== folder.identity) throw hostError('Could not read directory', path, { code: 'EBUSY' });
       await this.folder(inside, folder, depth + 1);
     } finally {
-      await inside.close();
+      inside.close();
     }
   }
 
@@ -92,6 +99,14 @@ class Scanner {
 }
 
 const SPELL_MS = 5;
+
+function openInside(host: HostFolder, name: string, path: string): HostFolder {
+  try {
+    return host.folder(name);
+  } catch (error) {
+    throw hostError('Could not read directory', path, error);
+  }
+}
 
 /** Undefined for what is gone again. */
 function statOf(host: HostFolder, name: string, path: string): BigIntStats | undefined {
