@@ -1,6 +1,7 @@
 // Servers that let everybody in and then do as they like, by the library's own other half; and what failures leave behind.
 import { getEventListeners, once } from 'node:events';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import ssh2, { type Connection as Peer, type SFTPWrapper } from 'ssh2';
 import { BlockGraph, type BlockNode, type Definition } from '@blk/core-graph';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -25,7 +26,7 @@ interface Liar {
 }
 
 /** `subsystem` is told of every one that is asked for; undefined: none is ever granted. */
-async function start(subsystem?: (sftp: SFTPWrapper, peer: Peer) => void): Promise<Liar> {
+async function start(subsystem?: (sftp: SFTPWrapper, peer: Peer) => void, address = '127.0.0.1'): Promise<Liar> {
   const peers = new Set<Peer>();
   const server = new Server({ hostKeys: [utils.generateKeyPairSync('ed25519').private] }, (peer) => {
     liar.count++;
@@ -38,7 +39,7 @@ async function start(subsystem?: (sftp: SFTPWrapper, peer: Peer) => void): Promi
       else session.on('sftp', (acceptSftp) => { subsystem(acceptSftp(), peer); });
     });
   });
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  await new Promise<void>((resolve) => { server.listen(0, address, resolve); });
   cleanup.push(async () => {
     for (const peer of peers) peer.end();
     await new Promise<void>((resolve) => { server.close(() => { resolve(); }); });
@@ -119,6 +120,17 @@ describe('a server that', () => {
     await expect(node.truncate(SIZE * 2, { preallocation: 'off' })).rejects.toThrow("The server did not resize remote file '/disk'");
     expect(node.size).toBe(SIZE);
   });
+});
+
+const hasIPv6 = Object.values(networkInterfaces()).flat().some((address) => address?.address === '::1');
+it.skipIf(!hasIPv6)('a server may have an address of IPv6', async () => {
+  const { port } = await start((sftp) => { polite(sftp); }, '::1');
+  const graph = new BlockGraph({ drivers: [sshDriver(own)] });
+  cleanup.push(() => graph.close());
+  const definition = { driver: 'ssh', server: { host: '::1', port: String(port) }, user: 'x', path: '/disk', 'read-only': true };
+  const node = await graph.open({ ...definition, host_key_check: 'no' });
+  expect([node.size, node.filename]).toEqual([SIZE, `ssh://x@[::1]:${port}/disk?host_key_check=no`]);
+  await expect(graph.open(definition)).rejects.toThrow('no host key was found in known_hosts');
 });
 
 describe('attempts that fail', () => {
