@@ -1,6 +1,7 @@
 /** One transfer on a socket of its own: from the request to the last acknowledgement, with everything said again that gets lost. */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
+import { SocketAddress } from 'node:net';
 import type { Host } from '@blk/core-graph';
 import { networkError, type Watchdog } from '@blk/remote';
 import { tftpError } from './errors.js';
@@ -30,7 +31,9 @@ const UNKNOWN_TRANSFER = 5;
 /** Gives back how many bytes came. */
 export async function transfer(settings: TransferSettings): Promise<number> {
   const { place: { host, port } } = settings;
-  const { address, family } = await lookup(host).catch((error: unknown) => { throw networkError('tftp', error, host, port); });
+  const { address: found, family } = await lookup(host).catch((error: unknown) => { throw networkError('tftp', error, host, port); });
+  // As the system writes it: packets are told from those of strangers by it.
+  const { address } = new SocketAddress({ address: found, family: family === 6 ? 'ipv6' : 'ipv4' });
   const socket = createSocket({ type: family === 6 ? 'udp6' : 'udp4', recvBufferSize: RECEIVE_BUFFER });
   return new Promise<number>((resolve, reject) => new Transfer(settings, socket, address, resolve, reject).start()).finally(() => { socket.close(); });
 }

@@ -180,6 +180,16 @@ describe('a server', () => {
     expect(names).toEqual([Buffer.from('Größe').toString('latin1'), '\u00e4?#%']);
   });
 
+  it('goes on at block 0 behind 65535', async () => {
+    const bytes = prng(8).bytes(8 * 66_000 + 3);
+    await expectRight(await open(await serve(undefined, bytes), { blksize: 8, windowsize: 64 }, patient()), bytes);
+  });
+
+  it.skipIf(!hasIPv6)('is known by its address however that is written', async () => {
+    const server = await serve();
+    await expectRight(await open({ url: server.url.replace('127.0.0.1', '[::ffff:127.0.0.1]') }));
+  });
+
   it('is left when the image is closed', async () => {
     const server = await serve({ grant: generous(SIZE), send: (packet, number) => (number < 30 ? [packet] : []) });
     const node = await open(server);
