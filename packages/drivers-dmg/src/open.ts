@@ -25,6 +25,9 @@ export async function openDmg(file: Edge, cacheSize: number, context: OpenContex
   });
 }
 
+/** There may be as many types as chunks. */
+const MAX_WARNINGS = 8;
+
 async function readTables(file: Edge, trailer: Trailer, { policy }: OpenContext): Promise<readonly BlockTable[]> {
   const { list, fork, data } = trailer;
   const bytes = async ({ offset, length }: FileRange): Promise<Uint8Array> => {
@@ -45,7 +48,8 @@ function plainTable({ data, sectors }: Trailer): BlockTable {
 }
 
 function warnOfUnknown({ chunks }: ChunkMap, context: OpenContext): void {
-  for (const type of new Set(chunks.filter(({ kind }) => kind === 'unknown').map((chunk) => chunk.type))) {
+  const types = new Set(chunks.filter(({ kind }) => kind === 'unknown').map((chunk) => chunk.type));
+  for (const type of [...types].slice(0, MAX_WARNINGS)) {
     context.warn(`warning: Image contains chunks of unknown type ${type.toString(16)}, accessing them will result in I/O errors`);
   }
 }

@@ -40,11 +40,15 @@ export function tablesOfFork(bytes: Uint8Array): Uint8Array[] {
     const type = inside(types + 2 + index * TYPE_BYTES, TYPE_BYTES);
     if (String.fromCharCode(...bytes.subarray(type, type + 4)) !== BLKX) continue;
     const references = types + view.getUint16(type + 6);
+    // Each has bytes of its own: the same ones thousands of times would take any amount of memory.
+    let left = bytes.length;
     return Array.from({ length: view.getUint16(type + 4) + 1 }, (_, resource) => {
       const reference = inside(references + resource * REFERENCE_BYTES, REFERENCE_BYTES);
       const place = inside(data + (view.getUint32(reference + 4) & 0xff_ffff), 4) + 4;
       const length = view.getUint32(place - 4);
       inside(place, length);
+      left -= length;
+      if (left < 0) throw dmgError({ what: 'resource-fork', why: 'has block tables that lie over each other' });
       return bytes.subarray(place, place + length);
     });
   }

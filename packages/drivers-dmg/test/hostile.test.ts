@@ -92,6 +92,16 @@ describe('hostile images', () => {
     expect(bench.warnings).toEqual(image[0] === 0 ? [] : /unknown/.test(String(text)) ? ['warning: Image contains chunks of unknown type 5, accessing them will result in I/O errors'] : []);
   });
 
+  test('chunks of many unknown types: a few are told', async () => {
+    const image = dmgImage([{ chunks: Array.from({ length: 20 }, () => ({ kind: 'zlib', content: CONTENT }) as const) }], { resourceFork: true });
+    const rows = Buffer.from(image).indexOf('mish') + 204;
+    // A remark is in front of them.
+    for (let row = 1; row <= 20; row++) new DataView(image.buffer, image.byteOffset).setUint32(rows + 40 * row, 100 + row);
+    const bench = new Bench();
+    await bench.openBytes(image);
+    expect(bench.warnings.length).toBe(8);
+  });
+
   test('what a check finds', async () => {
     expect((await new Bench().checkBytes(IMAGE)).result).toMatchObject({ corruptions: 0, totalClusters: 3, allocatedClusters: 2, compressedClusters: 1 });
     const raw = IMAGE.slice();
@@ -138,6 +148,24 @@ describe('parsers', () => {
     }), { seed: 4 });
     const tags = fc.array(fc.constantFrom('<plist>', '</plist>', '<dict>', '</dict>', '<array>', '</array>', '<key>a</key>', '<data>AAAA</data>', '<string/>', '&', '<!-- -->', '<', '>', '<true/>'), { maxLength: 20 });
     fc.assert(fc.property(tags, (parts) => { blockErrorOr(() => parsePlist(parts.join(''))); }), { seed: 5 });
+  });
+
+  test('one block table under many names is refused before it is read as many times', () => {
+    const table = 4000;
+    const references = 65536;
+    const map = 16 + 4 + table;
+    const bytes = new Uint8Array(map + 30 + 8 + references * 12);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(0, 16);
+    view.setUint32(4, map);
+    view.setUint32(16, table);
+    view.setUint16(map + 24, 28);
+    bytes.set(Buffer.from('blkx'), map + 30);
+    view.setUint16(map + 34, references - 1);
+    view.setUint16(map + 36, 10);
+    expect(() => tablesOfFork(bytes)).toThrow('The resource fork has block tables that lie over each other');
+    view.setUint16(map + 34, 2);
+    expect(tablesOfFork(bytes).map(({ length }) => length)).toEqual([table, table, table]);
   });
 
   test('property lists: what is read, and what is not', () => {

@@ -28,7 +28,12 @@ export function bitmapsOf(features: readonly Feature[], file: Edge, header: Para
   };
   return {
     list,
-    load: () => Promise.all(list.map((entry) => load(entry, file, header))),
+    load: async () => {
+      const loaded: DirtyBitmap[] = [];
+      // One after the other: there may be thousands, and each takes a buffer meanwhile.
+      for (const entry of list) loaded.push(await load(entry, file, header));
+      return loaded;
+    },
     check: refused,
     // Nobody changed them: an image that is written to has none.
     store: () => Promise.resolve(),
@@ -59,9 +64,11 @@ function parse(data: Uint8Array, file: Edge, { size, clusterSize, extensionKept 
 async function load({ name, granularity, table }: Entry, file: Edge, { size, clusterSize, extensionKept }: ParallelsHeader): Promise<DirtyBitmap> {
   if (!extensionKept) return new DirtyBitmap(name, granularity, size, { inconsistent: true });
   const bitmap = new DirtyBitmap(name, granularity, size);
-  const bits = new Uint8Array(clusterSize);
+  const bytes = Math.ceil(size / granularity / 8);
+  const buffer = new Uint8Array(Math.min(clusterSize, bytes));
   for (const [index, place] of table.entries()) {
     if (place === CLEAR) continue;
+    const bits = buffer.subarray(0, Math.min(clusterSize, bytes - index * clusterSize));
     if (place === SET) bits.fill(0xff);
     else await settled(file.read(Number(place) * SECTOR, bits, 0, bits.length));
     bitmap.importBits(index * clusterSize * 8, bits);

@@ -1,10 +1,12 @@
 /** Bitmaps of the format extension: read as the reference reads them, and refused where they are damaged. */
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { UNTRUSTED, type DirtyBitmap } from '@blk/core-graph';
+import { UNTRUSTED, type DirtyBitmap, type Edge } from '@blk/core-graph';
 import { expectSameBytes, MemoryDisk } from '@blk/driver-conformance';
 import { skipUnless, startStorageDaemon, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
+import { bitmapsOf } from '../src/bitmaps.js';
+import type { ParallelsHeader } from '../src/header.js';
 import { Bench, sample } from './support.js';
 
 const MIB = 1 << 20;
@@ -54,6 +56,28 @@ async function withBitmaps(count = 1, { granularity = 128, bitmapSectors = SIZE 
 const NAMES = ['00010203-0405-0607-0809-0a0b0c0d0e0f', '01020304-0506-0708-090a-0b0c0d0e0f10'];
 
 const described = (bitmap: DirtyBitmap): object => ({ name: bitmap.name, granularity: bitmap.granularity, count: bitmap.count });
+
+test('however many there are, they are read one after the other, and no more of each than its bits', async () => {
+  const extension = Buffer.from((await withBitmaps(300)).toBytes()).subarray(-2 * MIB, -MIB);
+  const features = Array.from({ length: 300 }, (_, index) => {
+    const at = 24 + index * 64;
+    return { magic: extension.readBigUInt64LE(at), necessary: false, data: extension.subarray(at + 24, at + 64) };
+  });
+  const reads = { now: 0, most: 0, longest: 0 };
+  const file = {
+    size: 100 * MIB,
+    async read(_offset: number, _into: Uint8Array, _start: number, length: number): Promise<void> {
+      reads.most = Math.max(reads.most, ++reads.now);
+      reads.longest = Math.max(reads.longest, length);
+      await Promise.resolve();
+      reads.now--;
+    },
+  };
+  const header = { size: SIZE, clusterSize: MIB, extensionKept: true };
+  const bitmaps = bitmapsOf(features, file as unknown as Edge, header as ParallelsHeader, 2 * MIB);
+  expect((await bitmaps.load()).length).toBe(300);
+  expect(reads).toEqual({ now: 0, most: 1, longest: SIZE / 65536 / 8 });
+});
 
 describe('bitmaps', () => {
   test.each<[string, Wish, number[]]>([
