@@ -9,6 +9,7 @@ import { imageIoRun } from './runs/image-io.js';
 import { jobRun } from './runs/job.js';
 import { memoryRun } from './runs/memory.js';
 import { nbdCopyRun, nbdLoadRun } from './runs/nbd.js';
+import { redundancyRun } from './runs/redundancy.js';
 import { startUpRun } from './runs/start-up.js';
 
 /** What a run has to work with. */
@@ -61,5 +62,6 @@ function prepare(lab: Lab, workload: Workload): Promise<Run> {
     case 'start-up': return startUpRun(lab, workload);
     case 'job': return jobRun(lab, workload);
     case 'memory': return memoryRun(lab, workload);
+    case 'redundancy': return redundancyRun(lab, workload);
   }
 }

@@ -72,6 +72,18 @@ export interface Convert extends Common {
    * `new`: the file is removed first; new files are bimodal on virtual machines, so minima are compared.
    */
   readonly target: 'existing' | 'new';
+  /** The source is read from a server: nginx, or the reference's qemu-nbd. The same one serves both sides. */
+  readonly over?: 'http' | 'nbd';
+  /** Further options of the reference's convert alone. */
+  readonly peerWords?: string;
+}
+
+/** Converting what lies in several copies, and in the slower of them alone, both by ours: seconds. Ratio: with all to with one, the less the better. */
+export interface Redundancy extends Common {
+  readonly kind: 'redundancy';
+  readonly source: Source;
+  /** The slower copy comes from the reference's qemu-nbd; the others are files. */
+  readonly driver: 'blkverify' | 'quorum';
 }
 
 /** A command that is over at once: milliseconds from start to end. Ratio: our time to the peer's, the less the better. */
@@ -97,7 +109,7 @@ export interface Job extends Common {
 }
 
 /** A row of the benchmark. */
-export type Workload = NbdLoad | NbdCopy | ImageBench | ImageIo | Convert | StartUp | Memory | Job;
+export type Workload = NbdLoad | NbdCopy | ImageBench | ImageIo | Convert | StartUp | Memory | Job | Redundancy;
 
 /** How a kind's figures are read. */
 export interface Reading {
@@ -118,6 +130,7 @@ export const readings: Record<Workload['kind'], Reading> = {
   'image-bench': { unit: 's', means: 'speed', ratio: inverse },
   'image-io': { unit: 'MiB/s', means: 'speed', ratio: direct },
   convert: { unit: 's', means: 'speed', ratio: inverse },
+  redundancy: { unit: 's', means: 'cost', ratio: direct },
   job: { unit: 's', means: 'speed', ratio: inverse },
   'start-up': { unit: 'ms', means: 'cost', ratio: direct },
   memory: { unit: 'MiB', means: 'size', ratio: direct },

@@ -2,10 +2,10 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from './ports.js';
-import { start, waitForSocket, type Running } from './start.js';
+import { start, waitForSocket, type Running, type StartOptions } from './start.js';
 import { needTool } from './tools.js';
 
-export interface NginxOptions {
+export interface NginxOptions extends StartOptions {
   /** Folder that is served; its own files lie in a folder `.nginx` inside. */
   readonly root: string;
   /** Further lines for the `server` block, such as locations. */
@@ -34,7 +34,7 @@ interface NginxRequest {
 }
 
 /** Starts nginx and waits until it accepts connections. */
-export async function startNginx({ root, config = '', certificate }: NginxOptions): Promise<Nginx> {
+export async function startNginx({ root, config = '', certificate, ...options }: NginxOptions): Promise<Nginx> {
   const own = join(root, '.nginx');
   mkdirSync(own, { recursive: true });
   const port = await freePort();
@@ -52,7 +52,7 @@ export async function startNginx({ root, config = '', certificate }: NginxOption
       access_log ${file('log')} short;
       server { listen 127.0.0.1:${port}; ${secure} root ${root}; ${config} }
     }`);
-  const server = await start(needTool('nginx'), ['-p', own, '-c', file('nginx.conf'), '-e', 'stderr']);
+  const server = await start(needTool('nginx'), ['-p', own, '-c', file('nginx.conf'), '-e', 'stderr'], options);
   await waitForSocket(port, server);
   const log = (): readonly NginxRequest[] =>
     !existsSync(file('log')) ? [] : readFileSync(file('log'), 'utf8').split('\n').filter((line) => line !== '').map((line) => {

@@ -6,6 +6,7 @@ import type { Lab, Run } from '../lab.js';
 import { formatOf } from '../sources.js';
 import type { Convert, Side } from '../workload.js';
 import { fill, timed } from './command.js';
+import { startOrigin } from './server.js';
 
 /** Seconds of one convert, the program's start included. */
 export async function convertRun(lab: Lab, workload: Convert): Promise<Run> {
@@ -21,10 +22,11 @@ export async function convertRun(lab: Lab, workload: Convert): Promise<Run> {
       chmodSync(target(side), 0o644);
     }
   }
+  const origin = workload.over === undefined ? undefined : await startOrigin(lab, workload.over, source);
   return {
     measure: async (side) => {
       if (!existing) rmSync(target(side), { force: true });
-      const words = ['convert', '-f', from, '-O', workload.to, ...(existing ? ['-n'] : []), ...fill(workload.words), source, target(side)];
+      const words = ['convert', '-f', from, '-O', workload.to, ...(existing ? ['-n'] : []), ...fill(workload.words), ...(side === 'reference' ? fill(workload.peerWords ?? '') : []), origin?.uri ?? source, target(side)];
       return (await timed([...lab.programs[side].img, ...words])).milliseconds / 1000;
     },
     warmUp: true,
@@ -34,9 +36,9 @@ export async function convertRun(lab: Lab, workload: Convert): Promise<Run> {
       const { code, stdout, stderr } = await qemuImg('compare', '-f', from, '-F', workload.to, source, target(side));
       if (code !== 0) throw new Error(`the ${side === 'ours' ? 'image that we' : 'image that the reference'} converted differs: ${stdout}${stderr}`);
     },
-    [Symbol.asyncDispose]: () => {
+    [Symbol.asyncDispose]: async () => {
       for (const side of ['ours', 'reference'] as const) rmSync(target(side), { force: true });
-      return Promise.resolve();
+      await origin?.stop();
     },
   };
 }

@@ -1,7 +1,7 @@
 // NBD servers of both sides, each on a socket and an image of its own.
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { nbdUri, start, waitForSocket, type Running } from '@blk/oracle';
+import { basename, dirname, join } from 'node:path';
+import { nbdUri, start, startNginx, startQemuNbd, waitForSocket, type Running } from '@blk/oracle';
 import type { Lab } from '../lab.js';
 import type { Side } from '../workload.js';
 
@@ -36,6 +36,18 @@ export async function startDaemon(lab: Lab, side: Side, file: string, format: st
   server.process.stdout.resume();
   await waitForSocket(socket, server, { greeting: true });
   return { ...server, uri: nbdUri(socket, 'disk') };
+}
+
+/** One server that both sides read a file from: nginx, or qemu-nbd. */
+export async function startOrigin(lab: Lab, how: 'http' | 'nbd', file: string): Promise<Server> {
+  const lifetime = 1_200_000;
+  if (how === 'nbd') {
+    const socket = join(lab.dir, 'origin.sock');
+    rmSync(socket, { force: true });
+    return startQemuNbd({ file, socket, readOnly: true, lifetime });
+  }
+  const nginx = await startNginx({ root: dirname(file), lifetime });
+  return { ...nginx, uri: `${nginx.url}/${basename(file)}` };
 }
 
 /** Both sides' servers, ended together. */

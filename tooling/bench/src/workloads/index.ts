@@ -6,6 +6,7 @@ import { imageIo } from './image-io.js';
 import { job } from './job.js';
 import { memory } from './memory.js';
 import { nbd } from './nbd.js';
+import { redundancy } from './redundancy.js';
 import { startUp } from './start-up.js';
 
-export const workloads: readonly Workload[] = [...nbd, ...imageBench, ...convert, ...imageIo, ...startUp, ...memory, ...job];
+export const workloads: readonly Workload[] = [...nbd, ...imageBench, ...convert, ...imageIo, ...startUp, ...memory, ...job, ...redundancy];
