@@ -67,6 +67,10 @@ export async function openCowd(file: Edge, header: CowdHeader, { readOnly, polic
   return {
     file, grainSize,
     node: mappedNode(image, {}),
+    checked: {
+      file, grainSize, codec, root: () => root, size: capacity, entries: ENTRIES, limit: policy.maxMetadataBytes,
+      metadata: [{ start: 0, end: HEADER_BYTES }, { start: directoryOffset, end }],
+    },
     setBelow: (below: Below | undefined) => {
       image.backing = below;
     },

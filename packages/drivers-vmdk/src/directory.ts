@@ -24,32 +24,45 @@ export interface Directory {
   readonly entries: number;
 }
 
+export interface DirectoryUse {
+  /** Tables will be written: both directories have to be whole, and to fit together. */
+  readonly write: boolean;
+  /** Told where the first directory is damaged, and the redundant one serves. */
+  readonly onDamage: () => void;
+}
+
 /**
  * Reads the directories. Mostly all tables lie one behind the other, and their copies as well: then they are one large table. Where the
- * first directory is damaged and the other is not, that one counts, `onDamage` is told, and nothing may be written.
+ * first directory is damaged and the other is not, that one counts, and nothing may be written.
  */
-export async function readDirectory(file: Edge, layout: DirectoryLayout, onDamage: () => void): Promise<Directory> {
+export async function readDirectory(file: Edge, layout: DirectoryLayout, { write, onDamage }: DirectoryUse): Promise<Directory> {
   const { offset, copyOffset, tables, entries } = layout;
-  const codec = tableCodec(file, entries * ENTRY_BYTES);
-  const load = async (at: number): Promise<RootTable> => {
-    const length = tables * ENTRY_BYTES;
-    if (at === 0) throw vmdkError({ what: 'offset', thing: 'The grain directory', offset: at });
-    if (at + length > file.size) throw vmdkError({ what: 'beyond-end', thing: 'The grain directory', offset: at, fileSize: file.size });
-    const table = await RootTable.load(file, at, tables, codec, layout.limit);
-    // Each entry is looked at once, now.
-    for (let index = 0; index < tables; index++) table.offsetOf(index);
-    return table;
-  };
   let first: RootTable;
   try {
-    first = await load(offset);
+    first = await loadDirectory(file, layout, offset);
   } catch (error) {
     if (copyOffset === 0 || !(error instanceof BlockError) || error.kind !== 'invalid-image') throw error;
-    first = await load(copyOffset);
+    first = await loadDirectory(file, layout, copyOffset);
     onDamage();
     return plain(first, undefined, tables, entries);
   }
-  return plain(first, copyOffset === 0 ? undefined : await load(copyOffset), tables, entries);
+  if (!write || copyOffset === 0) return plain(first, undefined, tables, entries);
+  const copy = await loadDirectory(file, layout, copyOffset);
+  for (let table = 0; table < tables; table++) {
+    // The copy of a table that has none would be written over the header.
+    if ((first.offsetOf(table) === 0) !== (copy.offsetOf(table) === 0)) throw vmdkError({ what: 'one-directory', table });
+  }
+  return plain(first, copy, tables, entries);
+}
+
+/** One of the directories, at `at`: each of its entries is looked at. */
+export async function loadDirectory(file: Edge, { tables, entries, limit }: DirectoryLayout, at: number): Promise<RootTable> {
+  const length = tables * ENTRY_BYTES;
+  if (at === 0) throw vmdkError({ what: 'offset', thing: 'The grain directory', offset: at });
+  if (at + length > file.size) throw vmdkError({ what: 'beyond-end', thing: 'The grain directory', offset: at, fileSize: file.size });
+  const table = await RootTable.load(file, at, tables, tableCodec(file, entries * ENTRY_BYTES), limit);
+  for (let index = 0; index < tables; index++) table.offsetOf(index);
+  return table;
 }
 
 function plain(first: RootTable, copy: RootTable | undefined, tables: number, entries: number): Directory {

@@ -17,6 +17,7 @@ export type VmdkDefect =
   | { readonly what: 'footer-in-place' }
   | { readonly what: 'beyond-end'; readonly thing: string; readonly offset: number; readonly fileSize: number }
   | { readonly what: 'offset'; readonly thing: string; readonly offset: number }
+  | { readonly what: 'one-directory'; readonly table: number }
   | { readonly what: 'descriptor' }
   | { readonly what: 'descriptor-size'; readonly found: number }
   | { readonly what: 'content-id'; readonly found: string }
@@ -89,6 +90,8 @@ function describe(defect: VmdkDefect): string {
       return `${defect.thing} at 0x${defect.offset.toString(16)} reaches beyond the end of the file at ${defect.fileSize}`;
     case 'offset':
       return `${defect.thing} can't be at 0x${defect.offset.toString(16)}`;
+    case 'one-directory':
+      return `Grain table ${defect.table} is in one of the two grain directories only; the image can be read, and not be written to`;
     case 'descriptor':
       return 'invalid VMDK image descriptor';
     case 'descriptor-size':

@@ -1,6 +1,7 @@
 /** One part of a disk, open: what the image asks of each kind of them. */
 import type { DriverNode, Edge } from '@blk/core-graph';
 import type { Below } from '@blk/cluster-map';
+import type { CheckedExtent } from './check.js';
 import type { ExtentKind } from './descriptor.js';
 
 export interface OpenExtent {
@@ -13,6 +14,8 @@ export interface OpenExtent {
   /** Bytes of a grain; sparse ones only. */
   readonly grainSize?: number;
   readonly compressed?: boolean;
+  /** Sparse ones: what a check looks at. */
+  readonly checked?: CheckedExtent;
   /** Sparse ones: what supplies the grains that the extent does not hold, at the extent's own offsets. */
   setBelow?(below: Below | undefined): void;
 }

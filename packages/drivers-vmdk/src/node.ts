@@ -1,9 +1,10 @@
 /** One open image as the graph sees it: extents in a row, and what the descriptor says. */
-import { Pending, type Below } from '@blk/cluster-map';
+import { checkInUse, Pending, type Below } from '@blk/cluster-map';
 import {
-  BlockError, NO_LIMITS, WriteFlag, type Completion, type DriverImageInfo, type DriverNode, type Edge, type Extent, type MaybePromise, type NodeLimits,
+  BlockError, emptyCheckResult, NO_LIMITS, WriteFlag, type CheckOptions, type CheckResult, type Completion, type DriverImageInfo, type DriverNode, type Edge, type Extent, type MaybePromise, type NodeLimits,
   type RecordedBacking,
 } from '@blk/core-graph';
+import { checkExtent } from './check.js';
 import type { ContentId } from './content-id.js';
 import { idText, NO_PARENT, type Descriptor } from './descriptor.js';
 import { wishError } from './errors.js';
@@ -26,6 +27,8 @@ export class VmdkNode implements DriverNode {
     private readonly descriptor: Descriptor,
     private readonly contentId: ContentId,
     private readonly extents: readonly OpenExtent[],
+    /** Opened to be checked, and for nothing else. */
+    private readonly checking: boolean,
   ) {
     let size = 0;
     this.#starts = extents.map(({ node }) => (size += node.size) - node.size);
@@ -114,6 +117,15 @@ export class VmdkNode implements DriverNode {
     }));
     const data = { cid: this.id, 'parent-cid': parentId, 'create-type': createType, extents };
     return { dirty: false, ...(grainSize === undefined ? {} : { clusterSize: grainSize }), specific: { type: 'vmdk', data } };
+  }
+
+  check(options: CheckOptions): Promise<CheckResult> {
+    const check = async (how: CheckOptions): Promise<CheckResult> => {
+      const result = emptyCheckResult();
+      for (const [index, { checked }] of this.extents.entries()) if (checked !== undefined) await checkExtent(checked, this.#starts[index], how, result);
+      return result;
+    };
+    return this.checking ? check(options) : checkInUse(() => this.flush(), check, options, 'vmdk');
   }
 
   async close(): Promise<void> {

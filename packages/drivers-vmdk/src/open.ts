@@ -24,14 +24,14 @@ export async function openVmdk(file: Edge, named: NamedExtents, context: OpenCon
     const place = await embeddedDescriptor(file, header);
     const descriptor = place === undefined ? WITHOUT : parseDescriptor(place.bytes);
     const extent = await openSparse(file, header, context);
-    return new VmdkNode(file, descriptor, new ContentId(place ?? nowhere(file), descriptor.contentId, context.host), [extent]);
+    return new VmdkNode(file, descriptor, new ContentId(place ?? nowhere(file), descriptor.contentId, context.host), [extent], context.checking);
   }
   const place = await descriptorAlone(file);
   const descriptor = parseDescriptor(place.bytes);
   const extents: OpenExtent[] = [];
   for (const [index, line] of descriptor.extents.entries()) extents.push(await openExtent(index, line, { from: file.node.filename, named, context }));
   if (extents.length === 0) throw vmdkError({ what: 'no-extents' });
-  return new VmdkNode(file, descriptor, new ContentId(place, descriptor.contentId, context.host), extents);
+  return new VmdkNode(file, descriptor, new ContentId(place, descriptor.contentId, context.host), extents, context.checking);
 }
 
 /** Of an extent that is opened by itself. */

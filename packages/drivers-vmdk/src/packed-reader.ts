@@ -42,6 +42,18 @@ export class PackedReader {
     return this.#unpack(host, found, into, start, offset);
   }
 
+  /** Throws where the grain at `offset` of the extent is not at `sector`, as far as that can be told without its bytes. */
+  check(sector: number, offset: number): Completion {
+    const host = sector * SECTOR;
+    const bytes = new Uint8Array(MARKER_BYTES);
+    if (this.file.size - host < MARKER_BYTES) throw damagedGrain(host, `lies beyond the end of the file at ${this.file.size}`);
+    const done = this.file.read(host, bytes, 0, bytes.length);
+    if (done === undefined) this.#rangeOf(host, bytes, offset);
+    return done?.then(() => {
+      this.#rangeOf(host, bytes, offset);
+    });
+  }
+
   /** The file changes somewhere. */
   forget(): void {
     this.#ahead.forget();

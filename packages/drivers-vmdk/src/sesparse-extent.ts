@@ -30,15 +30,20 @@ export async function openSeSparse(file: Edge, header: SeSparseHeader, { readOnl
   const root = await RootTable.load(file, directoryOffset, tables, directoryCodec(file, header), policy.maxMetadataBytes);
   // Each entry is looked at once, now.
   for (let table = 0; table < tables; table++) root.offsetOf(table);
+  const codec = grainCodec(grainsOffset);
   const image = new MappedImage({
     driver: 'vmdk', file, size: capacity, clusterSize: SE_GRAIN, readOnly,
-    tables: new Tables(file, { driver: 'vmdk', codec: grainCodec(grainsOffset), entries: ENTRIES, root, budget: BUDGET }),
+    tables: new Tables(file, { driver: 'vmdk', codec, entries: ENTRIES, root, budget: BUDGET }),
     space: new SpaceAtEnd(file, SE_GRAIN, tablesOffset),
   });
   return {
     file,
     grainSize: SE_GRAIN,
     node: mappedNode(image, {}),
+    checked: {
+      file, codec, root: () => root, size: capacity, grainSize: SE_GRAIN, entries: ENTRIES, limit: policy.maxMetadataBytes,
+      metadata: [{ start: 0, end: SE_HEADER_BYTES }, { start: directoryOffset, end: directoryOffset + directorySize }],
+    },
     setBelow: (below: Below | undefined) => {
       image.backing = below;
     },

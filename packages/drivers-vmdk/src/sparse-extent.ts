@@ -1,7 +1,8 @@
 /** Sparse extents of hosted products, compressed ones included: from a header to an open extent. */
 import { MappedImage, mappedNode, settled, SpaceAtEnd, Tables, type Below } from '@blk/cluster-map';
 import { WriteFlag, type DriverNode, type Edge, type OpenContext } from '@blk/core-graph';
-import { readDirectory } from './directory.js';
+import type { Range } from './claims.js';
+import { loadDirectory, readDirectory, type DirectoryLayout } from './directory.js';
 import { SECTOR } from './descriptor.js';
 import { vmdkError } from './errors.js';
 import type { OpenExtent } from './extent.js';
@@ -37,9 +38,12 @@ export async function openSparse(file: Edge, header: SparseHeader, context: Spar
   const placed = header.directoryOffset === undefined ? await readFooter(file, header) : header;
   const { directoryOffset, copyOffset } = placed;
   const layout = { offset: directoryOffset ?? 0, copyOffset, tables: tablesOf(header), entries, limit: context.policy.maxMetadataBytes };
-  const directory = await readDirectory(file, layout, () => {
-    if (!context.readOnly) throw vmdkError({ what: 'beyond-end', thing: 'The grain directory', offset: layout.offset, fileSize: file.size });
-    context.warn('The grain directory is damaged; the redundant one is used in its place');
+  const directory = await readDirectory(file, layout, {
+    write: !context.readOnly,
+    onDamage: () => {
+      if (!context.readOnly) throw vmdkError({ what: 'beyond-end', thing: 'The grain directory', offset: layout.offset, fileSize: file.size });
+      context.warn('The grain directory is damaged; the redundant one is used in its place');
+    },
   });
   const zeroGrains = (flags & Flag.ZeroGrains) !== 0;
   const codec = grainCodec({ zeroGrains, compressed, first: HEADER_BYTES });
@@ -53,10 +57,23 @@ export async function openSparse(file: Edge, header: SparseHeader, context: Spar
   return {
     header, image, file, grainSize, compressed,
     node: mappedNode(image, reader === undefined ? {} : packedWriting(new PackedWriter(image, space, reader))),
+    checked: {
+      file, grainSize, codec, size: capacity, limit: context.policy.maxMetadataBytes, entries,
+      metadata: metadataOf(header, layout),
+      root: () => loadDirectory(file, layout, layout.offset),
+      ...(reader === undefined ? {} : { checkPacked: (sector, offset) => reader.check(sector, offset) }),
+      ...(copyOffset === 0 ? {} : { copy: () => loadDirectory(file, layout, copyOffset) }),
+    },
     setBelow: (below: Below | undefined) => {
       image.backing = below;
     },
   };
+}
+
+/** What no grain may lie over: the header, the descriptor and the directories. */
+function metadataOf({ descriptorOffset, descriptorSize }: SparseHeader, { offset, copyOffset, tables }: DirectoryLayout): Range[] {
+  const ranges = [[0, HEADER_BYTES], [descriptorOffset, descriptorSize], [offset, tables * 4], [copyOffset, tables * 4]] as const;
+  return ranges.filter(([start, length]) => length > 0 && (start > 0 || length === HEADER_BYTES)).map(([start, length]) => ({ start, end: start + length }));
 }
 
 /** Whatever is written is stored compressed. */
