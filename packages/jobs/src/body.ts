@@ -38,6 +38,8 @@ export interface JobFilter {
 /** What the core gives a body to work with. */
 export interface JobControl {
   readonly cancelled: boolean;
+  /** Aborted when the job is cancelled; for work that does not come by its gate. */
+  readonly signal: AbortSignal;
   /**
    * Waits while the job is paused or one of its nodes is drained, and as long as the speed limit says; then counts a piece of work as
    * under way until `leave`. Throws when the job is cancelled. Done at once (undefined) where there is nothing to wait for.

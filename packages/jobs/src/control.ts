@@ -30,6 +30,10 @@ export class Control implements JobControl {
     return this.gate.cancelled;
   }
 
+  get signal(): AbortSignal {
+    return this.gate.signal;
+  }
+
   enter(): Completion {
     return this.gate.enter();
   }

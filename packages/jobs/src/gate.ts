@@ -17,7 +17,7 @@ export class Gate {
   #inside = 0;
   #waiting = 0;
   #closed = 0;
-  #cancelled = false;
+  readonly #abort = new AbortController();
   #sleepers = new Set<() => void>();
   #quiet: (() => void)[] = [];
 
@@ -30,7 +30,11 @@ export class Gate {
   }
 
   get cancelled(): boolean {
-    return this.#cancelled;
+    return this.#abort.signal.aborted;
+  }
+  /** Aborted when the job is cancelled. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
   }
   /** Nothing is inside, and what comes has to wait. */
   get rests(): boolean {
@@ -53,7 +57,7 @@ export class Gate {
   }
 
   cancel(): void {
-    this.#cancelled = true;
+    this.#abort.abort(new Cancelled());
     this.wake();
   }
 
@@ -72,7 +76,7 @@ export class Gate {
 
   /** As `enter`, whatever the speed limit says: what copies nothing is not limited. */
   enterUnlimited(): Completion {
-    if (this.#closed > 0 || this.#cancelled) return this.#enterSlow(false);
+    if (this.#closed > 0 || this.cancelled) return this.#enterSlow(false);
     this.#inside++;
   }
 
@@ -102,7 +106,7 @@ export class Gate {
 
   async #enterSlow(limited: boolean): Promise<void> {
     for (;;) {
-      if (this.#cancelled) throw new Cancelled();
+      if (this.cancelled) throw new Cancelled();
       const wait = this.#closed > 0 ? undefined : limited ? this.rate.wait() : 0;
       if (wait === 0) break;
       this.#waiting++;

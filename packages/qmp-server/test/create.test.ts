@@ -1,6 +1,7 @@
 // Images made by a job: every format and option that the schema has, held against the reference; and what goes wrong.
+import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { qemuImg, skipUnless, tempDir } from '@blk/oracle';
+import { qemuImg, skipUnless, tempDir, type TempDir } from '@blk/oracle';
 import { luks } from '@blk/drivers-luks';
 import { parallels } from '@blk/drivers-parallels';
 import { qcow } from '@blk/drivers-qcow';
@@ -91,5 +92,31 @@ describe.skipIf(needs.skip)(needs.title('blockdev-create'), () => {
     expect(await refused({ 'job-id': 'j', options: { driver: 'null-co', size: 1 } })).toBe("GenericError: Parameter 'options.size' is unexpected");
     expect(await refused({ 'job-id': 'j', options: { driver: 'qcow2', size: 1 } })).toBe("GenericError: Parameter 'options.file' is missing");
     await server.close();
+  });
+});
+
+describe('a creation that takes long', () => {
+  const endless = (dir: TempDir): object => ({ 'job-id': 'j', options: { driver: 'file', filename: dir.file('large'), size: 2 ** 40, preallocation: 'full' } });
+
+  test('is called off, and leaves no file', async () => {
+    using dir = tempDir();
+    await using server = await testServer();
+    const client = await attach(server).negotiate();
+    await client.execute('blockdev-create', endless(dir));
+    await client.next((message) => (message.data as { status?: string } | undefined)?.status === 'running');
+    await client.execute('job-cancel', { id: 'j' });
+    await client.next((message) => (message.data as { status?: string } | undefined)?.status === 'concluded');
+    expect(await client.execute('query-jobs')).toMatchObject([{ id: 'j', status: 'concluded', error: 'Operation canceled' }]);
+    expect(existsSync(dir.file('large'))).toBe(false);
+    await client.execute('job-dismiss', { id: 'j' });
+  });
+
+  test('ends with the server', async () => {
+    using dir = tempDir();
+    const server = await testServer();
+    const client = await attach(server).negotiate();
+    await client.execute('blockdev-create', endless(dir));
+    await server.close();
+    expect(existsSync(dir.file('large'))).toBe(false);
   });
 });

@@ -92,6 +92,8 @@ export class RandomCommands {
       case 'int':
         // Under a limit of a few bytes a second `qemu-io` would take its hours.
         if (/^(bps|iops)/.test(member)) return random.pick([0, 1 << 30, -1]);
+        // What is preallocated is really written.
+        if (member === 'size') return random.pick([0, 1, 65536, 1 << 20, 1 << 20, 1 << 22, -1]);
         return random.pick([0, 1, 512, 4096, 65536, 1 << 20, 1 << 20, random.below(1 << 22), -1, 2 ** 40]);
       case 'number':
         return random.below(1000) / 10;

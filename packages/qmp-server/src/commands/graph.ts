@@ -27,7 +27,12 @@ export const graphChanges: CommandGroup = {
       run: async (control) => {
         control.progress(0, 1);
         try {
-          await makeImage(graph, options);
+          await makeImage(graph, options, control.signal);
+        } catch (error) {
+          // Called off: that is its end, and not what came of it.
+          const called = control.pausePoint();
+          if (called !== undefined) await called;
+          throw error;
         } finally {
           control.progress(1, 1);
         }

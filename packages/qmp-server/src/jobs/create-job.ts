@@ -4,11 +4,11 @@ import type { BlockdevCreateOptions, BlockdevRef } from '@blk/qapi-types';
 import { toSafeInteger } from '@blk/qapi-types';
 import { genericError } from '../errors.js';
 
-/** Makes what the options describe. */
-export async function makeImage(graph: BlockGraph, options: BlockdevCreateOptions): Promise<void> {
+/** Makes what the options describe. `signal` calls it off. */
+export async function makeImage(graph: BlockGraph, options: BlockdevCreateOptions, signal: AbortSignal): Promise<void> {
   if (options.driver === 'file') {
     const { driver, filename, size, ...rest } = options;
-    await createImage(graph, filename, { format: driver, size: toSafeInteger(size, 'size'), options: named(graph, driver, rest) });
+    await createImage(graph, filename, { format: driver, size: toSafeInteger(size, 'size'), options: named(graph, driver, rest), signal });
     return;
   }
   checkCreatable(options);
@@ -19,7 +19,7 @@ export async function makeImage(graph: BlockGraph, options: BlockdevCreateOption
     const target = await nodeOf(graph, file, opened);
     const dataFile = dataReference === undefined ? undefined : await nodeOf(graph, dataReference, opened);
     const given = { ...named(graph, driver, translated(others)), ...(dataFile === undefined ? {} : { data_file: dataFile.filename }) };
-    await createInNode(graph, target, { format: driver, size: toSafeInteger(size, 'size'), options: given, dataFile });
+    await createInNode(graph, target, { format: driver, size: toSafeInteger(size, 'size'), options: given, dataFile, signal });
   } finally {
     for (const node of opened.reverse()) await graph.release(node);
   }
