@@ -1,5 +1,6 @@
 /** The graph of a program: all drivers, warnings to standard error, and the policy for images. */
 import { BlockGraph, TRUSTED, UNTRUSTED, type BlockDriver, type Host } from '@blk/core-graph';
+import { archipelago } from '@blk/drivers-archipelago';
 import { blkdebug } from '@blk/drivers-blkdebug';
 import { blkverify } from '@blk/drivers-blkverify';
 import { cloop } from '@blk/drivers-cloop';
@@ -33,7 +34,7 @@ import type { Tool } from './tool.js';
 const { http, https } = httpDrivers({ proxy: proxyFromEnvironment(process.env) });
 
 /** What command lines can name; images in memory have no name. */
-export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, hostCdrom, hostFloppy, nbd, vvfat, ssh, ftp, ftps, tftp, http, https, nullCo, nullAio, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vmdk, vdi, parallels, cloop, bochs, dmg, qcow, qed, throttle, copyOnRead, quorum];
+export const DRIVERS: readonly BlockDriver[] = [file, hostDevice, hostCdrom, hostFloppy, nbd, vvfat, ssh, ftp, ftps, tftp, http, https, archipelago, nullCo, nullAio, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vmdk, vdi, parallels, cloop, bochs, dmg, qcow, qed, throttle, copyOnRead, quorum];
 
 /** The drivers; one that only looks at images need not ask for the list of locks again. */
 function driversOf({ io: { lockList } }: Tool): readonly BlockDriver[] {

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import type { BlockDriver } from '@blk/core-graph';
+import { archipelago } from '@blk/drivers-archipelago';
 import { blkdebug } from '@blk/drivers-blkdebug';
 import { blkverify } from '@blk/drivers-blkverify';
 import { cloop } from '@blk/drivers-cloop';
@@ -33,6 +34,6 @@ import { vpc } from '@blk/drivers-vpc';
 import { vvfat } from '@blk/drivers-vvfat';
 
 /** Every driver: protocols, formats, filters. */
-export const allDrivers: readonly BlockDriver[] = [file, hostDevice, hostCdrom, hostFloppy, nbd, vvfat, ssh, ftp, ftps, tftp, http, https, nullCo, nullAio, blob, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vmdk, vdi, parallels, cloop, bochs, dmg, qcow, qed, throttle, copyOnRead, quorum];
+export const allDrivers: readonly BlockDriver[] = [file, hostDevice, hostCdrom, hostFloppy, nbd, vvfat, ssh, ftp, ftps, tftp, http, https, archipelago, nullCo, nullAio, blob, blkdebug, blkverify, raw, qcow2, luks, vpc, vhdx, vmdk, vdi, parallels, cloop, bochs, dmg, qcow, qed, throttle, copyOnRead, quorum];
 
 export { driverLoaders, driverNames } from './loaders.js';

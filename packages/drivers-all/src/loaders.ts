@@ -15,6 +15,7 @@ export const driverLoaders = {
   ftp: async () => (await import('@blk/drivers-ftp')).ftp,
   ftps: async () => (await import('@blk/drivers-ftp')).ftps,
   tftp: async () => (await import('@blk/drivers-tftp')).tftp,
+  archipelago: async () => (await import('@blk/drivers-archipelago')).archipelago,
   'null-co': async () => (await import('@blk/drivers-null')).nullCo,
   'null-aio': async () => (await import('@blk/drivers-null')).nullAio,
   blkdebug: async () => (await import('@blk/drivers-blkdebug')).blkdebug,

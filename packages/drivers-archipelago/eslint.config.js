@@ -1,0 +1,3 @@
+import { project } from '@blk/eslint-config';
+
+export default project(import.meta.dirname);

@@ -1,0 +1,3 @@
+import { library } from '@blk/tsup-config';
+
+export default library();

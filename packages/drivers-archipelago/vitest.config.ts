@@ -1,0 +1,3 @@
+import { project } from '@blk/vitest-config';
+
+export default project();
