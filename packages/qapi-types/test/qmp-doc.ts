@@ -11,17 +11,12 @@ export interface Row {
   readonly summary: string;
   /** Path from the root; undefined where no test mentions it. */
   readonly test: string | undefined;
-  /** Nothing holds it, since there is nothing. */
-  readonly hasNoDriver: boolean;
   /** What the test has to name; nothing for a type, whose members have rows of their own. */
   readonly words: readonly string[];
 }
 
-/** The types whose driver is not here: a storage system of which nothing is left to speak to. */
-const NO_DRIVER: ReadonlySet<string> = new Set(['BlockdevOptionsArchipelago']);
-
 /** In the place of a test. */
-export const NOT_THERE = 'no driver for it';
+const NOT_THERE = 'no driver for it';
 
 /** Whether the row only begins those of its members. */
 export function isHeading(row: Row): boolean {
@@ -47,7 +42,7 @@ function rowsOf({ value, doc }: Expression, tests: readonly TestFile[]): Row[] {
   const section = typeof named === 'string' ? named : '';
   const names = membersOf(value.get('data'));
   const spoken = kind === 'command' || kind === 'event';
-  const row = (name: string, summary: string, wanted: readonly string[]): Row => ({ section, name, summary: firstSentence(summary), test: wanted.length === 0 ? undefined : bestTest(wanted, names, section, tests), hasNoDriver: NO_DRIVER.has(section), words: wanted });
+  const row = (name: string, summary: string, wanted: readonly string[]): Row => ({ section, name, summary: firstSentence(summary), test: wanted.length === 0 ? undefined : bestTest(wanted, names, section, tests), words: wanted });
   const head = row(spoken ? `**\`${section}\`**` : `\`${section}\` (${kind})`, doc?.body ?? '', spoken ? [section] : []);
   return [head, ...names.map((name) => row(`\`${name}\``, doc?.members.get(name) ?? '', spoken ? [section, name] : [wordOf(section, name)]))];
 }
