@@ -85,14 +85,14 @@ function place(name: string): number {
 /** The package of the driver that a type, or the member of a list of drivers, is about. */
 function homeOf(section: string, wanted: readonly string[]): string | undefined {
   const list = section === 'BlockdevDriver' || section === 'BlockdevOptions';
-  const driver = list ? wanted[0] : /^(?:BlockdevOptions|ImageInfoSpecific)?(Blkdebug|Blkverify|Quorum|VVFAT|Qcow2|Vmdk)/i.exec(section)?.[1];
+  const driver = list ? wanted[0] : /^(?:BlockdevOptions|ImageInfoSpecific)?(Archipelago|Blkdebug|Blkverify|Quorum|VVFAT|Qcow2|Vmdk)/i.exec(section)?.[1];
   return driver === undefined ? undefined : `drivers-${driver.toLowerCase()}`;
 }
 
 /** The test that mentions all of the words, and as many as can be of the other members; those of the package that it is about go first. */
 function bestTest(wanted: readonly string[], siblings: readonly string[], section: string, tests: readonly TestFile[]): string | undefined {
   const home = homeOf(section, wanted);
-  const counted = (NO_DRIVER.has(section) ? [] : tests)
+  const counted = tests
     .filter(({ text }) => wanted.every((word) => mentions(text, word) > 0))
     .map(({ path, text }) => ({ path, count: mentions(text, wanted[0]), near: path.split('/')[1] === home ? -1 : place(path.split('/')[1]), kin: siblings.filter((name) => mentions(text, name) > 0).length }));
   // The server's own go before others; then that which knows most of the same thing.

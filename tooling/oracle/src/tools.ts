@@ -7,6 +7,7 @@ export type ToolName =
   | 'block-curl.so'
   | 'block-ssh.so'
   | 'bximage'
+  | 'cc'
   | 'create_compressed_fs'
   | 'dmg2img'
   | 'extract_compressed_fs'
