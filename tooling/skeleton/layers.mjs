@@ -50,6 +50,7 @@ export const layers = [
   // The protocol as a driver: its client does the talking.
   { name: 'drivers-nbd', imports: ['core-graph', 'qapi-types', 'nbd'] },
   { name: 'drivers-ssh', imports: ['core-graph'] },
+  { name: 'drivers-archipelago', imports: ['core-graph'] },
   {
     name: 'jobs',
     imports: ['core-graph'],
