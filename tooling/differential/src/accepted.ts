@@ -182,8 +182,14 @@ export const ACCEPTED: readonly Accepted[] = [
   {
     id: 'sizes-of-no-file',
     reason: 'A size that no file can have is refused before the image is looked at, or in the words of the host.',
-    line: /resize .*(8E|7\.9999999999E)$/,
+    line: /resize -q d\.raw 3[pP]$|18446744073709551615( n)?$/,
     part: /^stderr$/,
+  },
+  {
+    id: 'refused-before-it-is-made',
+    reason: 'A file whose new size is refused stays as it was; the reference empties it first.',
+    line: /^qemu-img create -q (n|-o size=7E n)( 7E)?$/,
+    part: /^n: size$/,
   },
   {
     id: 'length-of-data-file',

@@ -90,8 +90,11 @@ function head(path: string): Buffer {
   return bytes;
 }
 
-function formatOf(path: string): 'qcow2' | 'raw' {
-  return head(path).readUInt32BE(0) === 0x514649fb ? 'qcow2' : 'raw';
+/** Formats whose files differ by chance, although they hold the same. */
+const MAGICS = new Map([[0x514649fb, 'qcow2'], [0x4b444d56, 'vmdk']]);
+
+function formatOf(path: string): string {
+  return MAGICS.get(head(path).readUInt32BE(0)) ?? 'raw';
 }
 
 /** Content of encrypted images is looked at by the scenario, which has the key. */

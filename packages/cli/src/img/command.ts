@@ -87,8 +87,8 @@ export function sizeArgument(tool: Tool, what: string, text: string, least = 0, 
   const fits = 'size' in read && read.size >= least && read.size <= (most ?? read.size);
   if (fits) return read.size;
   if (!('size' in read) && read.fault === 'limit') {
-    // Where nothing is to have so many bytes, a number does.
-    if (most !== undefined && read.about <= most) return read.about;
+    // Where nothing is to have so many bytes, a number does, as long as it is exact.
+    if (most !== undefined && read.about <= most && (!/^\d+$/.test(text) || BigInt(text) === BigInt(read.about))) return read.about;
     throw new ExitError(1, `Invalid ${what} specified: ${text} is beyond the limit of ${Number.MAX_SAFE_INTEGER} bytes`);
   }
   if ('size' in read || read.fault === 'range') {

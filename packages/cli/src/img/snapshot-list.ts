@@ -21,7 +21,7 @@ export function snapshotList(list: readonly ListedSnapshot[]): string {
 }
 
 function columns(id: string, tag: string, size: string, when: string, vmClock: string, icount: string): string {
-  return `${pad(id, 9)} ${pad(tag, 16)} ${size.padStart(8)} ${when.padStart(19)} ${vmClock.padStart(12)} ${icount.padStart(10)}`;
+  return `${pad(id, 9)} ${pad(tag, 16)} ${size.padStart(8)}${when.padStart(20)}${vmClock.padStart(13)}${icount.padStart(11)}`;
 }
 
 /** Filled up to a width in bytes, as C counts it. */
