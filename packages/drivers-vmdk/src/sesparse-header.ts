@@ -17,8 +17,6 @@ const Field = {
   Tables: 18, TablesSize: 19, Grains: 24,
 } as const;
 const Volatile = { Magic: 0, ReplayJournal: 3 } as const;
-/** What newer versions of ESX have in the first of the reserved words; nothing else in the file is different then. */
-const KNOWN_RESERVED = 0x200n;
 
 /** Sizes and offsets in bytes. */
 export interface SeSparseHeader {
@@ -42,7 +40,7 @@ export function parseSeSparseHeader(bytes: Uint8Array): SeSparseHeader {
   if (table !== BigInt(SE_TABLE / SECTOR)) throw vmdkError({ what: 'se-table-size', found: table });
   if (flags !== 0n) throw vmdkError({ what: 'se-flags', found: flags });
   const reserved = [0, 1, 2, 3].map((index) => wordAt(bytes, Field.Reserved + index));
-  if (reserved.some((word, index) => word !== 0n && !(index === 0 && word === KNOWN_RESERVED))) throw vmdkError({ what: 'se-reserved', found: reserved });
+  if (reserved.some((word) => word !== 0n)) throw vmdkError({ what: 'se-reserved', found: reserved });
   const inBytes = (field: number): number => {
     const sectors = wordAt(bytes, field);
     if (sectors > BigInt(Math.floor(MAX_SIZE / SECTOR))) throw vmdkError({ what: 'capacity' });

@@ -68,8 +68,6 @@ export function cowdExtent(content: Uint8Array, options: CowdOptions = {}): Uint
 }
 
 export interface SeSparseOptions extends EsxSparseOptions {
-  /** The first of the words that were reserved; 0 unless given. */
-  readonly reserved?: bigint;
   /** The extent was not closed. */
   readonly replayJournal?: boolean;
 }
@@ -81,7 +79,7 @@ const STATES = { hole: 0n, unmapped: 1n, zero: 2n, stored: 3n } as const;
 
 /** Version 2.1: a constant and a volatile header, a journal, the directory, all tables, a bitmap, the map back, and grains, each by its number there. */
 export function seSparseExtent(content: Uint8Array, options: SeSparseOptions = {}): Uint8Array {
-  const { seed, reserved = 0n, replayJournal = false, state } = options;
+  const { seed, replayJournal = false, state } = options;
   const grains = storedGrains(content, SE_GRAIN, options);
   const tables = Math.ceil(content.length / SE_GRAIN / SE_ENTRIES);
   const sizes = [1, 2, 4, roundUp(tables * 8, SECTOR) / SECTOR, tables * (SE_TABLE / SECTOR), 8, 8, grains.length * (SE_GRAIN / SECTOR)];
@@ -89,7 +87,7 @@ export function seSparseExtent(content: Uint8Array, options: SeSparseOptions = {
   const regions = sizes.map((size): readonly [number, number] => [(sector += size) - size, size]);
   const starts = regions.map(([start]) => start * SECTOR);
   const file = Buffer.alloc(sector * SECTOR);
-  const header = [0xcafebabe, 0x2_0000_0001, content.length / SECTOR, SE_GRAIN / SECTOR, SE_TABLE / SECTOR, 0, reserved, 0, 0, 0, ...regions.flat()];
+  const header = [0xcafebabe, 0x2_0000_0001, content.length / SECTOR, SE_GRAIN / SECTOR, SE_TABLE / SECTOR, 0, 0, 0, 0, 0, ...regions.flat()];
   header.forEach((value, index) => file.writeBigUInt64LE(BigInt(value), index * 8));
   const [volatile, , , directory, table, , , data] = starts;
   [0xcafecafe, 0, 1, replayJournal ? 1 : 0].forEach((value, index) => file.writeBigUInt64LE(BigInt(value), volatile + index * 8));
