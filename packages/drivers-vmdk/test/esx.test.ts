@@ -127,7 +127,7 @@ describe.skipIf(oracle.skip)(oracle.title('beside the reference'), () => {
   test('refused alike', async () => {
     using dir = tempDir();
     const good = seSparseExtent(content);
-    for (const bytes of [seSparseExtent(content, { replayJournal: true }), edited(good, [[8, 2n]]), edited(good, [[24, 16n]]), edited(good, [[40, 1n]]), seSparseExtent(content, { reserved: 0x100n })]) {
+    for (const bytes of [seSparseExtent(content, { replayJournal: true }), edited(good, [[8, 2n]]), edited(good, [[24, 16n]]), edited(good, [[40, 1n]]), edited(good, [[48, 0x100n]]), edited(good, [[48, 0x200n]])]) {
       const bench = new Bench();
       const image = disk(bench, 'SESPARSE', bytes);
       bench.save(dir.path);
