@@ -42,6 +42,8 @@ export interface Header {
 
 /** Offsets are signed. */
 const MAX_OFFSET = 2 ** 63;
+/** The last number below that. */
+const LAST_OFFSET = MAX_OFFSET - 1024;
 
 /** Bytes that are enough to find out how long the header's cluster is. */
 export const FIRST_READ = FULL_HEADER_BYTES;
@@ -159,9 +161,11 @@ function checkTables(view: DataView, geometry: Geometry, checking: boolean): Tab
   const refcountTableOffset = aligned('Reference count table', u64(view, 48), refcountTableBytes, clusterSize, reach);
 
   const snapshotCount = view.getUint32(60);
-  const snapshotsOffset = u64(view, 64);
+  const tableOffset = u64(view, 64);
   if (snapshotCount > MAX_SNAPSHOTS && !checking) throw qcow2Error({ what: 'snapshot-table', text: 'Snapshot table too large' });
-  if (!checking) aligned('Snapshot table', snapshotsOffset, snapshotCount * 40, clusterSize);
+  // Without snapshots there is no table, wherever it is said to be: as long as the place is one of 63 bits, as for the reference.
+  if (!checking) aligned('Snapshot table', tableOffset, snapshotCount * 40, clusterSize, snapshotCount === 0 ? LAST_OFFSET : MAX_SIZE);
+  const snapshotsOffset = snapshotCount === 0 && !checking ? 0 : tableOffset;
 
   const l1Size = view.getUint32(36);
   checkSize('Active L1 table', l1Size * 8, MAX_L1_BYTES);

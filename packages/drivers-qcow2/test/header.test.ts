@@ -76,6 +76,16 @@ describe('header', () => {
     await expect(opened).rejects.toBeInstanceOf(BlockError);
   });
 
+  test('takes any place of a snapshot table that has no entries, up to 63 bits', async () => {
+    const opened = async (bytes: number[]): Promise<string> => {
+      const disk = new MemoryDisk({ content: patched(await empty(), { 64: bytes }) });
+      return new Bench().open(disk, {}, true).then(() => 'open', (error: BlockError) => error.message);
+    };
+    expect(await opened([0x40, 0, 0, 0, 0, 0, 0, 0])).toBe('open');
+    expect(await opened([0x80, 0, 0, 0, 0, 0, 0, 0])).toBe('Snapshot table offset invalid');
+    expect(await opened([0, 0, 0, 0, 0, 0, 0, 1])).toBe('Snapshot table offset invalid');
+  });
+
   test('any bytes give a header or a BlockError', () => {
     const magic = fc.constant(Uint8Array.from([0x51, 0x46, 0x49, 0xfb, 0, 0, 0]));
     const likely = fc.tuple(magic, fc.constantFrom(2, 3), fc.uint8Array({ maxLength: 700 })).map(([head, version, rest]) => Uint8Array.from([...head, version, ...rest]));
