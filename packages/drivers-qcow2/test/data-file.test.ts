@@ -31,14 +31,6 @@ describe('the data file', () => {
     await bench.graph.release(node);
   });
 
-  test('has holes, which read as zeroes although the image calls them data', async () => {
-    const { bench, disk } = await filled({ data_file_raw: true });
-    const node = await bench.open(disk, {}, true);
-    expect(await node.extent(65_536, 65_536)).toMatchObject({ data: true, zero: false, hostOffset: 65_536 });
-    expect(await node.extent(131_072, SIZE - 131_072)).toMatchObject({ length: SIZE - 131_072, data: true, zero: true, hostOffset: 131_072 });
-    await bench.graph.release(node);
-  });
-
   test('named by the caller replaces the recorded one', async () => {
     const { bench, disk, data } = await filled();
     const other = new MemoryDisk({ content: data.toBytes().fill(8, 5000, 6000) });

@@ -182,7 +182,7 @@ export const ACCEPTED: readonly Accepted[] = [
   {
     id: 'sizes-of-no-file',
     reason: 'A size that no file can have is refused before the image is looked at, or in the words of the host.',
-    line: /resize -q d\.raw 3[pP]$|18446744073709551615( n)?$/,
+    line: /resize .*(3[pP]|8E|7\.9999999999E|8388608T|8192P|9223372036854775(296|807|808))$|18446744073709551615( n)?$/,
     part: /^stderr$/,
   },
   {
@@ -190,6 +190,13 @@ export const ACCEPTED: readonly Accepted[] = [
     reason: 'A file whose new size is refused stays as it was; the reference empties it first.',
     line: /^qemu-img create -q (n|-o size=7E n)( 7E)?$/,
     part: /^n: size$/,
+  },
+  {
+    id: 'holes-of-data-files',
+    reason: 'Data in a file of its own is mapped as data; the reference looks for holes in it where the image itself takes little space on its disk.',
+    scenario: /data file|holes of data files/,
+    line: /^qemu-img map .*df\.qcow2$/,
+    part: /^stdout$/,
   },
   {
     id: 'length-of-data-file',

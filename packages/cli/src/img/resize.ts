@@ -37,7 +37,7 @@ export const resize: ImgCommand = {
     if (filename === undefined || size === undefined || more.length > 0) throw new UsageError('Expecting image file name and size');
     const sign = size.startsWith('+') ? 'grow' : size.startsWith('-') ? 'shrink' : undefined;
     const bytes = sizeOf(sign === undefined ? size : size.slice(1));
-    if (bytes > Number.MAX_SAFE_INTEGER) throw new ExitError(1, `Image size ${size} is beyond the limit of ${Number.MAX_SAFE_INTEGER} bytes`);
+    if (sign === undefined && bytes >= 2 ** 63) throw new ExitError(1, 'New image size must be positive');
     refuseFormatOfOptions(options);
     const graph = makeGraph(tool, { untrusted: options.has('untrusted') });
     const format = options.get('f');
