@@ -5,7 +5,8 @@ import type { TruncateOptions } from './driver-node.js';
 import { BlockError } from './errors.js';
 import type { ChainExtent } from './extent.js';
 import { WriteFlag } from './flags.js';
-import { BlockGraph, type GraphOptions, type OpenOptions } from './graph.js';
+import { BlockGraph } from './graph.js';
+import type { GraphOptions, OpenOptions } from './graph-options.js';
 import type { Definition } from './open/definition.js';
 import { readableOf, writableOf, type ReadableOptions } from './streams.js';
 

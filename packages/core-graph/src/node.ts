@@ -6,12 +6,12 @@
  * splitting, emulation. `updatePaths` decides which path is taken; whoever changes a setting calls it.
  */
 import type { BufferPool } from './buffer-pool.js';
-import { andThen, repeat, type Completion, type MaybePromise } from './completion.js';
+import type { Completion, MaybePromise } from './completion.js';
 import type { DirtyBitmap } from './dirty-bitmap.js';
-import type { BlockDriver } from './driver.js';
-import type { CacheMode, Host } from './driver-context.js';
+import type { Host } from './driver-context.js';
 import type { DriverNode, TruncateOptions } from './driver-node.js';
 import type { Edge, EdgeParent } from './edge.js';
+import type { DetectZeroes, NodeSettings } from './node-settings.js';
 import { BlockError } from './errors.js';
 import type { Extent } from './extent.js';
 import { MAX_SIZE, type NodeLimits } from './flags.js';
@@ -20,30 +20,11 @@ import { checkOpen, slowRead } from './io/read.js';
 import { Requests } from './io/requests.js';
 import { checkWritable, slowWrite, slowWriteZeroes } from './io/write.js';
 import { discardRange } from './io/discard.js';
-import type { OpenState } from './open/open-state.js';
+import { NodeFlusher } from './io/flush.js';
+import { eachBuffer, totalLength } from './io/vectors.js';
 
 /** Called with the range of a change, be it a write, zeroes or a discard; the request waits for it. */
 export type WriteNotifier = (offset: number, length: number) => Completion;
-
-export type DetectZeroes = 'off' | 'on' | 'unmap';
-
-/** What a node is made with; decided once, when it is opened. */
-export interface NodeSettings {
-  readonly name: string;
-  readonly driver: BlockDriver;
-  readonly filename: string;
-  readonly readOnly: boolean;
-  readonly cache: CacheMode;
-  readonly discard: boolean;
-  readonly detectZeroes: DetectZeroes;
-  readonly forceShare: boolean;
-  /** Options as given, for `query-*` and for opening the image again. */
-  readonly options: Readonly<Record<string, unknown>>;
-  /** The name was made up by the graph. */
-  readonly anonymous: boolean;
-  /** How the driver was told to open the image: its own options, checked, and what was inherited; for opening it again. */
-  readonly opened: { readonly options: Readonly<Record<string, unknown>>; readonly state: OpenState };
-}
 
 export class BlockNode implements EdgeParent {
   readonly name: string;
@@ -72,8 +53,7 @@ export class BlockNode implements EdgeParent {
   #plainRead = false;
   #plainWrite = false;
   #copyOnRead = 0;
-  #writes = 0;
-  #flushedWrites = 0;
+  readonly #flusher = new NodeFlusher(this);
 
   #settings: NodeSettings;
 
@@ -144,7 +124,7 @@ export class BlockNode implements EdgeParent {
     this.detectZeroes = settings.detectZeroes;
     this.discardEnabled = settings.discard;
     // A writer that was closed left nothing unflushed, and nothing is known of what the next one has to flush.
-    this.#writes++;
+    this.#flusher.writes++;
     this.updatePaths();
   }
 
@@ -223,37 +203,7 @@ export class BlockNode implements EdgeParent {
   /** Puts all that was written before this call on stable storage. */
   flush(): Completion {
     checkOpen(this);
-    const { driver } = this;
-    if (this.children.size === 0) {
-      if (this.settings.cache.noFlush || driver.flush === undefined || this.#flushedWrites === this.#writes) return;
-      const writes = this.#writes;
-      // A write that is under way now may reach the file after this flush: then the next flush must not be left out.
-      const quiet = this.requests.inFlight === 0;
-      const done = driver.flush();
-      if (done === undefined) {
-        if (quiet) this.#flushedWrites = writes;
-        return;
-      }
-      const tracked = done.then(() => {
-        if (quiet) this.#flushedWrites = Math.max(this.#flushedWrites, writes);
-      });
-      return this.requests.track(tracked, 0, 0);
-    }
-    const told = this.storage?.node.listens === true ? this.#tellFlush() : undefined;
-    const done = told === undefined ? this.#flushDriver() : told.then(() => this.#flushDriver());
-    return done === undefined ? undefined : this.requests.track(done, 0, 0);
-  }
-
-  /** The child learns of both halves of a flush: to the host, and from there to the disk. */
-  #tellFlush(): Completion {
-    const { storage } = this;
-    return andThen(storage?.event('flush_to_os'), () => storage?.event('flush_to_disk'));
-  }
-
-  #flushDriver(): Completion {
-    if (this.driver.flush !== undefined) return this.driver.flush();
-    const edges = [...this.children.values()].filter((edge) => edge.role !== 'backing');
-    return repeat(() => edges.pop()?.flush() ?? (edges.length > 0 ? undefined : false));
+    return this.#flusher.flush();
   }
 
   /** The extent at `offset`, cut at `length`; refined by what the child below knows about zeroes. */
@@ -272,7 +222,7 @@ export class BlockNode implements EdgeParent {
       throw new BlockError('unsupported', `Image format driver does not support resize`, { driver: this.driverName });
     }
     for (const bitmap of this.bitmaps) bitmap.checkConsistent();
-    this.#writes++;
+    this.#flusher.writes++;
     await this.driver.truncate(size, options);
     for (const bitmap of this.bitmaps) bitmap.resize(this.size);
     for (const edge of this.parents) edge.parent.resized?.();
@@ -288,14 +238,14 @@ export class BlockNode implements EdgeParent {
 
   /** Notes a write up to `end`; part of every write path. */
   wrote(end: number): void {
-    this.#writes++;
+    this.#flusher.writes++;
     if (end > this.highestWrite) this.highestWrite = end;
   }
 
   /** Marks what a finished write changed, and looks at the threshold; part of the slow write paths. */
   changed(offset: number, length: number): void {
     // Again, now that it is done: a flush that came while this write waited for its turn must not count it.
-    this.#writes++;
+    this.#flusher.writes++;
     for (const bitmap of this.bitmaps) {
       // A write past the end of a growing file came first.
       if (bitmap.size !== this.size) bitmap.resize(this.size);
@@ -319,26 +269,3 @@ export class BlockNode implements EdgeParent {
 export function hasFlag(flags: number, flag: number): boolean {
   return (flags & flag) === flag;
 }
-
-function totalLength(buffers: readonly Uint8Array[]): number {
-  let length = 0;
-  for (const buffer of buffers) length += buffer.length;
-  return length;
-}
-
-function eachBuffer(
-  offset: number,
-  buffers: readonly Uint8Array[],
-  request: (at: number, buffer: Uint8Array) => Completion,
-): Completion {
-  let index = 0;
-  let at = offset;
-  return repeat(() => {
-    const buffer = buffers[index++];
-    if (buffer === undefined) return false;
-    const here = at;
-    at += buffer.length;
-    return request(here, buffer);
-  });
-}
-

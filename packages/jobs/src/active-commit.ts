@@ -10,7 +10,7 @@ import { imageBehind, imagesAbove, linksBetween, partAt } from './chain.js';
 import type { Job, JobOptions } from './job.js';
 import { setLenient } from './lenient.js';
 import { MirrorBody } from './mirror-body.js';
-import type { Jobs } from './registry.js';
+import type { Jobs } from './jobs.js';
 
 export interface ActiveCommitOptions extends Omit<JobOptions, 'type'> {
   /** The image that takes the content of all above it, somewhere below. It grows to the size of the topmost one where it is smaller. */

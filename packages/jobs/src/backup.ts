@@ -2,7 +2,7 @@
 import { BlockError, DirtyBitmap, findBitmap, Permission, WriteFlag, type BlockNode, type OnError } from '@blk/core-graph';
 import { BackupBody } from './backup-body.js';
 import type { Job, JobOptions } from './job.js';
-import type { Jobs } from './registry.js';
+import type { Jobs } from './jobs.js';
 
 /**
  * What is copied. `full`: the whole disk; `top`: what the topmost image holds; `none`: only what guests overwrite, as it was before;

@@ -15,7 +15,7 @@ import { copyPieces, failing, type CopyPiece } from './copy-engine.js';
 import type { Job, JobOptions } from './job.js';
 import { setLenient } from './lenient.js';
 import { cannotRelink, changeBacking } from './relink.js';
-import type { Jobs } from './registry.js';
+import type { Jobs } from './jobs.js';
 
 export interface CommitOptions extends Omit<JobOptions, 'type'> {
   /** The highest image whose content goes down; not the one that the guest writes to. */

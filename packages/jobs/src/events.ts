@@ -1,4 +1,4 @@
-/** What happens to jobs, as the registry tells it. */
+/** What happens to jobs, as the list of jobs tells it. */
 import type { BlockError, BlockErrorAction } from '@blk/core-graph';
 import type { Job } from './job.js';
 import type { JobStatus } from './status.js';

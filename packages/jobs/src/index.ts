@@ -6,7 +6,7 @@
 export type { JobBody, JobControl } from './body.js';
 export type { JobEvent, JobProgress } from './events.js';
 export { Job, type JobOptions } from './job.js';
-export { Jobs } from './registry.js';
+export { Jobs } from './jobs.js';
 export type { JobStatus, JobType } from './status.js';
 export { JobTransaction } from './transaction.js';
 export { copyPieces, failing, type CopyPiece, type CopyWork } from './copy-engine.js';

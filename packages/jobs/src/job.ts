@@ -5,7 +5,7 @@ import { Control } from './control.js';
 import type { JobProgress } from './events.js';
 import { callOff, discardJob, finalizeTransaction, runJob } from './life.js';
 import { ProgressFeed } from './progress-feed.js';
-import type { Jobs } from './registry.js';
+import type { Jobs } from './jobs.js';
 import { checkStep, checkVerb, type JobStatus, type JobType } from './status.js';
 import { JobTransaction } from './transaction.js';
 

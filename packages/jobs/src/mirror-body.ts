@@ -15,7 +15,7 @@ import { copyClaimed, nextPiece } from './copy-claimed.js';
 import { copyPieces, type CopyPiece } from './copy-engine.js';
 import { CopyMap } from './copy-map.js';
 import type { RangeCopy } from './copy-range.js';
-import type { Jobs } from './registry.js';
+import type { Jobs } from './jobs.js';
 
 export interface MirrorPlan {
   readonly source: BlockNode;

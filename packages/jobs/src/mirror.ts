@@ -3,7 +3,7 @@ import { BlockError, chainExtents, defaultGranularity, DirtyBitmap, Permission, 
 import type { JobControl } from './body.js';
 import type { Job, JobOptions } from './job.js';
 import { MirrorBody } from './mirror-body.js';
-import type { Jobs } from './registry.js';
+import type { Jobs } from './jobs.js';
 
 /** What is copied at first: the whole disk, what the topmost image holds, or nothing but what guests write from now on. */
 export type MirrorSync = 'full' | 'top' | 'none';

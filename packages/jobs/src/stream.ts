@@ -14,7 +14,7 @@ import { ChainPlan } from './chain-plan.js';
 import { copyPieces, failing, type CopyPiece } from './copy-engine.js';
 import type { Job, JobOptions } from './job.js';
 import { cannotRelink, changeBacking } from './relink.js';
-import type { Jobs } from './registry.js';
+import type { Jobs } from './jobs.js';
 
 export interface StreamOptions extends Omit<JobOptions, 'type'> {
   /** The image of the chain that stays below; without it all is copied, and the image has no backing file afterwards. */

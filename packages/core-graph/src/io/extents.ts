@@ -47,7 +47,7 @@ function refine(node: BlockNode, offset: number, found: Extent, inside: number):
     return offset + extent.length > end ? resized(extent, end - offset) : extent;
   }
   if (!extent.data || extent.zero || extent.hostOffset < 0) return extent;
-  // Data in a file of its own is taken as it is mapped, as the reference tools do unless the image itself takes less space than it has tables.
+  // Data in a file of its own is taken as it is mapped, as the reference mostly does (docs/compatibility.md, holes-of-data-files).
   if (node.children.has('data-file')) return extent;
   const below = node.driver.dataChild === undefined ? node.children.get('file') : node.driver.dataChild(offset);
   if (below === undefined || below.role === 'filtered') return extent;

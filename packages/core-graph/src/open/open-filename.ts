@@ -5,7 +5,8 @@ import type { BlockGraph } from '../graph.js';
 import type { BlockNode } from '../node.js';
 import type { Definition } from './definition.js';
 import { parseJsonName, protocolOf } from './filename.js';
-import { openDefinition, openReference, type Reference } from './open-node.js';
+import { openDefinition, openReference } from './open-node.js';
+import type { Reference } from './read-definition.js';
 import type { OpenState } from './open-state.js';
 
 /** Bytes of an image that drivers may look at to recognise it. */

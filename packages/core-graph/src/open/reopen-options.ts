@@ -5,7 +5,7 @@ import type { BlockGraph } from '../graph.js';
 import type { BlockNode } from '../node.js';
 import { replaceBacking, replaceChild, type GraphAction } from '../transaction.js';
 import { splitCommon, type Definition } from './definition.js';
-import { readDefinition } from './open-node.js';
+import { readDefinition } from './read-definition.js';
 import type { OpenState } from './open-state.js';
 import { belongsTo, oneByOne, reopenNodes, type Reopening } from './reopen.js';
 
