@@ -2,7 +2,8 @@
 import { defineDriver, type BlockDriver, type Edge, type OpenContext } from '@blk/core-graph';
 import { AMEND_OPTIONS } from './amend/options.js';
 import { openDataFile } from './data-file.js';
-import { checkCreation, CREATE_OPTIONS, createQcow2, type CreateOptions } from './create.js';
+import { checkCreation, createQcow2 } from './create.js';
+import { CREATE_OPTIONS, type CreateOptions } from './create-options.js';
 import { MAGIC, viewOf } from './format.js';
 import { OPTION_TABLE, type RawOptions } from './options.js';
 import { checkEncryptFormat, encryptionHeaderOf, parseEncryptOptions, type EncryptOptions, type Encryption } from './encryption.js';

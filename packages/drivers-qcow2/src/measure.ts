@@ -1,7 +1,7 @@
 /** How large a new image gets: its clusters counted, metadata included, without making one. */
 import type { DataRange, MeasuredSize, SecretLookup } from '@blk/core-graph';
 import { measureEncryption } from './create-encryption.js';
-import type { CreateOptions } from './create.js';
+import type { CreateOptions } from './create-options.js';
 import { argumentError } from './errors.js';
 import { MAX_CLUSTER_BITS, MAX_L1_BYTES, MIN_CLUSTER_BITS } from './format.js';
 

@@ -3,7 +3,8 @@
  * from which ranges hold data, so that the length is known before the first byte.
  */
 import type { DataRange, ImageStream, StreamSource } from '@blk/core-graph';
-import { encodeFirstCluster, planImage, type CreateOptions } from './create.js';
+import { encodeFirstCluster, planImage } from './create.js';
+import type { CreateOptions } from './create-options.js';
 import { argumentError } from './errors.js';
 import { HIGH, putU64, viewOf } from './format.js';
 import type { Header } from './header.js';

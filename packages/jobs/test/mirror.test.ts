@@ -59,6 +59,13 @@ async function begin({ jobs, graph, disk, target }: Bench, options: Omit<MirrorO
   return job;
 }
 
+/** Ready, completed, and waiting to be finalized. */
+async function untilPending(job: Job, random: Random): Promise<void> {
+  await untilReady(job, random, false);
+  await job.complete();
+  while (job.status !== 'pending') await turns(1);
+}
+
 /** Pauses and resumes the job now and then until it is ready, or over. */
 async function untilReady(job: Job, random: Random, worry = true): Promise<void> {
   let over = false;
@@ -203,9 +210,7 @@ describe('a mirror while the guest writes', () => {
     const on = await bench(dir, 5);
     const source = on.disk.root;
     const job = await begin(on, { sync: 'full', autoFinalize: false });
-    await untilReady(job, on.random, false);
-    await job.complete();
-    while (job.status !== 'pending') await turns(1);
+    await untilPending(job, on.random);
     await on.guest.work(5);
     on.targetPace.fail = () => new BlockError('io', 'Input/output error');
     await job.finalize();
@@ -220,9 +225,7 @@ describe('a mirror while the guest writes', () => {
     const on = await bench(dir, 9);
     const source = on.disk.root;
     const job = await begin(on, { sync: 'full', autoFinalize: false });
-    await untilReady(job, on.random, false);
-    await job.complete();
-    while (job.status !== 'pending') await turns(1);
+    await untilPending(job, on.random);
     await on.guest.work(5);
     on.sourcePace.fail = (verb) => (verb === 'read' ? undefined : new BlockError('io', 'Input/output error'));
     await job.finalize();
@@ -236,9 +239,7 @@ describe('a mirror while the guest writes', () => {
     using dir = tempDir();
     const on = await bench(dir, 6);
     const job = await begin(on, { sync: 'full', autoFinalize: false });
-    await untilReady(job, on.random, false);
-    await job.complete();
-    while (job.status !== 'pending') await turns(1);
+    await untilPending(job, on.random);
     await on.guest.work(30);
     expect(on.disk.root).not.toBe(on.target);
     await job.finalize();

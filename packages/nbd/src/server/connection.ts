@@ -1,40 +1,19 @@
 /** One client, from its first byte to its last: handshake, TLS, requests, and an end that loses nothing under way. */
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { BlockError, messageOf } from '@blk/core-graph';
+import { messageOf } from '@blk/core-graph';
 import { encodeGreeting } from '../codec/handshake.js';
 import { adopt, readByEvents, socketOf, type Receiver } from './adopt.js';
 import type { NbdExport } from './export.js';
-import { Inbound } from './inbound.js';
+import type { ConnectionHost } from './connection-host.js';
+import { Inbound, type Received } from './inbound.js';
 import type { NbdLimits } from './limits.js';
 import { Negotiation, type Agreement, type NegotiationHost, type TlsMode } from './negotiation.js';
 import { ReplyWriter } from './reply-writer.js';
 import { enlargeSendBuffer } from './send-buffer.js';
 import { Session } from './session.js';
-import type { Slab, Slabs } from './slab.js';
-import { upgrade, type NbdTls } from './tls.js';
+import { secured } from './tls.js';
 import { Transmission } from './transmission.js';
-
-/** What a connection needs of its server. */
-export interface ConnectionHost {
-  readonly limits: NbdLimits;
-  readonly slabs: Slabs;
-  readonly tls: NbdTls | undefined;
-  readonly closing: boolean;
-  find(name: string): NbdExport | undefined;
-  list(): readonly NbdExport[];
-  /** The client is past its handshake. */
-  entered(connection: Connection): void;
-}
-
-/** Received bytes that wait: for memory, or for the next turn. */
-interface Rest {
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-  readonly slab: Slab | undefined;
-  at: number;
-  readonly end: number;
-}
 
 export class Connection implements Receiver, NegotiationHost {
   /** The export that the client chose; undefined during the handshake. */
@@ -50,7 +29,8 @@ export class Connection implements Receiver, NegotiationHost {
   #transmission: Transmission | undefined;
   /** Where the payload of a write is received, if the last `space` said so. */
   #target: Uint8Array | undefined;
-  #rest: Rest | undefined;
+  /** What waits: for memory, or for the next turn. */
+  #rest: Received | undefined;
   #paused = false;
   #ending = false;
   #gone = false;
@@ -135,18 +115,12 @@ export class Connection implements Receiver, NegotiationHost {
       transmission.session.out.flush();
       return this.#goesOn(transmission);
     }
-    const { slab } = this.#inbound;
-    // Bytes of a 'data' event have a buffer of their own, which nobody uses again.
-    const inPlace = bytes.buffer === slab.bytes.buffer;
-    const start = inPlace ? this.#inbound.received(length) : 0;
-    const rest: Rest = inPlace
-      ? { bytes: slab.bytes, view: slab.view, slab, at: start, end: start + length }
-      : { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, length), slab: undefined, at: 0, end: length };
+    const rest = this.#inbound.received(bytes, length);
     return this.#transmission === undefined ? this.#negotiate(rest) : this.#take(this.#transmission, rest);
   }
 
   /** Runs what was received; false where reading has to stop. */
-  #take(transmission: Transmission, rest: Rest): boolean {
+  #take(transmission: Transmission, rest: Received): boolean {
     transmission.beginWork();
     try {
       rest.at = transmission.take(rest.bytes, rest.view, rest.slab, rest.at, rest.end);
@@ -199,7 +173,7 @@ export class Connection implements Receiver, NegotiationHost {
     this.#socket.resume();
   }
 
-  #negotiate(rest: Rest): boolean {
+  #negotiate(rest: Received): boolean {
     rest.at = this.#negotiation.push(rest.bytes, rest.at, rest.end);
     const { outcome } = this.#negotiation;
     if (outcome === undefined) return true;
@@ -218,7 +192,7 @@ export class Connection implements Receiver, NegotiationHost {
     }
   }
 
-  #enter(agreement: Agreement, rest: Rest): boolean {
+  #enter(agreement: Agreement, rest: Received): boolean {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const { host } = this;
@@ -236,12 +210,9 @@ export class Connection implements Receiver, NegotiationHost {
   async #startTls(): Promise<void> {
     const { tls } = this.host;
     const plain = this.#socket;
-    plain.pause();
     this.#upgrading = true;
     try {
-      if (tls === undefined) throw new BlockError('unsupported', 'TLS not configured');
-      if (plain.writableLength > 0) await new Promise<void>((resolve) => plain.write('', () => { resolve(); }));
-      const secure = await upgrade(plain, tls.credentials);
+      const secure = await secured(plain, tls);
       this.#socket = readByEvents(secure, this);
       this.#negotiation = this.#negotiation.afterTls();
       this.#watch(secure);

@@ -4,6 +4,16 @@
  */
 import { SLAB_BYTES, type Slab, type Slabs } from './slab.js';
 
+/** Received bytes that are still to be looked at, from `at` to `end`. */
+export interface Received {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  /** Where they lie; undefined where they have a buffer of their own. */
+  readonly slab: Slab | undefined;
+  at: number;
+  readonly end: number;
+}
+
 export class Inbound {
   slab: Slab;
   #from = 0;
@@ -31,10 +41,13 @@ export class Inbound {
     return this.#given;
   }
 
-  /** Notes that `length` bytes were received in what `space` gave; they start at the result, in `slab`. */
-  received(length: number): number {
-    this.#from = this.#givenFrom + length;
-    return this.#givenFrom;
+  /** Notes that `length` bytes were received: in what `space` gave last, or, from a 'data' event, in a buffer that nobody uses again. */
+  received(bytes: Uint8Array, length: number): Received {
+    const { slab } = this;
+    if (bytes.buffer !== slab.bytes.buffer) return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, length), slab: undefined, at: 0, end: length };
+    const at = this.#givenFrom;
+    this.#from = at + length;
+    return { bytes: slab.bytes, view: slab.view, slab, at, end: this.#from };
   }
 
   close(): void {

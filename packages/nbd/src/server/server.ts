@@ -2,7 +2,8 @@
 import { EventEmitter } from 'node:events';
 import { BlockError, BufferPool } from '@blk/core-graph';
 import { nbdUri } from '../codec/uri.js';
-import { Connection, type ConnectionHost } from './connection.js';
+import { Connection } from './connection.js';
+import type { ConnectionHost } from './connection-host.js';
 import { NbdExport, type ExportOptions } from './export.js';
 import { DEFAULT_LIMITS, type NbdLimits } from './limits.js';
 import { Listener, type ListenTarget } from './listener.js';

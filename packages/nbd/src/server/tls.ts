@@ -56,6 +56,14 @@ export async function loadPsk(folder: string): Promise<PskCredentials> {
   return { kind: 'psk', keys };
 }
 
+/** The connection under TLS, once what was written before is out. Rejects where it can't be; see `upgrade`. */
+export async function secured(plain: Socket, tls: NbdTls | undefined): Promise<TLSSocket> {
+  plain.pause();
+  if (tls === undefined) throw new BlockError('unsupported', 'TLS not configured');
+  if (plain.writableLength > 0) await new Promise<void>((resolve) => plain.write('', () => { resolve(); }));
+  return upgrade(plain, tls.credentials);
+}
+
 /**
  * Runs the TLS handshake on a connection whose bytes are nobody else's from here on.
  * Rejects where it fails or the connection ends; the socket is destroyed then.
