@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Script } from 'node:vm';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { prng, run, startQemuNbd, tempDir } from '@blk/oracle';
+import { prng, run, startQemuNbd, tempDir, until } from '@blk/oracle';
 import { buildProgram } from '../bundle.mjs';
 import { COMMANDS } from '../src/img/all.js';
 import { ours } from './img-support.js';
@@ -249,7 +249,8 @@ describe('the program', () => {
     child.stderr.destroy();
     child.stdin.write('{}'.repeat(10));
     child.stdin.on('error', () => undefined);
-    while (!existsSync(dir.file('blk-demo/qmp.sock')) && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 10));
+    // The file is there a moment before connections are accepted.
+    await until(() => child.exitCode !== null || accepts(dir.file('blk-demo/qmp.sock')));
     const monitor = connect(dir.file('blk-demo/qmp.sock'));
     const heard = new Promise<string>((resolve, reject) => {
       let text = '';
@@ -290,3 +291,12 @@ describe('hostile images', () => {
     }
   });
 });
+
+function accepts(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path).on('error', () => { resolve(false); }).on('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+  });
+}

@@ -1,8 +1,8 @@
 // Programs that go on beside the commands of a scenario: servers under test, and holders of locks.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { environment } from '@blk/oracle';
+import { environment, isListening } from '@blk/oracle';
 import type { Outcome } from './sides.js';
 
 const TIMEOUT = 20_000;
@@ -46,10 +46,10 @@ export class Background {
     void this.#ended.then(() => (this.#isEnded = true));
   }
 
-  /** Starts a server; resolves when `socket` is there or the server has ended. */
+  /** Starts a server; resolves when it listens on `socket` or has ended. */
   static async server(program: string, words: readonly string[], cwd: string, socket: string): Promise<Background> {
     const server = new Background(program, words, cwd);
-    await server.#until(() => existsSync(join(cwd, socket)));
+    await server.#until(() => isListening(join(cwd, socket)));
     return server;
   }
 

@@ -8,6 +8,7 @@ export { environment, run, type RunOptions, type RunResult } from './run.js';
 export { start, waitForSocket, type Running, type StartOptions, type WaitOptions } from './start.js';
 export { tempDir, type TempDir } from './temp.js';
 export { until } from './until.js';
+export { isListening } from './listening.js';
 export { prng, type Prng } from './prng.js';
 export { checkImage, createImage, expectContent, imageInfo, qemuImg, qemuIo, scribbleWithQemuIo, type QemuIoOptions } from './qemu-img.js';
 export { startPyftpdlib, startVsftpd, type FtpServer, type FtpServerOptions } from './ftp-servers.js';
