@@ -1,6 +1,9 @@
 /**
  * Whether the grains of a sparse extent lie in the file, each in a place of its own and none over the tables, and whether the redundant
  * tables are the same. The words are the reference's where it has any: it looks for grains behind the end of the file, and stops at the first.
+ *
+ * A redundant table is made the same as the first where all else of the extent is right, and it knows of no grain that the first does not: anywhere else
+ * it may be the last that tells where the data is, or lie over what is in use.
  */
 import { Place, settled, TablePage, type EntryCodec, type Root } from '@blk/cluster-map';
 import { BlockError, type CheckOptions, type CheckResult, type Completion, type Edge, type MaybePromise } from '@blk/core-graph';
@@ -29,6 +32,8 @@ export interface CheckedExtent {
 
 /** Bytes of a table that are looked at together. */
 const PIECE = 65536;
+/** Bytes of memory that a range takes, roughly. */
+const RANGE_BYTES = 64;
 
 /** Adds to `result`. `start`: where the extent begins in the disk. */
 export async function checkExtent(extent: CheckedExtent, start: number, options: CheckOptions, result: CheckResult): Promise<void> {
@@ -37,6 +42,8 @@ export async function checkExtent(extent: CheckedExtent, start: number, options:
 
 class ExtentCheck {
   readonly #claims: Claims;
+  /** Tables whose redundant ones are not the same. */
+  readonly #differing: number[] = [];
 
   constructor(
     private readonly extent: CheckedExtent,
@@ -51,6 +58,7 @@ class ExtentCheck {
   async run(): Promise<void> {
     const { size, grainSize, entries, codec, metadata, limit } = this.extent;
     const grains = Math.ceil(size / grainSize);
+    const before = this.result.corruptions;
     const first = await this.#directory('grain directory', this.extent.root);
     const second = await this.#directory('redundant grain directory', this.extent.copy);
     // Where the first one is damaged the other serves, as for reading.
@@ -58,15 +66,26 @@ class ExtentCheck {
     const copy = first === undefined ? undefined : second;
     if (root === undefined) return;
     const reserved = metadata.map(({ start, end }) => ({ start, end }));
+    let apart = true;
+    const most = limit / RANGE_BYTES;
     for (const directory of [root, copy]) {
-      for (let table = 0; table * entries < grains && directory !== undefined; table++) addTable(reserved, directory.offsetOf(table), entries * codec.bytes);
+      for (let table = 0; table * entries < grains && directory !== undefined && reserved.length <= most; table++) {
+        apart = addTable(reserved, directory.offsetOf(table), entries * codec.bytes) && apart;
+      }
     }
-    this.#claims.reserve(reserved);
+    if (reserved.length > most) this.#claims.lost++;
+    apart = this.#claims.reserve(reserved) && apart;
     for (let table = 0; table * entries < grains; table++) await this.#checkTable(table, Math.min(entries, grains - table * entries), root, copy);
     for (const host of this.#claims.crossing()) this.#error(`two grains share the place at 0x${host.toString(16)}`);
-    if (this.#claims.lost === 0) return;
-    this.result.checkErrors++;
-    this.options.finding?.(`Whether grains overlap was not looked at: that takes more memory than the limit of ${limit} bytes`);
+    if (this.#claims.lost > 0) {
+      this.result.checkErrors++;
+      this.options.finding?.(`Whether grains overlap was not looked at: that takes more memory than the limit of ${limit} bytes`);
+    }
+    const sound = apart && this.#claims.lost === 0 && this.result.corruptions === before;
+    for (const table of this.#differing) {
+      const fixed = this.options.repair === 'all' && sound && copy !== undefined && (await this.#makeSame(root.offsetOf(table), copy.offsetOf(table), Math.min(entries, grains - table * entries)));
+      this.#error(`the redundant grain table ${table} is not the same as the first`, fixed);
+    }
   }
 
   async #directory(name: string, load: CheckedExtent['copy']): Promise<Root | undefined> {
@@ -79,7 +98,7 @@ class ExtentCheck {
   }
 
   async #checkTable(table: number, count: number, root: Root, copy: Root | undefined): Promise<void> {
-    const { file, codec, entries } = this.extent;
+    const { codec, entries } = this.extent;
     const host = root.offsetOf(table);
     const other = copy?.offsetOf(table) ?? 0;
     if (copy !== undefined && (host === 0) !== (other === 0)) this.#error(`grain table ${table} is in one of the two directories only`);
@@ -88,25 +107,50 @@ class ExtentCheck {
     for (let from = 0; from < count; from += PIECE / codec.bytes) {
       const waiting = this.options.pause?.();
       if (waiting !== undefined) await waiting;
-      const bytes = new Uint8Array(Math.min(PIECE, (count - from) * codec.bytes));
-      await settled(file.read(host + from * codec.bytes, bytes, 0, bytes.length));
+      const bytes = await this.#bytesAt(host + from * codec.bytes, Math.min(PIECE, (count - from) * codec.bytes));
       await this.#checkEntries(table * entries + from, bytes);
-      if (other !== 0) same = (await this.#checkCopy(other + from * codec.bytes, bytes)) && same;
+      if (other === 0) continue;
+      const copied = await this.#bytesAt(other + from * codec.bytes, bytes.length);
+      same = copied.every((byte, index) => byte === bytes[index]) && same;
     }
-    if (!same) this.#error(`the redundant grain table ${table} is not the same as the first`, this.options.repair === 'all');
+    if (!same) this.#differing.push(table);
   }
 
-  /** Whether the bytes at `host` are those of the first table; makes them so where that is asked for. */
-  async #checkCopy(host: number, bytes: Uint8Array): Promise<boolean> {
-    const { file } = this.extent;
-    const copied = new Uint8Array(bytes.length);
-    await settled(file.read(host, copied, 0, copied.length));
-    if (copied.every((byte, index) => byte === bytes[index])) return true;
-    if (this.options.repair === 'all') {
-      await settled(file.write(host, bytes, 0, bytes.length));
-      await settled(file.flush());
+  /** Writes `count` entries over the redundant ones at `other`, unless those know more. */
+  async #makeSame(host: number, other: number, count: number): Promise<boolean> {
+    const { file, codec } = this.extent;
+    const length = count * codec.bytes;
+    for (const write of [false, true]) {
+      for (let at = 0; at < length; at += PIECE) {
+        const bytes = await this.#bytesAt(host + at, Math.min(PIECE, length - at));
+        if (write) await settled(file.write(other + at, bytes, 0, bytes.length));
+        else if (this.#knowsMore(await this.#bytesAt(other + at, bytes.length), bytes)) return false;
+      }
+    }
+    await settled(file.flush());
+    return true;
+  }
+
+  /** Whether redundant entries tell of grains where the first ones tell of none, and nothing else is in their place. */
+  #knowsMore(copied: Uint8Array, bytes: Uint8Array): boolean {
+    const { codec, file } = this.extent;
+    const [other, first] = [copied, bytes].map((of) => new TablePage(0, of, codec));
+    for (let entry = 0; entry < bytes.length / codec.bytes; entry++) {
+      if (first.low(entry) !== 0 || first.high(entry) !== 0 || (other.low(entry) === 0 && other.high(entry) === 0)) continue;
+      try {
+        const place = other.get(entry);
+        if (place < 0 || (place < file.size && !this.#claims.isTaken(place))) return true;
+      } catch (error) {
+        if (!(error instanceof BlockError)) throw error;
+      }
     }
     return false;
+  }
+
+  async #bytesAt(host: number, length: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(length);
+    await settled(this.extent.file.read(host, bytes, 0, length));
+    return bytes;
   }
 
   async #checkEntries(first: number, bytes: Uint8Array): Promise<void> {
@@ -149,10 +193,12 @@ class ExtentCheck {
   }
 }
 
-/** Mostly one lies behind the other. */
-function addTable(ranges: { start: number; end: number }[], host: number, length: number): void {
+/** Mostly one lies behind the other. False where one is in the place of the one before. */
+function addTable(ranges: { start: number; end: number }[], host: number, length: number): boolean {
   const last = ranges.at(-1);
-  if (host === 0 || (host === last?.start && last.end >= host + length)) return;
+  if (host === 0) return true;
+  if (host === last?.start && last.end >= host + length) return false;
   if (host === last?.end) last.end += length;
   else ranges.push({ start: host, end: host + length });
+  return true;
 }

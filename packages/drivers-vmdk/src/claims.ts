@@ -30,14 +30,18 @@ export class Claims {
     if (this.#units / 8 <= limit) this.#starts = new Bits(this.#units);
   }
 
-  reserve(ranges: readonly Range[]): void {
+  /** False where some of them overlap. */
+  reserve(ranges: readonly Range[]): boolean {
     const merged: { start: number; end: number }[] = [];
+    let apart = true;
     for (const { start, end } of [...ranges].sort((a, b) => a.start - b.start)) {
       const last = merged.at(-1);
+      if (last !== undefined && start < last.end) apart = false;
       if (last !== undefined && start <= last.end) last.end = Math.max(last.end, end);
       else merged.push({ start, end });
     }
     this.#reserved = merged;
+    return apart;
   }
 
   overReserved(place: number, length: number): boolean {
@@ -66,6 +70,11 @@ export class Claims {
     if (this.#odd.size < MOST_ODD) this.#odd.set(at, place);
     else this.lost++;
     return true;
+  }
+
+  /** Whether a grain begins in the same unit of the file. */
+  isTaken(place: number): boolean {
+    return this.#starts?.has(Math.floor(place / this.unit)) === true;
   }
 
   /** Grains that reach into the next one, which begins in another unit. */

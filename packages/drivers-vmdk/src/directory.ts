@@ -1,8 +1,10 @@
 /** Grain directories: where the grain tables of a sparse extent are, and where their copies. */
 import { FixedRoot, Place, RootTable, type EntryCodec, type Root } from '@blk/cluster-map';
 import { BlockError, type Edge } from '@blk/core-graph';
+import type { Range } from './claims.js';
 import { SECTOR } from './descriptor.js';
 import { vmdkError } from './errors.js';
+import { sectorOf } from './grain-entries.js';
 
 const ENTRY_BYTES = 4;
 
@@ -25,6 +27,9 @@ export interface Directory {
 }
 
 export interface DirectoryUse {
+  /** What no table may lie over, and from where on grains are, by the header. */
+  readonly metadata: readonly Range[];
+  readonly overhead: number;
   /** Tables will be written: both directories have to be whole, and to fit together. */
   readonly write: boolean;
   /** Told where the first directory is damaged, and the redundant one serves. */
@@ -35,7 +40,7 @@ export interface DirectoryUse {
  * Reads the directories. Mostly all tables lie one behind the other, and their copies as well: then they are one large table. Where the
  * first directory is damaged and the other is not, that one counts, and nothing may be written.
  */
-export async function readDirectory(file: Edge, layout: DirectoryLayout, { write, onDamage }: DirectoryUse): Promise<Directory> {
+export async function readDirectory(file: Edge, layout: DirectoryLayout, { write, metadata, overhead, onDamage }: DirectoryUse): Promise<Directory> {
   const { offset, copyOffset, tables, entries } = layout;
   let first: RootTable;
   try {
@@ -51,7 +56,9 @@ export async function readDirectory(file: Edge, layout: DirectoryLayout, { write
   for (let table = 0; table < tables; table++) {
     // The copy of a table that has none would be written over the header.
     if ((first.offsetOf(table) === 0) !== (copy.offsetOf(table) === 0)) throw vmdkError({ what: 'one-directory', table });
+    if (first.offsetOf(table) < overhead && copy.offsetOf(table) >= overhead) throw vmdkError({ what: 'tables-overlap', offset: copy.offsetOf(table) });
   }
+  checkApart([first, copy], layout, metadata);
   return plain(first, copy, tables, entries);
 }
 
@@ -63,6 +70,25 @@ export async function loadDirectory(file: Edge, { tables, entries, limit }: Dire
   const table = await RootTable.load(file, at, tables, tableCodec(file, entries * ENTRY_BYTES), limit);
   for (let index = 0; index < tables; index++) table.offsetOf(index);
   return table;
+}
+
+/** Throws where writing a table would write over another one, or over what is no table. */
+function checkApart([first, copy]: readonly [RootTable, RootTable], { tables, entries }: DirectoryLayout, metadata: readonly Range[]): void {
+  const length = entries * ENTRY_BYTES;
+  const starts = new Float64Array(tables * 2).fill(Infinity);
+  for (let table = 0; table < tables; table++) {
+    const [place, other] = [first.offsetOf(table), copy.offsetOf(table)];
+    if (place === 0) continue;
+    starts[table * 2] = place;
+    // One table that both name is written twice, and that is all.
+    if (other !== place) starts[table * 2 + 1] = other;
+  }
+  starts.sort();
+  for (const [index, start] of starts.entries()) {
+    if (start === Infinity) return;
+    const last = index === 0 ? -Infinity : starts[index - 1];
+    if (start - last < length || metadata.some((range) => start < range.end && start + length > range.start)) throw vmdkError({ what: 'tables-overlap', offset: start });
+  }
 }
 
 function plain(first: RootTable, copy: RootTable | undefined, tables: number, entries: number): Directory {
@@ -93,6 +119,6 @@ export function tableCodec(file: Edge, tableBytes: number): EntryCodec {
       if (offset + tableBytes > file.size) throw vmdkError({ what: 'beyond-end', thing: 'A grain table', offset, fileSize: file.size });
       return offset;
     },
-    encode: (place) => place / SECTOR,
+    encode: sectorOf,
   };
 }

@@ -18,6 +18,7 @@ export type VmdkDefect =
   | { readonly what: 'beyond-end'; readonly thing: string; readonly offset: number; readonly fileSize: number }
   | { readonly what: 'offset'; readonly thing: string; readonly offset: number }
   | { readonly what: 'one-directory'; readonly table: number }
+  | { readonly what: 'tables-overlap'; readonly offset: number }
   | { readonly what: 'descriptor' }
   | { readonly what: 'descriptor-size'; readonly found: number }
   | { readonly what: 'content-id'; readonly found: string }
@@ -92,6 +93,8 @@ function describe(defect: VmdkDefect): string {
       return `${defect.thing} can't be at 0x${defect.offset.toString(16)}`;
     case 'one-directory':
       return `Grain table ${defect.table} is in one of the two grain directories only; the image can be read, and not be written to`;
+    case 'tables-overlap':
+      return `A grain table at 0x${defect.offset.toString(16)} lies over what is in use; the image can be read, and not be written to`;
     case 'descriptor':
       return 'invalid VMDK image descriptor';
     case 'descriptor-size':

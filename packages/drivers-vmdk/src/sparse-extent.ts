@@ -11,7 +11,7 @@ import { PackedReader } from './packed-reader.js';
 import { PackedWriter } from './packed-writer.js';
 import { Flag, HEADER_BYTES, parseSparseHeader, tablesOf, type SparseHeader } from './sparse-header.js';
 
-export type SparseContext = Pick<OpenContext, 'readOnly' | 'policy' | 'warn'>;
+export type SparseContext = Pick<OpenContext, 'readOnly' | 'checking' | 'policy' | 'warn'>;
 
 /** Tables in memory; half of it, since an image may have two extents that are read at once. */
 export const BUDGET = 16 * 1024 * 1024;
@@ -39,7 +39,10 @@ export async function openSparse(file: Edge, header: SparseHeader, context: Spar
   const { directoryOffset, copyOffset } = placed;
   const layout = { offset: directoryOffset ?? 0, copyOffset, tables: tablesOf(header), entries, limit: context.policy.maxMetadataBytes };
   const directory = await readDirectory(file, layout, {
-    write: !context.readOnly,
+    // A check writes to redundant tables alone, and looks at them itself.
+    write: !context.readOnly && !context.checking,
+    metadata: metadataOf(header, layout),
+    overhead: header.overhead,
     onDamage: () => {
       if (!context.readOnly) throw vmdkError({ what: 'beyond-end', thing: 'The grain directory', offset: layout.offset, fileSize: file.size });
       context.warn('The grain directory is damaged; the redundant one is used in its place');

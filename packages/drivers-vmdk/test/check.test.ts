@@ -92,6 +92,17 @@ describe('checks', () => {
     expect((await check(good.subarray(0, good.length - 512))).lines).toEqual([expect.stringMatching(/^ERROR: cluster offset for sector \d+ points after EOF$/)]);
   });
 
+  test('tables in thousands of places take no more memory than they may', async () => {
+    const tables = 1000;
+    const header: Edit[] = [[0, 'KDMV'], [4, 1, 32], [8, 1, 32], [12, tables], [20, 1], [44, 1, 32], [56, 4], [64, 8], [73, '\n \r\n']];
+    const directory = Array.from({ length: tables }, (_, table): Edit => [2048 + table * 4, 20 + (table % 2) * 2, 32]);
+    const disk = new MemoryDisk({ content: edited(new Uint8Array(16384), [...header, ...directory]) });
+    expect((await new Bench().check(disk)).lines).toEqual([]);
+    const { lines, result } = await new Bench({ ...UNTRUSTED, maxMetadataBytes: 4096 }).check(disk);
+    expect(lines).toEqual(['Whether grains overlap was not looked at: that takes more memory than the limit of 4096 bytes']);
+    expect(result.checkErrors).toBe(1);
+  });
+
   test('an image in use is checked as it is, and not repaired', async () => {
     const bench = new Bench();
     const node = await bench.open(await bench.create(8 << 20));
@@ -132,6 +143,12 @@ describe('a redundant directory that does not fit', () => {
     }
   });
 
+  test.each([['the data', 128], ['the descriptor', 1], ['the directory', DIRECTORY / 512]])('is not written to, where it leads to %s; read all the same', async (_name, sector) => {
+    const disk = await sample({}, [[COPY, sector, 32]]);
+    await expect(new Bench().open(disk)).rejects.toMatchObject({ kind: 'invalid-image', message: /^A grain table at 0x[0-9a-f]+ lies over what is in use; the image can be read/ });
+    expect((await new Bench().content(disk)).subarray(0, 131072).every((byte) => byte === 1)).toBe(true);
+  });
+
   test('does not keep the image from being read, where it is damaged', async () => {
     const disk = await sample({}, [[COPY, 0xff00_0000, 32]]);
     expect((await new Bench().content(disk)).subarray(0, 131072).every((byte) => byte === 1)).toBe(true);
@@ -160,3 +177,25 @@ describe.skipIf(oracle.skip)(oracle.title('beside the reference'), () => {
     expect(readFileSync(dir.file('x.vmdk')).length).toBeGreaterThan(0);
   });
 });
+
+describe('what a repair leaves alone', () => {
+  test.each<[string, Edit[], string]>([
+    ['a first table that has less than the other', emptied(), 'ERROR: the redundant grain table 0 is not the same as the first'],
+    ['a first table that is damaged', [[TABLE, 0x7fff_ffff, 32]], 'ERROR: the redundant grain table 0 is not the same as the first'],
+    ['a redundant directory that leads into the data', [[COPY, 128, 32]], 'ERROR: the redundant grain table 0 is not the same as the first'],
+    ['a redundant directory that leads to the descriptor', [[COPY, 1, 32]], 'ERROR: the redundant grain table 0 is not the same as the first'],
+    ['a redundant directory that leads to the directory', [[COPY, DIRECTORY / 512, 32]], 'ERROR: the redundant grain table 0 is not the same as the first'],
+  ])('%s', async (_name, edits, line) => {
+    const disk = await sample({}, edits);
+    const before = disk.toBytes();
+    const { result, lines } = await new Bench().check(disk, 'all');
+    expect(lines).toContain(line);
+    expect(result).toMatchObject({ corruptionsFixed: 0 });
+    expect(Buffer.compare(disk.toBytes(), before)).toBe(0);
+  });
+});
+
+/** The first table without entries; the other one has them. */
+function emptied(): Edit[] {
+  return Array.from({ length: 128 }, (_, entry) => [TABLE + entry * 4, 0, 32] as const);
+}

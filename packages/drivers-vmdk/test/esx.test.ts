@@ -156,6 +156,22 @@ test('power cuts, COWD: each request in turn, and late and several at a time', a
   }
 });
 
+test('COWD: no table is made where its directory cannot tell of it', async () => {
+  const bench = new Bench();
+  const extent = new MemoryDisk({ content: cowdExtent(new Uint8Array(SIZE), { grainSize: 4096 }) });
+  extent.content.resize(2 ** 41);
+  const open = (readOnly: boolean): Promise<BlockNode> => bench.open(new MemoryDisk({ content: descriptor('VMFSSPARSE', SIZE) }), { extents: [extent.definition] }, { readOnly });
+  const node = await open(false);
+  await expect((async () => node.write(0, new Uint8Array(4096).fill(1), 0, 4096))()).rejects.toMatchObject({ kind: 'no-space' });
+  await bench.graph.release(node);
+  const reader = await open(true);
+  expectSameBytes(await readAll(reader), new Uint8Array(SIZE));
+  await bench.graph.release(reader);
+  const entry = new Uint8Array(4);
+  extent.content.read(2048, entry, 0, entry.length);
+  expect(entry).toEqual(new Uint8Array(4));
+});
+
 /** No table and no grain lies where ESX would put what is new. */
 function expectFreeBehindAll(bytes: Uint8Array): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
