@@ -207,6 +207,78 @@ describe('names, chains and times', () => {
     expect(readFileSync(dir.file('d/N'), 'utf8')).toBe('g');
   });
 
+  test.each([['in one flush with losing its name', false], ['after it', true]])('a file without a name that was written %s is kept as it was written, and as private', async (_when, flushed) => {
+    using dir = tempDir();
+    putFiles(dir.file('d'), { A: 'a', B: 'old' });
+    chmodSync(dir.file('d/B'), 0o600);
+    await using guest = await Guest.open(dir, { fatType: 12, floppy: true });
+    await guest.disk.write(entry(2), Uint8Array.of(0xe5));
+    if (flushed) await guest.disk.flush();
+    await guest.disk.write(DATA + 512, Buffer.from('new'));
+    await guest.disk.flush();
+    const [kept, ...others] = takeFiles(dir.file('d')).keys();
+    expect(others).toEqual(['A']);
+    expect(readFileSync(dir.file(`d/${kept}`), 'utf8')).toBe('new');
+    expect(statSync(dir.file(`d/${kept}`)).mode & 0o777).toBe(0o600);
+    expect(Buffer.from(await guest.disk.read(DATA + 512, 3)).toString()).toBe('new');
+    await guest.disk.write(entry(2), Buffer.from('N'));
+    await guest.disk.close();
+    expect([...takeFiles(dir.file('d'))].map(([path, content]) => `${path}=${content?.toString()}`)).toEqual(['A=a', 'N=new']);
+    expect(statSync(dir.file('d/N')).mode & 0o777).toBe(0o600);
+  });
+
+  test.each([['out of a folder', 'S/C'], ['into a folder', 'B']])('a file that is moved %s and changed stays the new one where the old one cannot be removed at first', async (_where, from) => {
+    using dir = tempDir();
+    putFiles(dir.file('d'), { A: Buffer.alloc(1500, 97), B: Buffer.alloc(512, 98), 'S/C': Buffer.alloc(512, 99) });
+    await using guest = await Guest.open(dir, { fatType: 12, floppy: true });
+    const changed = Buffer.alloc(512, 103);
+    const [old, place, cluster] = from === 'B' ? [entry(2), DATA + 4 * 512 + 96, 5] : [DATA + 4 * 512 + 64, entry(4), 7];
+    const to = from === 'B' ? 'S/N' : 'N';
+    await guest.disk.write(DATA + (cluster - 2) * 512, changed);
+    const bytes = new Uint8Array(32);
+    bytes.set(Buffer.from('N          '));
+    bytes[11] = 32;
+    bytes.set(word(cluster), 26);
+    bytes.set(word(512), 28);
+    await guest.disk.write(place, bytes);
+    await guest.disk.write(old, Uint8Array.of(0xe5));
+    host.callsLeft = 3;
+    await expect(guest.disk.flush()).rejects.toThrow(`Could not remove '${from}'`);
+    host.callsLeft = Infinity;
+    expect(readFileSync(dir.file(`d/${to}`)).equals(changed)).toBe(true);
+    expect(Buffer.from(await guest.disk.read(DATA + (cluster - 2) * 512, 512)).equals(changed)).toBe(true);
+    await guest.disk.flush();
+    expect(readFileSync(dir.file(`d/${to}`)).equals(changed)).toBe(true);
+    expect([...takeFiles(dir.file('d')).keys()]).not.toContain(from);
+  });
+
+  test('two files made of one that cannot be removed at first have its content', async () => {
+    using dir = tempDir();
+    putFiles(dir.file('d'), { A: 'a', 'S/C': Buffer.concat([Buffer.alloc(512, 99), Buffer.alloc(512, 100)]) });
+    await using guest = await Guest.open(dir, { fatType: 12, floppy: true });
+    // A: 2, S: 3, C: 4 and 5.
+    const row = (name: string, cluster: number): Uint8Array => {
+      const bytes = new Uint8Array(32);
+      bytes.set(Buffer.from(name.padEnd(11)));
+      bytes[11] = 32;
+      bytes.set(word(cluster), 26);
+      bytes.set(word(512), 28);
+      return bytes;
+    };
+    await guest.disk.write(entry(3), Buffer.concat([row('M', 4), row('N', 5)]));
+    await guest.disk.write(DATA + 512 + 64, Uint8Array.of(0xe5));
+    await link(guest, 4, 0xfff);
+    // Both are written, and one of them gets its name.
+    host.callsLeft = 4;
+    await expect(guest.disk.flush()).rejects.toThrow('Could not rename');
+    host.callsLeft = Infinity;
+    const both = Buffer.concat([Buffer.alloc(512, 99), Buffer.alloc(512, 100)]);
+    expect(Buffer.from(await guest.disk.read(DATA + 2 * 512, 1024)).equals(both)).toBe(true);
+    await guest.disk.flush();
+    expect([...takeFiles(dir.file('d'))].map(([path, content]) => `${path}=${content?.subarray(0, 1).toString() ?? '/'}`)).toEqual(['A=a', 'M=c', 'N=d', 'S=/']);
+    expect(Buffer.from(await guest.disk.read(DATA + 2 * 512, 1024)).equals(both)).toBe(true);
+  });
+
   test('a folder without a name keeps what is in it; closing tells where', async () => {
     using dir = tempDir();
     await using guest = await sample(dir);

@@ -7,13 +7,14 @@ import { parseTime } from '../fat/time.js';
 import type { GuestFile } from '../guest/guest-tree.js';
 import { readGuest, type Guest } from '../guest/read-guest.js';
 import { hostError } from '../errors.js';
+import { foldName } from '../fat/names.js';
 import type { HostFolder } from '../host/host-folder.js';
 import { HardLinks } from '../host/hard-links.js';
 import type { OpenFiles } from '../host/open-files.js';
 import { newTemporaryName } from '../host/temporary.js';
 import { filesOf, foldersOf } from '../layout.js';
 import type { Overlay } from '../overlay.js';
-import { Budget, pathOf, type FileNode, type FolderNode, type Run } from '../tree.js';
+import { Budget, NO_CLUSTERS, pathOf, type FileNode, type FolderNode, type Run } from '../tree.js';
 import { Applying } from './apply.js';
 import { expectNode } from './expect.js';
 import { inFolder } from './in-folder.js';
@@ -58,6 +59,7 @@ export async function commit(context: CommitContext): Promise<void> {
     await verifyPlan(plan, root);
     await files.close();
     const waiting = new Set(staged);
+    const placed: GuestFile[] = [];
     try {
       const links = new HardLinks(tree);
       await new Applying(plan, staged, {
@@ -66,9 +68,13 @@ export async function commit(context: CommitContext): Promise<void> {
         installed: (one) => {
           waiting.delete(one);
           dropContent(context, one.write.file);
+          placed.push(one.write.file);
         },
       }).run();
       for (const touch of plan.touches) await setTime(touch, root, links);
+    } catch (error) {
+      await letGo(context, plan, guest, placed);
+      throw error;
     } finally {
       staged.splice(0, staged.length, ...waiting);
       disk.files = mapOf(tree);
@@ -114,6 +120,28 @@ async function keepLost({ disk, overlay, read }: CommitContext, plan: Plan, gues
       const bytes = await read(offset, clusterBytes(shape));
       await overlay.keep(offset, bytes, 0, bytes.length);
     }
+  }
+}
+
+/** Where the work stopped halfway: what is still to be removed gives up the clusters that a new file has, and what else it has is kept for the guest. */
+async function letGo({ disk, overlay, read }: CommitContext, plan: Plan, guest: Guest, placed: readonly GuestFile[]): Promise<void> {
+  const { shape } = disk.layout;
+  const taken = new ClusterMap(placed.flatMap((file) => [...piecesOf(file, file.chain)]));
+  for (const node of plan.removals) {
+    if (node.kind !== 'file' || node.parent.children.get(foldName(node.name)) !== node) continue;
+    const clusters = [...clustersOf(node.chain)];
+    if (!clusters.some((cluster) => taken.find(cluster) !== undefined)) continue;
+    const keep = async (): Promise<void> => {
+      for (const cluster of clusters) {
+        if (guest.isFree(cluster) || taken.find(cluster) !== undefined) continue;
+        const offset = clusterOffset(shape, cluster);
+        const bytes = await read(offset, clusterBytes(shape));
+        await overlay.keep(offset, bytes, 0, bytes.length);
+      }
+      node.chain = NO_CLUSTERS;
+    };
+    // Somebody changed it, mostly: then reading it stays an error.
+    await keep().catch(() => undefined);
   }
 }
 

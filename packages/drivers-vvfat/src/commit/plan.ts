@@ -85,12 +85,16 @@ class Planner {
 
   /**
    * What lost its name is removed where the guest's table has no use for it any more. Until then it may get another name, or its guest may have come to
-   * grief halfway: it steps aside, under a temporary name.
+   * grief halfway: it steps aside, under a temporary name, as it is by now.
    */
   #clear(folder: FolderNode, fate: Fate): void {
     for (const child of folder.children.values()) {
-      const itsFate = this.#kept.has(child) ? 'kept' : this.#isLost(child, fate) ? 'lost' : 'removed';
-      if (itsFate === 'lost' && fate !== 'lost' && !this.#isAside(child)) this.#moves.push({ node: child, parent: this.known, name: this.state.spareName() });
+      let itsFate: Fate = this.#kept.has(child) ? 'kept' : this.#isLost(child, fate) ? 'lost' : 'removed';
+      if (itsFate === 'lost' && child.kind === 'file' && this.state.isWritten(child)) {
+        const { size, modified, chain } = child;
+        this.#writes.push({ file: { kind: 'file', name: this.state.spareName(), size, modified, chain }, parent: this.known, before: child });
+        itsFate = 'removed';
+      } else if (itsFate === 'lost' && fate !== 'lost' && !this.#isAside(child)) this.#moves.push({ node: child, parent: this.known, name: this.state.spareName() });
       if (child.kind === 'folder') this.#clear(child, itsFate);
       if (itsFate === 'removed') this.#removals.push(child);
     }
@@ -101,7 +105,7 @@ class Planner {
     // Nothing but its folder knows of an empty one.
     if (node.chain.length === 0) return above === 'lost';
     for (const { first, count } of node.chain) for (let index = 0; index < count; index++) if (!this.state.isLost(first + index)) return false;
-    return !this.state.isWritten(node);
+    return true;
   }
 
   #isAside({ parent, name }: TreeNode): boolean {
