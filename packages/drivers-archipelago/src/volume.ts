@@ -20,6 +20,7 @@ export async function reach<T>(place: Place, { library, transport }: Archipelago
   const calls = await Calls.open(open, place, host);
   const abort = (): void => { calls.abandon(signal?.reason as Error); };
   signal?.addEventListener('abort', abort, { once: true });
+  if (signal?.aborted === true) abort();
   try {
     return await first(calls);
   } catch (error) {

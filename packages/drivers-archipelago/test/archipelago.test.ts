@@ -4,6 +4,7 @@ import { expectSameBytes, prng } from '@blk/driver-conformance';
 import { describe, expect, it } from 'vitest';
 import { archipelagoDriver } from '../src/index.js';
 import { Op } from '../src/protocol.js';
+import type { OpenTransport } from '../src/transport.js';
 import type { Fault, Seen } from './cluster.js';
 import { Bench, MIB } from './support.js';
 
@@ -248,6 +249,20 @@ describe('peers that are not heard of', () => {
     abort.abort(new Error('called off'));
     await expect(opening).rejects.toThrow('called off');
     expect(bench.cluster.ports).toMatchObject([{ closed: { unanswered: true } }]);
+  });
+
+  it('opening can be called off while the segment is being joined', async () => {
+    await using bench = new Bench();
+    const abort = new AbortController();
+    bench.cluster.held = true;
+    const transport: OpenTransport = async (segment, wake) => {
+      const joined = await bench.cluster.transport(segment, wake);
+      abort.abort(new Error('called off'));
+      return joined;
+    };
+    const context = { host: { timer: () => () => undefined }, signal: abort.signal, readOnly: false, warn: () => undefined };
+    await expect(archipelagoDriver({ transport }).open({ volume: 'disk01' }, context as never)).rejects.toThrow('called off');
+    expect(bench.cluster.ports).toMatchObject([{ closed: { unanswered: false } }]);
   });
 });
 

@@ -138,7 +138,11 @@ export class Session {
   async #login(): Promise<void> {
     const { username, password } = this.settings.place;
     let reply = await this.control.command(`USER ${username}`);
-    if (reply.code === 331) reply = await this.control.command(`PASS ${password}`);
+    if (reply.code === 331) {
+      const { code, text } = await this.control.command(`PASS ${password}`);
+      // Servers say a command back that they do not understand.
+      reply = { code, text: password === '' ? text : text.split(password).join('***') };
+    }
     if (reply.code !== 230 && reply.code !== 202) throw refusal('the user', reply);
     this.#check('to send files byte for byte', await this.control.command('TYPE I'), 200);
   }

@@ -109,4 +109,12 @@ describe('a server that', () => {
     server.script = (command) => (command === 'SIZE' ? '504 \u001b[2Jgone' : undefined);
     await expect(open(server)).rejects.toThrow('The server refuses to say how large the file is: 504 ?[2Jgone');
   });
+
+  it.each(['500 \'PASS geheim\': command not understood', '421-geheim?\r\n421 no: geheim'])('says the password back is quoted without it (%s)', async (said) => {
+    const server = await start();
+    server.script = (command) => (command === 'PASS' ? said : undefined);
+    const error = await open({ url: server.url.replace('//', '//me:geheim@') }).catch(String);
+    expect(error).toContain('The server refuses the user: ');
+    expect(error).not.toContain('geheim');
+  });
 });

@@ -73,7 +73,8 @@ class Transfer {
   }
 
   #receive(bytes: Buffer, from: RemoteInfo): void {
-    if (this.#over) return;
+    // Nothing can be sent to port 0, which no server has.
+    if (this.#over || from.port === 0) return;
     // Anybody can send to a port; only the server's address counts, and then only the port that it chose.
     if (from.address !== this.address || (this.#port !== undefined && from.port !== this.#port)) {
       // An error is never answered by another one: two that do so would go on for ever (RFC 1350, section 7).

@@ -1,12 +1,12 @@
 // Whole transfers: from good servers, liars, and over a network that loses packets.
-import { createSocket } from 'node:dgram';
+import { createSocket, Socket } from 'node:dgram';
 import { writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { BlockGraph, openImage, type BlockNode, type Definition } from '@blk/core-graph';
 import { driverConformance, expectSameBytes, HastyClock, prng, runReadmeExample } from '@blk/driver-conformance';
 import { freePort, needTool, skipUnless, start, tempDir, until } from '@blk/oracle';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { tftp } from '../src/index.js';
 import { FakeServer, generous, startLossyNetwork, type Behaviour } from './fake-server.js';
 
@@ -170,6 +170,16 @@ describe('a server', () => {
     expect(told.slice(0, 2)).toEqual([5, 5]);
     // No answer to the error: there are as many as wrong blocks, at most.
     expect(told.length).toBeLessThanOrEqual(2 * 39);
+  });
+
+  it('is not answered where it says to come from port 0, to which nothing can be sent', async () => {
+    const server = await serve();
+    const bind = vi.spyOn(Socket.prototype, 'bind');
+    const node = await open(server);
+    const [client] = bind.mock.contexts as Socket[];
+    bind.mockRestore();
+    for (const address of ['127.0.0.1', '127.0.0.2']) client.emit('message', Buffer.from('\0\x03\0\x01from nowhere'), { address, family: 'IPv4', port: 0, size: 16 });
+    await expectRight(node);
   });
 
   it('is asked for names in any encoding, at any kind of address', async () => {
