@@ -32,20 +32,3 @@ export class RangeOrder {
     return work;
   }
 }
-
-/** The first place at which two ranges of `length` bytes differ, counted from their beginnings; -1: they are the same. */
-export function firstDifference(a: Uint8Array, aStart: number, b: Uint8Array, bStart: number, length: number): number {
-  let at = 0;
-  const aFrom = a.byteOffset + aStart;
-  const bFrom = b.byteOffset + bStart;
-  if (aFrom % 4 === 0 && bFrom % 4 === 0) {
-    const words = Math.floor(length / 4);
-    const left = new Uint32Array(a.buffer, aFrom, words);
-    const right = new Uint32Array(b.buffer, bFrom, words);
-    let word = 0;
-    while (word < words && left[word] === right[word]) word++;
-    at = word * 4;
-  }
-  while (at < length && a[aStart + at] === b[bStart + at]) at++;
-  return at === length ? -1 : at;
-}

@@ -1,5 +1,5 @@
 /** Looking for zeroes: the quick test of a whole range, and the map of one at a given granularity. */
-import { compareZero } from '#zero-compare';
+import { compareZero } from '#compare';
 
 /** Whether `buffer[start, start + length)` holds nothing but zeroes. */
 export function isZero(buffer: Uint8Array, start: number, length: number): boolean {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { compareZero as compareByMemory } from '../src/platform/zero-compare-node.js';
-import { compareZero as compareByWords } from '../src/platform/zero-compare.js';
-import { BufferPool, isZero, zeroRun } from '../src/index.js';
+import { compareZero as compareByMemory, sameBytes as sameByMemory } from '../src/platform/compare-node.js';
+import { compareZero as compareByWords, sameBytes as sameByWords } from '../src/platform/compare.js';
+import { BufferPool, firstDifference, isZero, zeroRun } from '../src/index.js';
 
 describe('BufferPool', () => {
   it('hands out aligned buffers that do not overlap, and the same ones again', () => {
@@ -68,5 +68,29 @@ describe('looking for zeroes', () => {
     expect(zeroRun(bytes, 4608, 10_000, 512)).toEqual({ length: 512, zero: false });
     expect(zeroRun(bytes, 5120, 10_000, 512)).toEqual({ length: 4880, zero: true });
     expect(zeroRun(bytes, 9999, 10_000, 512)).toEqual({ length: 1, zero: true });
+  });
+});
+
+describe('comparing', () => {
+  it.each([
+    ['by words', sameByWords],
+    ['by memcmp', sameByMemory],
+  ])('sees every byte of the range and none beside it, wherever the ranges begin, %s', (_name, same) => {
+    const a = new Uint8Array(400).map((_, at) => at * 7);
+    for (const [aStart, bStart, length] of [[0, 0, 200], [8, 16, 183], [1, 1, 97], [3, 6, 64], [5, 0, 7], [0, 0, 0]]) {
+      const b = new Uint8Array(400).fill(9);
+      b.set(a.subarray(aStart, aStart + length), bStart);
+      expect(same(a, aStart, b, bStart, length)).toBe(true);
+      expect(firstDifference(a, aStart, b, bStart, length)).toBe(-1);
+      for (let at = 0; at < length; at++) {
+        b[bStart + at] ^= 0x80;
+        expect([same(a, aStart, b, bStart, length), firstDifference(a, aStart, b, bStart, length)]).toEqual([false, at]);
+        // A later one changes nothing.
+        b[bStart + length - 1] ^= 1;
+        expect(firstDifference(a, aStart, b, bStart, length)).toBe(at);
+        b[bStart + length - 1] ^= 1;
+        b[bStart + at] ^= 0x80;
+      }
+    }
   });
 });

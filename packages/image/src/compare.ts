@@ -1,5 +1,5 @@
 /** `compareImages`: whether two images have the same content, and where they first differ. */
-import { chainExtentAt, isPromise, isZero, type BlockGraph, type BlockNode, type ChainExtent } from '@blk/core-graph';
+import { chainExtentAt, isPromise, isZero, sameBytes, type BlockGraph, type BlockNode, type ChainExtent } from '@blk/core-graph';
 import { errnoText } from './failure.js';
 import { SECTOR, wholeSectors } from './open.js';
 import { Pace, type Progress } from './pause.js';
@@ -76,7 +76,7 @@ async function firstDifference(work: Work, offset: number, length: number): Prom
     const differs = (from: number, bytes: number): boolean => {
       if (one.zero) return !isZero(right, from, bytes);
       if (other.zero) return !isZero(left, from, bytes);
-      return !sameBytes(left, right, from, bytes);
+      return !sameBytes(left, from, right, from, bytes);
     };
     if (differs(0, count)) {
       for (let from = 0; ; ) {
@@ -128,19 +128,4 @@ function reachesEnd(node: BlockNode, { offset, length }: ChainExtent): boolean {
 function sameState(a: ChainExtent, b: ChainExtent): boolean {
   const held = ({ allocated, zero, data }: ChainExtent): boolean => allocated || (zero && !data);
   return a.data === b.data && a.zero === b.zero && (a.hostOffset < 0) === (b.hostOffset < 0) && held(a) === held(b);
-}
-
-export function sameBytes(a: Uint8Array, b: Uint8Array, start: number, length: number): boolean {
-  // By memcmp where there is Node's Buffer.
-  if (typeof Buffer === 'function') return Buffer.compare(a.subarray(start, start + length), b.subarray(start, start + length)) === 0;
-  // Eight bytes at a time where both lie at a multiple of eight, as pieces of the pool do.
-  if ((a.byteOffset + start) % 8 === 0 && (b.byteOffset + start) % 8 === 0 && length % 8 === 0) {
-    const words = length / 8;
-    const left = new BigUint64Array(a.buffer, a.byteOffset + start, words);
-    const right = new BigUint64Array(b.buffer, b.byteOffset + start, words);
-    for (let i = 0; i < words; i++) if (left[i] !== right[i]) return false;
-    return true;
-  }
-  for (let i = start; i < start + length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }

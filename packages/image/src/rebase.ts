@@ -1,10 +1,9 @@
 /** `rebaseImage`: another backing file for an image, whose content stays the same. */
 import {
-  Backend, BlockError, chainExtentAt, errnoOf, isPromise, isZero, messageOf, normalisePath, Permission, resolveReference, strerror,
+  Backend, BlockError, chainExtentAt, errnoOf, isPromise, isZero, messageOf, normalisePath, Permission, resolveReference, sameBytes, strerror,
   WriteFlag, type BlockGraph, type BlockNode, type ChainExtent,
 } from '@blk/core-graph';
 import type { CacheSetting } from './convert/convert.js';
-import { sameBytes } from './compare.js';
 import { errnoText } from './failure.js';
 import { openSource, type AnySource } from './open.js';
 import { Pace, type Progress } from './pause.js';
@@ -198,7 +197,7 @@ class Rebaser {
     }
 
     function differs(from: number): boolean {
-      return !sameBytes(before, after, from, Math.min(unit - ((at + from) % unit), count - from));
+      return !sameBytes(before, from, after, from, Math.min(unit - ((at + from) % unit), count - from));
     }
   }
 

@@ -1,4 +1,4 @@
-/** Comparison with zeroes by memcmp: 30 to 80 GB/s (docs/performance.md). */
+/** Comparison by memcmp: 30 to 80 GB/s with zeroes (docs/performance.md), with other bytes as fast as memory is read. */
 const PIECE = 65536;
 const ZEROES = Buffer.alloc(PIECE);
 
@@ -9,4 +9,9 @@ export function compareZero(buffer: Uint8Array, start: number, length: number): 
     if (ZEROES.compare(buffer, start + done, start + done + piece, 0, piece) !== 0) return false;
   }
   return true;
+}
+
+/** Whether `a[aStart, aStart + length)` and `b[bStart, bStart + length)` hold the same. */
+export function sameBytes(a: Uint8Array, aStart: number, b: Uint8Array, bStart: number, length: number): boolean {
+  return Buffer.compare(a.subarray(aStart, aStart + length), b.subarray(bStart, bStart + length)) === 0;
 }
