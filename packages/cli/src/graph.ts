@@ -54,7 +54,7 @@ export const BRIEF: Partial<Host> = {
 export function makeGraph(tool: Tool, options: { readonly untrusted?: boolean; readonly host?: Partial<Host> } = {}): BlockGraph {
   const graph = new BlockGraph({
     drivers: driversOf(tool),
-    ...(tool.secrets === undefined ? {} : { secrets: tool.secrets }),
+    ...tool.objects?.options,
     policy: options.untrusted === true ? UNTRUSTED : TRUSTED,
     host: {
       warn: (message) => {
@@ -64,6 +64,6 @@ export function makeGraph(tool: Tool, options: { readonly untrusted?: boolean; r
       ...options.host,
     },
   });
-  makeThrottleGroups(graph, tool.throttleGroups ?? []);
+  makeThrottleGroups(graph, tool.objects?.throttleGroups ?? []);
   return graph;
 }

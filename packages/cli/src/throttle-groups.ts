@@ -6,33 +6,30 @@ type Limits = Parameters<BlockGraph['throttling']['make']>[1];
 /** A group to be made: its name and its limits. */
 export type ThrottleGroupOption = readonly [name: string, limits: Limits];
 
-const NO_IDENTIFIER = "Parameter 'id' expects an identifier\nIdentifiers consist of letters, digits, '-', '.', '_', starting with a letter.";
+export const NO_IDENTIFIER = "Parameter 'id' expects an identifier\nIdentifiers consist of letters, digits, '-', '.', '_', starting with a letter.";
 
-/** The groups among the objects that the texts describe. Throws a `BlockError` in the words of the reference tools. */
-export async function readThrottleGroups(texts: readonly string[]): Promise<readonly ThrottleGroupOption[]> {
-  const groups: ThrottleGroupOption[] = [];
-  for (const text of texts.filter((object) => object.includes('throttle-group'))) {
-    // Most command lines have none.
-    const { parseOptions } = await import('@blk/qapi-types');
-    try {
-      const options = parseOptions('ObjectOptions', text, 'qom-type');
-      if (options['qom-type'] !== 'throttle-group') continue;
-      if (!/^[A-Za-z][A-Za-z0-9._-]*$/.test(options.id)) throw new RangeError(NO_IDENTIFIER);
-      const { limitsOfProperties } = await import('@blk/qmp-server');
-      groups.push([options.id, limitsOfProperties(options)]);
-    } catch (error) {
-      throw new BlockError('invalid-argument', messageOf(error), {}, error);
-    }
-  }
-  return groups;
+/** Whether a text can be the id of an object. */
+export function isIdentifier(id: string): boolean {
+  return /^[A-Za-z][A-Za-z0-9._-]*$/.test(id);
 }
 
-/** Makes them. Throws where a name comes twice, or limits do not go together. */
+/** The group that the text describes. Throws a `BlockError` in the words of the reference tools. */
+export async function readThrottleGroup(text: string): Promise<ThrottleGroupOption> {
+  const { parseOptions } = await import('@blk/qapi-types');
+  try {
+    const options = parseOptions('ObjectOptions', text, 'qom-type');
+    if (options['qom-type'] !== 'throttle-group') throw new RangeError(`Object '${options.id}' is not a throttle group`);
+    if (!isIdentifier(options.id)) throw new RangeError(NO_IDENTIFIER);
+    const { limitsOfProperties } = await import('@blk/qmp-server');
+    return [options.id, limitsOfProperties(options)];
+  } catch (error) {
+    throw new BlockError('invalid-argument', messageOf(error), {}, error);
+  }
+}
+
+/** Makes them. Throws where limits do not go together. */
 export function makeThrottleGroups(graph: BlockGraph, groups: readonly ThrottleGroupOption[]): void {
   for (const [name, limits] of groups) {
-    if (graph.throttling.get(name) !== undefined) {
-      throw new BlockError('invalid-argument', `attempt to add duplicate property '${name}' to object (type 'container')`);
-    }
     try {
       graph.throttling.make(name, limits);
     } catch (error) {

@@ -1,7 +1,6 @@
 /** Which program this is, what it may use of its surroundings, and how it ends with an error. */
-import type { ThrottleGroupOption } from './throttle-groups.js';
 import type { Readable, Writable } from 'node:stream';
-import type { SecretLookup } from '@blk/core-graph';
+import type { ToolObjects } from './objects.js';
 
 /** Where a program's words go and come from; tests hand in their own. */
 export interface ToolIo {
@@ -32,10 +31,8 @@ export interface Tool {
   /** Called by the name of a reference tool. */
   readonly alias: boolean;
   readonly io: ToolIo;
-  /** The secrets of `--object`. */
-  readonly secrets?: SecretLookup | undefined;
-  /** The groups of `--object` that share limits. */
-  readonly throttleGroups?: readonly ThrottleGroupOption[] | undefined;
+  /** What `--object` describes. */
+  readonly objects?: ToolObjects | undefined;
 }
 
 /** Ends a program with an exit code; the message, where there is one, goes to standard error behind the program's name. */

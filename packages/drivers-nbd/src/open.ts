@@ -11,7 +11,8 @@ const MAX_CONNECTIONS = 16;
 
 export async function openNbd(options: NbdOptions, context: OpenContext, credentials: NbdDriverOptions['credentials']): Promise<DriverNode> {
   const tls = await tlsOf(options, credentials ?? context.credentials);
-  const address: NbdAddress = { ...addressOf(options), tls: tls !== undefined };
+  // A name can say that it is encrypted, but not with which credentials: as in the reference, it then says nothing of it.
+  const address: NbdAddress = { ...addressOf(options), tls: options.tls === true };
   const session = await openSession(address, tls, options, context);
   if (!context.readOnly && (session.negotiated.flags & TransmissionFlag.ReadOnly) !== 0) {
     session.close();
@@ -54,6 +55,6 @@ async function tlsOf(options: NbdOptions, credentials: CredentialLookup | undefi
 }
 
 function checked(id: string, found: object): ClientCredentials {
-  if ('kind' in found && (found.kind === 'x509' || found.kind === 'psk')) return found as ClientCredentials;
+  if ('kind' in found && (found.kind === 'x509' || found.kind === 'psk' || found.kind === 'anonymous')) return found as ClientCredentials;
   throw new BlockError('invalid-argument', `Object with id '${id}' is not TLS credentials`, { driver: 'nbd' });
 }

@@ -22,16 +22,20 @@ export {
   type StatusRun,
 } from './server/meta-context.js';
 export {
+  loadAnonymous,
   loadPsk,
   loadX509,
   upgrade as upgradeToTls,
+  type AnonymousCredentials,
   type NbdTls,
   type PskCredentials,
   type TlsCredentials,
   type X509Credentials,
+  type X509Options,
 } from './server/tls.js';
 export { NbdClient, listExports, type NbdClientOptions, type WriteOptions } from './client/client.js';
 export { describeAddress } from './client/channel.js';
 export { FLAG_WORDS, type ListedExport, type Negotiated } from './client/negotiate.js';
 export type { StatusRuns } from './client/request.js';
 export { loadClientPsk, loadClientX509, secure as connectTls, type ClientCredentials, type ClientTls } from './client/tls.js';
+export { loadTlsObject, type TlsObjectCredentials, type TlsObjectOptions } from './tls-object.js';

@@ -1,10 +1,9 @@
 // The client against our own server, against servers of others, and over TLS.
 import { join } from 'node:path';
-import { qemuImg, skipUnless, start, startQemuNbd, tempDir, waitForSocket, type TempDir } from '@blk/oracle';
+import { makeCertificates, qemuImg, skipUnless, start, startQemuNbd, tempDir, waitForSocket, type TempDir } from '@blk/oracle';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BlockError } from '@blk/core-graph';
 import { listExports, loadClientPsk, loadClientX509, loadPsk, loadX509, NbdClient, NbdServer, TransmissionFlag } from '../src/index.js';
-import { makeCertificates } from './certificates.js';
 import { MemorySource } from './source.js';
 import { gate, pattern, same, serveMemory } from './support.js';
 
@@ -147,7 +146,7 @@ describe.skipIf(needsTls.skip)(needsTls.title('a client over TLS'), () => {
     expect(same(buffer, source.bytes)).toBe(true);
     client.close();
     await expect(NbdClient.connect(address)).rejects.toMatchObject({ kind: 'permission', message: expect.stringMatching(/^TLS negotiation required before option 7 \(go\)/) as string });
-    await expect(NbdClient.connect(address, { tls: { credentials, hostname: 'elsewhere.example' } })).rejects.toMatchObject({ message: expect.stringMatching(/^TLS handshake failed/) as string });
+    await expect(NbdClient.connect(address, { tls: { credentials, hostname: 'elsewhere.example' } })).rejects.toMatchObject({ message: 'Certificate does not match the hostname elsewhere.example' });
     await expect(NbdClient.connect(address, { tls: { credentials: await loadClientX509(folders.stranger), hostname: 'localhost' } })).rejects.toMatchObject({ kind: 'io' });
     await server.close({ force: true });
   });

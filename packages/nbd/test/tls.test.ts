@@ -1,11 +1,13 @@
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, type ConnectionOptions } from 'node:tls';
-import { findTool, run, skipUnless, tempDir, type TempDir } from '@blk/oracle';
+import { findTool, makeCertificates, run, skipUnless, tempDir, type TempDir } from '@blk/oracle';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeOption, loadPsk, loadX509, NbdServer, Option, OptionReply, type Connection, type NbdTls, type NbdServerOptions } from '../src/index.js';
-import { makeCertificates } from './certificates.js';
+import {
+  encodeOption, loadAnonymous, loadClientX509, loadPsk, loadTlsObject, loadX509, NbdClient, NbdServer, Option, OptionReply, type ClientCredentials, type Connection,
+  type NbdTls, type NbdServerOptions, type TlsCredentials,
+} from '../src/index.js';
 import { infoRequest, TestClient } from './client.js';
 import { MemorySource } from './source.js';
 import { pattern, same } from './support.js';
@@ -13,6 +15,10 @@ import { pattern, same } from './support.js';
 const MiB = 1024 * 1024;
 const tools = skipUnless('openssl');
 const oracles = skipUnless('openssl', 'nbdinfo', 'nbdcopy', 'qemu-img');
+
+const noSecret = (id: string): never => {
+  throw new Error(id);
+};
 
 interface TlsServer extends AsyncDisposable {
   readonly server: NbdServer;
@@ -133,6 +139,47 @@ describe.skipIf(tools.skip)(tools.title('TLS'), () => {
     await expect(loadPsk(dir.path)).rejects.toThrow(/^Unable to access credentials .*keys.psk: No such file/);
     writeFileSync(dir.file('keys.psk'), 'user:xyz\n');
     await expect(loadPsk(dir.path)).rejects.toThrow(/Line 1 of .*USER:HEXKEY/);
+  });
+
+  it('says of each file why it is no good', async () => {
+    const bad = dir.file('bad');
+    const put = (name: string, content: string): void => {
+      cpSync(folders.client, bad, { recursive: true });
+      writeFileSync(join(bad, name), content);
+    };
+    const pair = `certificate '${bad}/client-cert.pem' & key '${bad}/client-key.pem'`;
+    put('client-cert.pem', 'junk');
+    await expect(loadClientX509(bad)).rejects.toThrow(`Cannot load ${pair}: no start line`);
+    put('client-key.pem', readFileSync(join(folders.stranger, 'client-key.pem'), 'utf8'));
+    await expect(loadClientX509(bad)).rejects.toThrow(`Cannot load ${pair}: key values mismatch`);
+    put('ca-cert.pem', 'junk');
+    await expect(loadClientX509(bad)).rejects.toThrow(`Unable to import CA certificate list ${bad}/ca-cert.pem`);
+    put('ca-crl.pem', 'junk');
+    await expect(loadClientX509(bad)).rejects.toThrow(`Cannot load certificates in '${bad}': Failed to parse CRL`);
+    await expect(loadX509(bad)).rejects.toThrow(`Unable to access credentials ${bad}/server-cert.pem: No such file`);
+  });
+
+  it('needs no certificates where nobody has to prove anything', async () => {
+    await using test = await serve((await loadTlsObject({ 'qom-type': 'tls-creds-anon', endpoint: 'server' }, noSecret)) as { credentials: TlsCredentials });
+    const { credentials } = (await loadTlsObject({ 'qom-type': 'tls-creds-anon' }, noSecret)) as { credentials: ClientCredentials };
+    const client = await NbdClient.connect({ host: '127.0.0.1', port: test.port }, { tls: { credentials } });
+    const bytes = new Uint8Array(MiB);
+    await client.read(0, bytes, 0, MiB);
+    expect(same(bytes, test.source.bytes.subarray(0, MiB))).toBe(true);
+    client.close();
+    // A certificate is asked for: what cannot be checked is not taken.
+    const strict = NbdClient.connect({ host: '127.0.0.1', port: test.port }, { tls: { credentials: await loadClientX509(folders.client) } });
+    await expect(strict).rejects.toThrow(/^TLS handshake failed: /);
+  });
+
+  it('takes parameters for the exchange of keys from a file', async () => {
+    const { code } = await run(findTool('openssl') ?? '', ['genpkey', '-genparam', '-algorithm', 'DH', '-pkeyopt', 'group:ffdhe2048', '-out', dir.file('dh-params.pem')]);
+    expect(code).toBe(0);
+    const credentials = await loadAnonymous(dir.path);
+    expect(credentials.parameters).toContain('BEGIN DH PARAMETERS');
+    await using test = await serve({ credentials });
+    const client = await NbdClient.connect({ host: '127.0.0.1', port: test.port }, { tls: { credentials: { kind: 'anonymous' } } });
+    client.close();
   });
 
   it.skipIf(oracles.skip)(oracles.title('serves libnbd and QEMU'), async () => {

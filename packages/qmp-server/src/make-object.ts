@@ -34,9 +34,10 @@ function made(server: BlkServer, options: ObjectOptions): Promise<ServerObject> 
       return secret(server, options);
     case 'throttle-group':
       return throttleGroup(server, options);
+    case 'tls-creds-anon':
     case 'tls-creds-psk':
     case 'tls-creds-x509':
-      return tlsCredentials(options);
+      return tlsCredentials(server, options);
   }
 }
 
@@ -62,17 +63,7 @@ function readSecret(file: string): Uint8Array {
   }
 }
 
-async function tlsCredentials(options: Options<'tls-creds-psk'> | Options<'tls-creds-x509'>): Promise<TlsObject> {
-  const { id, 'qom-type': type, dir, endpoint = 'client' } = options;
-  const username = 'username' in options ? options.username : undefined;
-  for (const name of ['priority', 'passwordid']) {
-    if (Object.hasOwn(options, name)) throw genericError(`Parameter '${name}' is not supported`);
-  }
-  if (dir === undefined) throw genericError("Missing 'dir' property value");
-  const { loadClientPsk, loadClientX509, loadPsk, loadX509 } = await import('@blk/nbd');
-  const verify = { verifyPeer: options['verify-peer'] ?? true };
-  if (endpoint === 'client') {
-    return { type, id, endpoint, credentials: type === 'tls-creds-psk' ? await loadClientPsk(dir, username) : await loadClientX509(dir, verify) };
-  }
-  return { type, id, endpoint, credentials: type === 'tls-creds-psk' ? await loadPsk(dir) : await loadX509(dir, verify) };
+async function tlsCredentials({ objects }: BlkServer, options: Options<'tls-creds-anon' | 'tls-creds-psk' | 'tls-creds-x509'>): Promise<TlsObject> {
+  const { loadTlsObject } = await import('@blk/nbd');
+  return { type: options['qom-type'], id: options.id, ...(await loadTlsObject(options, (key) => objects.secret(key))) };
 }

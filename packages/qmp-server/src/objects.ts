@@ -1,5 +1,5 @@
 /** Objects that options refer to by name: secrets, credentials for TLS, groups that share limits. */
-import type { ClientCredentials, TlsCredentials } from '@blk/nbd';
+import type { ClientCredentials, TlsCredentials, TlsObjectCredentials, TlsObjectOptions } from '@blk/nbd';
 import type { ThrottleGroup } from '@blk/throttle';
 import { genericError } from './errors.js';
 
@@ -9,13 +9,7 @@ export interface SecretObject {
   readonly data: Uint8Array;
 }
 
-export type TlsObject = {
-  readonly type: 'tls-creds-x509' | 'tls-creds-psk';
-  readonly id: string;
-} & (
-  | { readonly endpoint: 'server'; readonly credentials: TlsCredentials }
-  | { readonly endpoint: 'client'; readonly credentials: ClientCredentials }
-);
+export type TlsObject = { readonly type: TlsObjectOptions['qom-type']; readonly id: string } & TlsObjectCredentials;
 
 export interface ThrottleGroupObject {
   readonly type: 'throttle-group';

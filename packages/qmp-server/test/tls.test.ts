@@ -1,11 +1,11 @@
 // Monitors over TLS.
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { connect as secure, createServer as createSecureServer, type TLSSocket } from 'node:tls';
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import { allDrivers } from '@blk/drivers-all';
 import type { TlsCredentials } from '@blk/nbd';
-import { skipUnless, startStorageDaemon, tempDir, type TempDir } from '@blk/oracle';
+import { makeCertificates, run, skipUnless, startQemuNbd, startStorageDaemon, tempDir, type TempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
 import { runDaemon } from '../src/index.js';
 import { attach, drivers, sink, TestClient, testServer } from './support.js';
@@ -157,5 +157,66 @@ describe('a disk over NBD with TLS', () => {
     await client.event('BLOCK_JOB_READY');
     await client.execute('block-job-cancel', { device: 'j' });
     expect((await client.event('BLOCK_JOB_COMPLETED')).data).not.toHaveProperty('error');
+  });
+
+  const certified = skipUnless('qemu-storage-daemon', 'qemu-nbd', 'openssl');
+  type Execute = (command: string, args?: object) => Promise<unknown>;
+  /** A certificate, and nothing at all, to show; and what it takes to trust them. The client's key is encrypted. */
+  async function withCertificates(dir: TempDir, execute: Execute): Promise<void> {
+    await execute('object-add', { 'qom-type': 'tls-creds-x509', id: 'show', endpoint: 'server', dir: dir.file('server') });
+    await execute('object-add', { 'qom-type': 'secret', id: 'pw', data: 'hidden' });
+    await execute('object-add', { 'qom-type': 'tls-creds-x509', id: 'know', endpoint: 'client', dir: dir.file('client'), passwordid: 'pw' });
+    await execute('object-add', { 'qom-type': 'tls-creds-x509', id: 'lax', endpoint: 'client', dir: dir.file('client'), passwordid: 'pw', 'verify-peer': false });
+    await execute('object-add', { 'qom-type': 'tls-creds-anon', id: 'nobody', endpoint: 'client' });
+  }
+  const REFUSED = [
+    { 'qom-type': 'tls-creds-x509', id: 'a' }, { 'qom-type': 'tls-creds-x509', id: 'a', dir: '/nonexistent' }, { 'qom-type': 'tls-creds-x509', id: 'a', dir: '/nonexistent', endpoint: 'server' },
+    { 'qom-type': 'tls-creds-psk', id: 'a', dir: '/nonexistent' }, { 'qom-type': 'tls-creds-psk', id: 'a', dir: '/nonexistent', endpoint: 'server', username: 'x' }, { 'qom-type': 'tls-creds-anon', id: 'nobody' },
+  ];
+
+  test.skipIf(certified.skip)(certified.title('is opened with certificates, from either’s server, as by the reference'), async () => {
+    using dir = tempDir();
+    await makeCertificates(dir.path);
+    const key = dir.file('client/client-key.pem');
+    expect((await run('openssl', ['pkcs8', '-topk8', '-in', key, '-out', dir.file('key'), '-passout', 'pass:hidden', '-v2', 'aes-256-cbc'])).code).toBe(0);
+    renameSync(dir.file('key'), key);
+    await using daemon = await startStorageDaemon({ cwd: dir.path });
+    await daemon.qmp.execute('qmp_capabilities').catch(() => undefined);
+    await using server = await testServer({ drivers: allDrivers });
+    const client = await attach(server).negotiate();
+    const sides: Record<string, Execute> = {
+      theirs: (command, args) => daemon.qmp.execute(command, args as Record<string, unknown>),
+      ours: (command, args) => client.execute(command, args),
+    };
+    /** What both answer, one after the other; a refusal is its text. */
+    const both = async (command: string, args: object): Promise<unknown[]> =>
+      Promise.all(Object.values(sides).map((execute) => execute(command, args).catch((error: unknown) => String(error).replace(/^(QmpError|.*GenericError): /, ''))));
+    for (const execute of Object.values(sides)) await withCertificates(dir, execute);
+    for (const [command, args] of exportOf(dir)) await sides['ours'](command, args);
+    writeFileSync(dir.file('disk'), new Uint8Array(1 << 20));
+    // The daemon would wait for itself.
+    const words = ['--object', `tls-creds-x509,id=show,endpoint=server,dir=${dir.file('server')}`, '--tls-creds', 'show'];
+    await using other = await startQemuNbd({ file: dir.file('disk'), socket: dir.file('other'), exportName: 'x', args: words });
+    for (const args of REFUSED) {
+      const [theirs, ours] = await both('object-add', args);
+      expect(ours).toEqual(theirs);
+      expect(theirs).toMatch(/\w/);
+    }
+    for (const at of ['nbd', 'other']) {
+      const node = (more: object): object => remote(dir, { server: { type: 'unix', path: dir.file(at) }, ...more });
+      for (const more of [{ 'tls-creds': 'know' }, { 'tls-creds': 'know', 'tls-hostname': 'elsewhere' }, { 'tls-creds': 'show' }, { 'tls-creds': 'nope', 'tls-hostname': 'localhost' }]) {
+        const [theirs, ours] = await both('blockdev-add', node(more));
+        expect(ours, JSON.stringify(more)).toEqual(theirs);
+        expect(theirs).toMatch(/\w/);
+      }
+      for (const more of [{ 'tls-creds': 'know', 'tls-hostname': 'localhost' }, { 'tls-creds': 'lax', 'tls-hostname': 'localhost' }]) {
+        expect(await both('blockdev-add', node(more))).toEqual([{}, {}]);
+        expect(await both('blockdev-del', { 'node-name': 'n' })).toEqual([{}, {}]);
+      }
+      const [theirs, ours] = await both('blockdev-add', node({ 'tls-creds': 'nobody' }));
+      expect(theirs).toMatch(/^TLS handshake failed: /);
+      expect(ours).toMatch(/^TLS handshake failed: /);
+    }
+    await other.stop();
   });
 });

@@ -7,6 +7,7 @@ export { findTool, needTool, skipUnless, type Requirement, type ToolName } from 
 export { environment, run, type RunOptions, type RunResult } from './run.js';
 export { start, waitForSocket, type Running, type StartOptions, type WaitOptions } from './start.js';
 export { tempDir, type TempDir } from './temp.js';
+export { makeCertificates } from './certificates.js';
 export { until } from './until.js';
 export { isListening } from './listening.js';
 export { prng, type Prng } from './prng.js';

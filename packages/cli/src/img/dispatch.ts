@@ -1,8 +1,7 @@
 /** Commands that work on images: finding them, help, and how they end. */
 import { BlockError, messageOf } from '@blk/core-graph';
 import type { CommandLine } from '../getopt.js';
-import { readSecrets } from '../secrets.js';
-import { readThrottleGroups } from '../throttle-groups.js';
+import { readObjects } from '../objects.js';
 import { ExitError, INTERRUPTED, say, UsageError, versionText, type Tool } from '../tool.js';
 import type { ImgCommand } from './command.js';
 import { withinTime } from './deadline.js';
@@ -29,7 +28,7 @@ async function dispatch(tool: Tool, argv: readonly string[], commands: readonly 
   if (wantsHelp(args, command)) return show(tool, commandHelp(tool, command));
   const parsed = parse(command, args);
   const objects = parsed.options.filter(({ name: option }) => option === 'object').map(({ value }) => value ?? '');
-  return withinTime({ ...tool, secrets: await readSecrets(objects), throttleGroups: await readThrottleGroups(objects) }, command, parsed);
+  return withinTime({ ...tool, objects: await readObjects(objects) }, command, parsed);
 }
 
 /** Without `-T PATTERN` and `--trace=PATTERN` in front: there are no trace events here, as the reference says of events that it does not know. */

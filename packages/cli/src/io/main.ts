@@ -5,8 +5,8 @@ import { allDrivers } from '@blk/drivers-all';
 import { blkdebugDriver } from '@blk/drivers-blkdebug';
 import { IoSession, type IoProgram } from '@blk/image';
 import { CommandLineError } from '../getopt.js';
-import { readSecrets } from '../secrets.js';
-import { makeThrottleGroups, readThrottleGroups } from '../throttle-groups.js';
+import { readObjects } from '../objects.js';
+import { makeThrottleGroups } from '../throttle-groups.js';
 import type { Terminal } from '../terminal.js';
 import { ExitError } from '../tool.js';
 import { describeImage } from './describe.js';
@@ -35,15 +35,14 @@ async function runSession(args: IoArguments, terminal: Terminal): Promise<number
     terminal.err(`${terminal.name}: warning: ${message}\n`);
   };
   if (args.trace) warn('tracing is not supported: --trace is ignored');
-  const secrets = await readSecrets(args.objects);
-  const groups = await readThrottleGroups(args.objects);
+  const objects = await readObjects(args.objects);
   const graph = new BlockGraph({
     drivers: allDrivers.map((driver) => (driver.name === 'blkdebug' ? blkdebugDriver({ print: (line) => { terminal.out(`${line}\n`); } }) : driver)),
     host: { warn: (message) => { terminal.err(`${message}\n`); } },
-    ...(secrets === undefined ? {} : { secrets }),
+    ...objects.options,
   });
   try {
-    makeThrottleGroups(graph, groups);
+    makeThrottleGroups(graph, objects.throttleGroups);
     const opener = new ImageOpener(graph, warn);
     const session = new IoSession(programOf(opener, terminal), await openNamed(opener, args));
     const ok = args.commands.length > 0 ? await runAll(session, args.commands, terminal) : await runInput(session, terminal);
@@ -91,7 +90,7 @@ Reads, writes and examines a disk image by single requests.
 
   -c, --cmd STRING     run this command; may be given several times
   -f, --format FMT     format of the image (default: guessed)
-      --object TEXT    a secret: secret,id=x,file=x.pw
+      --object TEXT    a secret (secret,id=x,file=x.pw), tls-creds-x509 and the like, throttle-group
       --image-opts     file is a set of options, such as driver=qcow2,file.filename=x
   -r, --read-only      open read-only
   -s, --snapshot       write to a temporary image over it

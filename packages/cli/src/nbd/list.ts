@@ -1,11 +1,12 @@
 /** `-L`: what the exports of another server are, in the words of qemu-nbd. */
 import { FLAG_WORDS, listExports, TransmissionFlag, type ListedExport } from '@blk/nbd';
+import { readObjects } from '../objects.js';
 import { clientTls } from './credentials.js';
 import type { NbdArguments } from './options.js';
 
 /** Connects, asks for everything, and gives the text. */
 export async function listText(args: NbdArguments): Promise<string> {
-  const tls = await clientTls(args);
+  const tls = clientTls(args, await readObjects(args.objects));
   const address = args.socket === undefined ? { host: args.bind, port: args.port } : { path: args.socket };
   const exports = await listExports(address, tls === undefined ? {} : { tls });
   return `exports available: ${exports.length}\n${exports.map(exportText).join('')}`;

@@ -73,7 +73,7 @@ Connection properties:
   -x, --export-name=NAME    name of the export (default: the empty name)
   -D, --description=TEXT    description of the export
       --tls-creds=ID        offer nothing but TLS, with these credentials
-      --object=TYPE,id=ID,…  tls-creds-x509 or tls-creds-psk with dir=, endpoint=server
+      --object=TYPE,id=ID,…  tls-creds-x509, tls-creds-psk or tls-creds-anon with dir=, endpoint=server; a secret
       --fork                return when the server listens; it goes on in the background
       --pid-file=PATH       write the process id there
 

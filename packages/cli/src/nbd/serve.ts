@@ -4,9 +4,9 @@ import { BlockError, BlockGraph, errnoOf, strerror } from '@blk/core-graph';
 import { allDrivers } from '@blk/drivers-all';
 import { dirtyBitmapContext, NbdServer, type ListenTarget } from '@blk/nbd';
 import { CommandLineError } from '../getopt.js';
-import { readSecrets } from '../secrets.js';
-import { makeThrottleGroups, readThrottleGroups } from '../throttle-groups.js';
-import { serverTls, TLS_OBJECTS } from './credentials.js';
+import { readObjects } from '../objects.js';
+import { makeThrottleGroups } from '../throttle-groups.js';
+import { serverTls } from './credentials.js';
 import { isForked, reportListening } from './fork.js';
 import { findBitmaps, openServed } from './image.js';
 import type { NbdArguments } from './options.js';
@@ -18,16 +18,15 @@ export interface NbdMessages {
 
 /** Serves until the end. Errors of the set-up are thrown, with everything closed again. `activated`: listens on that descriptor. */
 export async function serveNbd(args: NbdArguments, messages: NbdMessages, activated?: number): Promise<void> {
-  const secrets = await readSecrets(args.objects, TLS_OBJECTS);
-  const tls = await serverTls(args);
-  const groups = await readThrottleGroups(args.objects);
+  const objects = await readObjects(args.objects);
+  const tls = serverTls(args, objects);
   const graph = new BlockGraph({
     drivers: allDrivers,
     host: { warn: (message) => { messages.warn(message); } },
-    ...(secrets === undefined ? {} : { secrets }),
+    ...objects.options,
   });
   try {
-    makeThrottleGroups(graph, groups);
+    makeThrottleGroups(graph, objects.throttleGroups);
     const image = await openServed(graph, args);
     const server = new NbdServer({ maxConnections: args.shared, ...(tls === undefined ? {} : { tls }), pool: graph.pool });
     server.addExport({

@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { isIP, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import { BlockError, messageOf, systemError } from '@blk/core-graph';
-import { loadPsk } from '../server/tls.js';
+import { BlockError, systemError } from '@blk/core-graph';
+import { ANONYMOUS_CIPHERS, checkUsable, loadPsk, tlsReason, type X509Options } from '../server/tls.js';
 
 export type ClientCredentials =
   | {
@@ -15,8 +15,12 @@ export type ClientCredentials =
       readonly key: string | undefined;
       readonly revoked: string | undefined;
       readonly verifyPeer: boolean;
+      /** What `key` is encrypted with. */
+      readonly passphrase?: string | undefined;
     }
-  | { readonly kind: 'psk'; readonly username: string; readonly key: Uint8Array };
+  | { readonly kind: 'psk'; readonly username: string; readonly key: Uint8Array }
+  /** Whoever is there is taken for the server. */
+  | { readonly kind: 'anonymous' };
 
 export interface ClientTls {
   readonly credentials: ClientCredentials;
@@ -24,17 +28,20 @@ export interface ClientTls {
   readonly hostname?: string;
 }
 
-/** `ca-cert.pem` and, if there, `client-cert.pem`, `client-key.pem`, `ca-crl.pem` of a folder. */
-export async function loadClientX509(folder: string, options: { readonly verifyPeer?: boolean } = {}): Promise<ClientCredentials> {
-  const { verifyPeer = true } = options;
-  return {
+/** `ca-cert.pem` and, if there, `client-cert.pem`, `client-key.pem`, `ca-crl.pem` of a folder. Throws where they are no good. */
+export async function loadClientX509(folder: string, options: X509Options = {}): Promise<ClientCredentials> {
+  const { verifyPeer = true, passphrase } = options;
+  const loaded: ClientCredentials = {
     kind: 'x509',
-    authority: await load(folder, 'ca-cert.pem', verifyPeer),
+    ...(passphrase === undefined ? {} : { passphrase }),
+    authority: await load(folder, 'ca-cert.pem', true),
     certificate: await load(folder, 'client-cert.pem', false),
     key: await load(folder, 'client-key.pem', false),
     revoked: await load(folder, 'ca-crl.pem', false),
     verifyPeer,
   };
+  checkUsable(folder, 'client', optionsOf({ ...loaded, verifyPeer: false }, ''));
+  return loaded;
 }
 
 /** The key of `username` (QEMU's default: `qemu`) in `keys.psk` of a folder. */
@@ -52,7 +59,7 @@ export function secure(socket: Socket, { credentials, hostname }: ClientTls, hos
     const secured = connect({ ...shared, ...optionsOf(credentials, name) });
     const fail = (error: Error): void => {
       secured.destroy();
-      reject(new BlockError('io', `TLS handshake failed: ${messageOf(error)}`, {}, error));
+      reject(new BlockError('io', failureText(error, name), {}, error));
     };
     secured.once('secureConnect', () => {
       secured.off('error', fail);
@@ -63,21 +70,31 @@ export function secure(socket: Socket, { credentials, hostname }: ClientTls, hos
   });
 }
 
+/** Certificates that are for somebody else are told in QEMU's words. */
+function failureText(error: Error, name: string): string {
+  if ('code' in error && error.code === 'ERR_TLS_CERT_ALTNAME_INVALID') return `Certificate does not match the hostname ${name}`;
+  return `TLS handshake failed: ${tlsReason(error)}`;
+}
+
 function optionsOf(credentials: ClientCredentials, name: string): ConnectionOptions {
   if (credentials.kind === 'psk') {
     const { username, key } = credentials;
     return { ciphers: 'PSK', maxVersion: 'TLSv1.2', checkServerIdentity: () => undefined, pskCallback: () => ({ identity: username, psk: key }) };
   }
-  const { authority, certificate, key, revoked, verifyPeer } = credentials;
+  if (credentials.kind === 'anonymous') {
+    return { ciphers: ANONYMOUS_CIPHERS, maxVersion: 'TLSv1.2', rejectUnauthorized: false, checkServerIdentity: () => undefined };
+  }
+  const { authority, certificate, key, revoked, verifyPeer, passphrase } = credentials;
   // Without a name to check (a unix socket), a certificate proves nothing about whom it belongs to.
   if (verifyPeer && name === '') {
-    throw new BlockError('invalid-argument', 'A host name is needed to check the server certificate against; set tls-hostname');
+    throw new BlockError('invalid-argument', 'No hostname for certificate validation');
   }
   return {
     rejectUnauthorized: verifyPeer,
     ...(authority === undefined ? {} : { ca: authority }),
     ...(certificate === undefined ? {} : { cert: certificate }),
     ...(key === undefined ? {} : { key }),
+    ...(passphrase === undefined ? {} : { passphrase }),
     ...(revoked === undefined ? {} : { crl: revoked }),
     // Node checks against the name that it connected to, which here is a socket.
     host: name,

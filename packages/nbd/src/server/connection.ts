@@ -12,7 +12,7 @@ import { Negotiation, type Agreement, type NegotiationHost, type TlsMode } from 
 import { ReplyWriter } from './reply-writer.js';
 import { enlargeSendBuffer } from './send-buffer.js';
 import { Session } from './session.js';
-import { secured } from './tls.js';
+import { secured, tlsReason } from './tls.js';
 import { Transmission } from './transmission.js';
 
 export class Connection implements Receiver, NegotiationHost {
@@ -217,7 +217,7 @@ export class Connection implements Receiver, NegotiationHost {
       this.#negotiation = this.#negotiation.afterTls();
       this.#watch(secure);
     } catch (error) {
-      this.cut(`TLS: ${messageOf(error)}`);
+      this.cut(`TLS: ${tlsReason(error)}`);
       this.#left();
     } finally {
       this.#upgrading = false;

@@ -175,7 +175,7 @@ export class Negotiation {
 
   #refuseSkipped(): void {
     const option = this.#option;
-    if (this.#skipReply === OptionReply.TlsRequired) this.refuse(OptionReply.TlsRequired, `Option ${option} needs TLS first`);
+    if (this.#skipReply === OptionReply.TlsRequired) this.refuse(OptionReply.TlsRequired, `Option 0x${option.toString(16)} not permitted before TLS`);
     else if (this.#skipReply === OptionReply.TooBig) this.refuse(OptionReply.TooBig, `Option ${option} is too long`);
     else this.refuse(OptionReply.Unsupported, `Unsupported option ${option}`);
   }

@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import { createServer, type TLSSocket, type TlsOptions } from 'node:tls';
-import { BlockError, systemError } from '@blk/core-graph';
+import { createSecureContext, createServer, type SecureContextOptions, type TLSSocket, type TlsOptions } from 'node:tls';
+import { BlockError, messageOf, systemError } from '@blk/core-graph';
 
 /** Certificates, as PEM. */
 export interface X509Credentials {
@@ -15,6 +15,8 @@ export interface X509Credentials {
   readonly revoked: string | undefined;
   /** Clients must show a certificate that `authority` signed. */
   readonly verifyPeer: boolean;
+  /** What `key` is encrypted with. */
+  readonly passphrase?: string | undefined;
 }
 
 /** Keys known to both sides, by user name. */
@@ -23,7 +25,17 @@ export interface PskCredentials {
   readonly keys: ReadonlyMap<string, Uint8Array>;
 }
 
-export type TlsCredentials = X509Credentials | PskCredentials;
+/** Nobody proves who they are: only against those who merely listen. */
+export interface AnonymousCredentials {
+  readonly kind: 'anonymous';
+  /** Parameters for the exchange of keys, as PEM; undefined: well-known ones. */
+  readonly parameters: string | undefined;
+}
+
+export type TlsCredentials = X509Credentials | PskCredentials | AnonymousCredentials;
+
+/** Ciphers without certificates. No library takes them for safe enough without being told. */
+export const ANONYMOUS_CIPHERS = 'ADH:AECDH:@SECLEVEL=0';
 
 export interface NbdTls {
   readonly credentials: TlsCredentials;
@@ -31,17 +43,33 @@ export interface NbdTls {
   readonly required?: boolean;
 }
 
-/** `server-cert.pem`, `server-key.pem`, `ca-cert.pem` and, if there, `ca-crl.pem` of a folder. */
-export async function loadX509(folder: string, options: { readonly verifyPeer?: boolean } = {}): Promise<X509Credentials> {
-  const { verifyPeer = true } = options;
-  return {
+/** How certificates are loaded. */
+export interface X509Options {
+  /** Default true. */
+  readonly verifyPeer?: boolean;
+  /** What the key is encrypted with. */
+  readonly passphrase?: string | undefined;
+}
+
+/** `server-cert.pem`, `server-key.pem`, `ca-cert.pem` and, if there, `ca-crl.pem` of a folder. Throws where they are no good. */
+export async function loadX509(folder: string, options: X509Options = {}): Promise<X509Credentials> {
+  const { verifyPeer = true, passphrase } = options;
+  const loaded: X509Credentials = {
     kind: 'x509',
+    ...(passphrase === undefined ? {} : { passphrase }),
+    authority: verifyPeer ? await load(folder, 'ca-cert.pem') : await loadIfThere(folder, 'ca-cert.pem'),
     certificate: await load(folder, 'server-cert.pem'),
     key: await load(folder, 'server-key.pem'),
-    authority: verifyPeer ? await load(folder, 'ca-cert.pem') : await loadIfThere(folder, 'ca-cert.pem'),
     revoked: await loadIfThere(folder, 'ca-crl.pem'),
     verifyPeer,
   };
+  checkUsable(folder, 'server', optionsOf(loaded));
+  return loaded;
+}
+
+/** `dh-params.pem` of a folder, if there. */
+export async function loadAnonymous(folder: string | undefined): Promise<AnonymousCredentials> {
+  return { kind: 'anonymous', parameters: folder === undefined ? undefined : await loadIfThere(folder, 'dh-params.pem') };
 }
 
 /** `keys.psk` of a folder: lines of `user:key`, the key in hexadecimal. */
@@ -54,6 +82,30 @@ export async function loadPsk(folder: string): Promise<PskCredentials> {
     keys.set(match[1], Buffer.from(match[2], 'hex'));
   }
   return { kind: 'psk', keys };
+}
+
+/** Throws where the library can't make use of what the folder holds; it says why. */
+export function checkUsable(folder: string, side: 'client' | 'server', options: SecureContextOptions): void {
+  const { ca, crl, ...own } = options;
+  if (typeof ca === 'string' && !ca.includes('-----BEGIN ')) {
+    throw new BlockError('invalid-argument', `Unable to import CA certificate list ${join(folder, 'ca-cert.pem')}`, { filename: folder });
+  }
+  const pair = `certificate '${join(folder, `${side}-cert.pem`)}' & key '${join(folder, `${side}-key.pem`)}'`;
+  tryOut(pair, own);
+  tryOut(`certificates in '${folder}'`, { ...(ca === undefined ? {} : { ca }), ...(crl === undefined ? {} : { crl }) });
+
+  function tryOut(what: string, some: SecureContextOptions): void {
+    try {
+      createSecureContext(some);
+    } catch (error) {
+      throw new BlockError('invalid-argument', `Cannot load ${what}: ${tlsReason(error)}`, { filename: folder }, error);
+    }
+  }
+}
+
+/** Why the library fails, in a few words: its messages name its source files. */
+export function tlsReason(error: unknown): string {
+  return error instanceof Error && 'reason' in error && typeof error.reason === 'string' ? error.reason : messageOf(error).trimEnd();
 }
 
 /** The connection under TLS, once what was written before is out. Rejects where it can't be; see `upgrade`. */
@@ -90,10 +142,14 @@ function optionsOf(credentials: TlsCredentials): TlsOptions {
   if (credentials.kind === 'psk') {
     return { ciphers: 'PSK', minVersion: 'TLSv1.2', pskCallback: (_socket, identity) => credentials.keys.get(identity) ?? null };
   }
-  const { certificate, key, authority, revoked, verifyPeer } = credentials;
+  if (credentials.kind === 'anonymous') {
+    return { ciphers: ANONYMOUS_CIPHERS, minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2', dhparam: credentials.parameters ?? 'auto' };
+  }
+  const { certificate, key, authority, revoked, verifyPeer, passphrase } = credentials;
   return {
     cert: certificate,
     key,
+    ...(passphrase === undefined ? {} : { passphrase }),
     minVersion: 'TLSv1.2',
     requestCert: verifyPeer,
     rejectUnauthorized: verifyPeer,

@@ -1509,7 +1509,7 @@ export interface BlockdevOptionsCor extends BlockdevOptionsGenericFormat {
  *
  * Since: 6.0
  */
-export type ObjectType = 'secret' | 'throttle-group' | 'tls-creds-psk' | 'tls-creds-x509';
+export type ObjectType = 'secret' | 'throttle-group' | 'tls-creds-anon' | 'tls-creds-psk' | 'tls-creds-x509';
 
 /**
  * How the bytes of a secret are written.
@@ -1560,6 +1560,14 @@ export interface TlsCredsProperties {
 }
 
 /**
+ * Nobody proves who they are.
+ *
+ * Since: 2.5
+ */
+export interface TlsCredsAnonProperties extends TlsCredsProperties {
+}
+
+/**
  * Pre-shared keys.
  *
  * Since: 3.0
@@ -1577,7 +1585,7 @@ export interface TlsCredsPskProperties extends TlsCredsProperties {
 export interface TlsCredsX509Properties extends TlsCredsProperties {
   /** taken, and always done by the library (default: true). */
   'sanity-check'?: boolean;
-  /** refused. */
+  /** id of the secret that the key is encrypted with. */
   passwordid?: string;
 }
 
@@ -1676,6 +1684,7 @@ export interface ObjectOptionsBase {
 export type ObjectOptions =
   | (ObjectOptionsBase & { 'qom-type': 'secret' } & SecretProperties)
   | (ObjectOptionsBase & { 'qom-type': 'throttle-group' } & ThrottleGroupProperties)
+  | (ObjectOptionsBase & { 'qom-type': 'tls-creds-anon' } & TlsCredsAnonProperties)
   | (ObjectOptionsBase & { 'qom-type': 'tls-creds-psk' } & TlsCredsPskProperties)
   | (ObjectOptionsBase & { 'qom-type': 'tls-creds-x509' } & TlsCredsX509Properties);
 
@@ -3377,6 +3386,7 @@ export interface QapiTypeMap {
   SecretProperties: SecretProperties;
   QCryptoTLSCredsEndpoint: QCryptoTLSCredsEndpoint;
   TlsCredsProperties: TlsCredsProperties;
+  TlsCredsAnonProperties: TlsCredsAnonProperties;
   TlsCredsPskProperties: TlsCredsPskProperties;
   TlsCredsX509Properties: TlsCredsX509Properties;
   ThrottleLimits: ThrottleLimits;

@@ -54,8 +54,9 @@ QMP and NBD server of the block layer. Options are carried out in the order give
                          give out a node over NBD
 
   --object secret,id=<id>,data=<text>|file=<path>[,format=raw|base64][,keyid=<id>,iv=<base64>]
-  --object tls-creds-x509,id=<id>,endpoint=server,dir=<dir>[,verify-peer=on|off]
-  --object tls-creds-psk,id=<id>,endpoint=server,dir=<dir>
+  --object tls-creds-x509,id=<id>,endpoint=server|client,dir=<dir>[,verify-peer=on|off][,passwordid=<secret>]
+  --object tls-creds-psk,id=<id>,endpoint=server|client,dir=<dir>[,username=<name>]
+  --object tls-creds-anon,id=<id>,endpoint=server|client[,dir=<dir>]
   --object throttle-group,id=<id>[,limits.bps-total|bps-read|bps-write|iops-total|iops-read|iops-write[-max[-length]]=<n>]
            [,limits.iops-size=<bytes>]
                          make an object that other options refer to

@@ -7,7 +7,7 @@ import type { BlkServer } from '../server.js';
 /** Object types that QEMU has and this server does not. */
 const OTHERS = [
   'authz-list', 'authz-list-file', 'authz-pam', 'authz-simple', 'cryptodev-backend', 'iothread', 'main-loop', 'secret_keyring',
-  'tls-cipher-suites', 'tls-creds-anon',
+  'tls-cipher-suites',
 ];
 
 /** Adds the object that the option describes. */

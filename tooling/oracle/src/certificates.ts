@@ -1,10 +1,11 @@
 /** A certificate authority, a server and a client for one test, in a folder laid out as QEMU wants it. */
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findTool, run } from '@blk/oracle';
+import { run } from './run.js';
+import { needTool } from './tools.js';
 
 async function openssl(...args: string[]): Promise<void> {
-  const { code, stderr } = await run(findTool('openssl') ?? 'openssl', args);
+  const { code, stderr } = await run(needTool('openssl'), args);
   if (code !== 0) throw new Error(stderr);
 }
 
