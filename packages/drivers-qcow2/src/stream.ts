@@ -6,13 +6,16 @@ import type { DataRange, ImageStream, StreamSource } from '@blk/core-graph';
 import { encodeFirstCluster, planImage } from './create.js';
 import type { CreateOptions } from './create-options.js';
 import { argumentError } from './errors.js';
-import { HIGH, putU64, viewOf } from './format.js';
+import { HIGH, putU64, viewOf, type Geometry } from './format.js';
 import type { Header } from './header.js';
 import { setRefcount } from './refcount-codec.js';
 
 /** Upper half of an entry whose cluster belongs to this image alone. */
 const COPIED = 0x8000_0000;
 const PIECE = 1024 * 1024;
+/** The bits of allocated subclusters in an extended entry: its last four bytes. */
+const ALLOCATED_AT = 12;
+const ALL = 0xffff_ffff;
 
 interface ClusterRun {
   /** Guest cluster. */
@@ -20,9 +23,14 @@ interface ClusterRun {
   readonly count: number;
 }
 
-interface Layout {
-  readonly header: Header;
+/** Which clusters hold data; and, with extended entries, which subclusters of those do that are not allocated as a whole: one bit each. */
+interface Allocation {
   readonly runs: readonly ClusterRun[];
+  readonly parts: ReadonlyMap<number, number>;
+}
+
+interface Layout extends Allocation {
+  readonly header: Header;
   /** L1 indexes with a table, in order. */
   readonly tables: readonly number[];
   readonly blocks: number;
@@ -34,21 +42,30 @@ interface Layout {
   readonly clusters: number;
 }
 
-/** Throws where the options ask for what a stream can't have: space ahead of time, a file besides. */
+/** Throws where the options ask for what a stream can't have: space ahead of time, another file, keys. */
 export async function streamQcow2(options: CreateOptions & { size: number }, source: StreamSource): Promise<ImageStream> {
-  const { preallocation = 'off' } = options;
-  if (preallocation !== 'off') throw argumentError('Preallocation is not supported for images that are written as a stream', 'unsupported');
-  if (options.extended_l2 === true || options.data_file !== undefined || options.encryption === true || options['encrypt.format'] !== undefined) {
-    throw argumentError('Extended L2 entries, data files and encryption are not supported for images that are written as a stream', 'unsupported');
-  }
+  const refused = whatIsRefused(options);
+  if (refused !== undefined) throw argumentError(`${refused} not supported for images that are written as a stream`, 'unsupported');
   const { header } = planImage(options);
-  const layout = layOut(header, await runsOf(source.data, header.geometry.clusterSize));
+  const layout = layOut(header, await allocationOf(source.data, header.geometry));
   return { length: layout.clusters * header.geometry.clusterSize, chunks: () => chunksOf(layout, source) };
 }
 
-async function runsOf(data: AsyncIterable<DataRange>, clusterSize: number): Promise<ClusterRun[]> {
+function whatIsRefused(options: CreateOptions): string | undefined {
+  if ((options.preallocation ?? 'off') !== 'off') return 'Preallocation is';
+  if (options.data_file !== undefined) return 'Data files are';
+  if (options.encryption === true || options['encrypt.format'] !== undefined) return 'Encryption is';
+  // What is left out would be the backing file's, where the disk has zeroes.
+  if (options.backing_file !== undefined && options.backing_file !== '') return 'Backing files are';
+  return undefined;
+}
+
+async function allocationOf(data: AsyncIterable<DataRange>, geometry: Geometry): Promise<Allocation> {
+  const { clusterSize } = geometry;
   const runs: ClusterRun[] = [];
+  const parts = new Map<number, number>();
   for await (const { offset, length } of data) {
+    if (geometry.extended && length > 0) markUnits(parts, offset, length, geometry);
     const last = runs[runs.length - 1] as ClusterRun | undefined;
     const after = last === undefined ? 0 : last.first + last.count;
     const first = Math.max(after, Math.floor(offset / clusterSize));
@@ -57,10 +74,22 @@ async function runsOf(data: AsyncIterable<DataRange>, clusterSize: number): Prom
     if (last !== undefined && first === after) runs[runs.length - 1] = { first: last.first, count: last.count + count };
     else runs.push({ first, count });
   }
-  return runs;
+  return { runs, parts };
 }
 
-function layOut(empty: Header, runs: readonly ClusterRun[]): Layout {
+/** Sets the bits of the subclusters that a range touches in its first cluster and in its last one. Those between are whole. */
+function markUnits(parts: Map<number, number>, offset: number, length: number, { units, unitSize }: Geometry): void {
+  const first = Math.floor(offset / unitSize);
+  const end = Math.ceil((offset + length) / unitSize);
+  for (const cluster of new Set([Math.floor(first / units), Math.floor((end - 1) / units)])) {
+    const from = Math.max(0, first - cluster * units);
+    const to = Math.min(units, end - cluster * units);
+    // Powers, as a shift by 32 is none.
+    parts.set(cluster, ((parts.get(cluster) ?? 0) | (2 ** to - 2 ** from)) >>> 0);
+  }
+}
+
+function layOut(empty: Header, { runs, parts }: Allocation): Layout {
   const { clusterSize, l2Entries, blockEntries } = empty.geometry;
   const tables: number[] = [];
   let data = 0;
@@ -89,7 +118,7 @@ function layOut(empty: Header, runs: readonly ClusterRun[]): Layout {
     refcountTableClusters: tableClusters,
     l1Offset: empty.l1Size === 0 ? 0 : firstL1 * clusterSize,
   };
-  return { header, runs, tables, blocks, firstBlock, firstL1, firstTable, firstData: firstTable + tables.length, clusters };
+  return { header, runs, parts, tables, blocks, firstBlock, firstL1, firstTable, firstData: firstTable + tables.length, clusters };
 }
 
 async function* chunksOf(layout: Layout, source: StreamSource): AsyncGenerator<Uint8Array, void, undefined> {
@@ -119,8 +148,8 @@ function* refcountBlocks({ header, blocks, clusters }: Layout): Generator<Uint8A
   }
 }
 
-function* tables({ header, runs, tables: indexes, firstData }: Layout): Generator<Uint8Array, void, undefined> {
-  const { clusterSize, l2Entries } = header.geometry;
+function* tables({ header, runs, parts, tables: indexes, firstData }: Layout): Generator<Uint8Array, void, undefined> {
+  const { clusterSize, l2Entries, extended, entryBytes } = header.geometry;
   let run = 0;
   let inRun = 0;
   let host = firstData;
@@ -129,7 +158,10 @@ function* tables({ header, runs, tables: indexes, firstData }: Layout): Generato
     const view = viewOf(bytes);
     const end = (index + 1) * l2Entries;
     while (run < runs.length && runs[run].first + inRun < end) {
-      putCopied(view, (runs[run].first + inRun - index * l2Entries) * 8, host * clusterSize);
+      const cluster = runs[run].first + inRun;
+      const at = (cluster - index * l2Entries) * entryBytes;
+      putCopied(view, at, host * clusterSize);
+      if (extended) view.setUint32(at + ALLOCATED_AT, parts.get(cluster) ?? ALL);
       host++;
       inRun++;
       if (inRun === runs[run].count) {
