@@ -2,6 +2,7 @@
 import { BlockError, NO_LIMITS, WriteFlag, type DriverNode, type Extent, type NodeLimits } from '@blk/core-graph';
 import { DEFAULT_MAX_PAYLOAD, TransmissionFlag, type Negotiated } from '@blk/nbd';
 import type { Session } from './session.js';
+import { inSlices, sliceLength } from './slices.js';
 
 /** Longest zeroing, trim or status request, in bytes: lengths have 32 bits. */
 const MAX_LENGTH = 2 ** 31;
@@ -22,6 +23,8 @@ export class NbdNode implements DriverNode {
   declare readonly discard?: NonNullable<DriverNode['discard']>;
   declare readonly flush?: NonNullable<DriverNode['flush']>;
   declare readonly extent?: NonNullable<DriverNode['extent']>;
+  /** Bytes of the longest read or write that is one request. */
+  readonly #slice: number;
 
   constructor(
     private readonly session: Session,
@@ -31,6 +34,7 @@ export class NbdNode implements DriverNode {
     const { negotiated } = session;
     const can = (flag: number): boolean => (negotiated.flags & flag) !== 0;
     this.limits = limitsOf(negotiated);
+    this.#slice = sliceLength(this.limits);
     // What is behind the last whole block cannot be asked for.
     this.size = negotiated.size - (negotiated.size % this.limits.alignment);
     const fua = can(TransmissionFlag.SendFua) ? WriteFlag.Fua : 0;
@@ -42,13 +46,13 @@ export class NbdNode implements DriverNode {
     if (contextId !== undefined) this.extent = (offset, length) => this.#extent(contextId, offset, length);
     if (can(TransmissionFlag.SendFlush)) this.flush = () => session.run((client) => client.flush());
     if (readOnly) return;
-    this.write = (offset, buffer, start, length, flags) =>
-      session.run((client) => client.write(offset, buffer, start, length, { fua: (flags & WriteFlag.Fua) !== 0 }));
+    this.write = (offset, buffer, start, length, flags) => this.#write(offset, buffer, start, length, (flags & WriteFlag.Fua) !== 0);
     if (can(TransmissionFlag.SendTrim)) this.discard = (offset, length) => session.run((client) => client.trim(offset, length));
     if (can(TransmissionFlag.SendWriteZeroes)) this.writeZeroes = (offset, length, flags) => this.#zero(offset, length, flags, fast);
   }
 
   read(offset: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
+    if (length > this.#slice) return inSlices(length, this.#slice, (at, part) => this.read(offset + at, buffer, start + at, part));
     return this.session.run((client) => client.read(offset, buffer, start, length));
   }
 
@@ -64,6 +68,11 @@ export class NbdNode implements DriverNode {
 
   async close(): Promise<void> {
     this.session.close();
+  }
+
+  #write(offset: number, buffer: Uint8Array, start: number, length: number, fua: boolean): Promise<void> {
+    if (length > this.#slice) return inSlices(length, this.#slice, (at, part) => this.#write(offset + at, buffer, start + at, part, fua));
+    return this.session.run((client) => client.write(offset, buffer, start, length, { fua }));
   }
 
   #zero(offset: number, length: number, flags: number, fast: boolean): Promise<void> {
