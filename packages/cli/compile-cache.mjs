@@ -17,7 +17,20 @@ const folder = mkdtempSync(join(tmpdir(), 'blk-build-'));
 try {
   const io = { out() {}, err() {}, env: {}, signal: new AbortController().signal };
   const image = join(folder, 'image');
-  for (const argv of [['create', image, '1M'], ['create', '-f', 'qcow2', image, '1M'], ['info', image], ['info', '--output=json', image]]) {
+  const short = [['create', image, '1M'], ['create', '-f', 'qcow2', image, '1M'], ['info', image], ['info', '--output=json', image]];
+  // Data, then zeroes, and an end that is no whole piece.
+  const disk = join(folder, 'disk');
+  writeFileSync(disk, Buffer.alloc(9 * 1024 * 1024 + 512).fill('data', 0, 7 * 1024 * 1024));
+  const copy = join(folder, 'copy');
+  const long = [
+    ['convert', '-f', 'raw', '-O', 'raw', disk, copy],
+    ['convert', '-n', '-f', 'raw', '-O', 'raw', disk, copy],
+    ['convert', '-O', 'qcow2', disk, image],
+    ['convert', '-O', 'raw', image, copy],
+    ['convert', '-c', '-O', 'qcow2', disk, image],
+    ['convert', '-O', 'raw', image, copy],
+  ];
+  for (const argv of name === 'short' ? short : [...short, ...long]) {
     const run = name === 'short' ? bundle.exports.runShort : bundle.exports.runImg;
     const code = await run({ name: 'blk', alias: false, io }, argv);
     if (code !== 0) throw new Error(`blk ${argv.join(' ')} failed while the program was built`);

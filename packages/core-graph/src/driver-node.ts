@@ -7,6 +7,7 @@ import type { DebugEvent } from './debug-event.js';
 import type { Edge } from './edge.js';
 import type { Extent } from './extent.js';
 import type { Access, NodeLimits } from './flags.js';
+import type { AsideCopied, AsideCopy } from './io/copy-aside.js';
 import type { PersistentBitmaps } from './persistent-bitmaps.js';
 import type { InternalSnapshots } from './snapshots.js';
 
@@ -46,6 +47,14 @@ export interface DriverNode {
   extent?(offset: number, length: number): MaybePromise<Extent>;
   /** Formats whose data is in several files: the child that holds what is at `offset`; `hostOffset` counts in it. Absent: `file` does. */
   dataChild?(offset: number): Edge | undefined;
+  /** Every byte lies at its own offset plus this in the child `file`, and reading and writing do nothing but go there. Absent: they do. */
+  readonly fixedOffset?: number | undefined;
+  /**
+   * Protocols whose bytes lie in files of the host: copies from here to another of them, in a thread of the driver's own. Undefined, or absent:
+   * whoever asks has to read and write. The range lies inside both; both stay open until it is done. Never rejects.
+   */
+  copyAside?(copy: AsideCopy): Promise<AsideCopied> | undefined;
+
   /** Changes the size. Growth reads as zeroes. Throws before it changes anything where it can't. */
   truncate?(size: number, options: TruncateOptions): Promise<void>;
 

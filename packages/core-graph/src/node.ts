@@ -106,6 +106,14 @@ export class BlockNode implements EdgeParent {
     for (const edge of this.children.values()) if (edge.role === 'storage' || edge.role === 'filtered') return edge;
     return undefined;
   }
+  /** Whether a read is its driver's and nothing else. */
+  get readsPlainly(): boolean {
+    return this.#plainRead;
+  }
+  /** Whether a write is its driver's and nothing else but noted (`wrote`). */
+  get writesPlainly(): boolean {
+    return this.#plainWrite;
+  }
   get copyOnRead(): boolean {
     return this.#copyOnRead > 0;
   }

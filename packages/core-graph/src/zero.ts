@@ -22,8 +22,11 @@ export function zeroRun(
 ): { readonly length: number; readonly zero: boolean } {
   const zero = isZero(buffer, start, Math.min(granularity, end - start));
   let at = Math.min(start + granularity, end);
-  while (at < end && isZero(buffer, at, Math.min(granularity, end - at)) === zero) {
-    at = Math.min(at + granularity, end);
+  while (at < end) {
+    // One look at each piece is enough for most data: a loop so short that it need not be compiled first to be quick.
+    if (!zero) while (at < end && buffer[at] !== 0) at += granularity;
+    if (at >= end || isZero(buffer, at, Math.min(granularity, end - at)) !== zero) break;
+    at += granularity;
   }
-  return { length: at - start, zero };
+  return { length: Math.min(at, end) - start, zero };
 }

@@ -36,6 +36,8 @@ export interface FileDrivers {
   readonly hostDevice: BlockDriver;
   readonly hostCdrom: BlockDriver;
   readonly hostFloppy: BlockDriver;
+  /** Starts the threads that copy from file to file, for whoever knows that there will be much to copy: they start by themselves when there is. */
+  readonly prepareCopies: () => void;
 }
 
 export function fileDrivers({ native = loadKoffi, lockList }: FileDriversOptions = {}): FileDrivers {
@@ -75,7 +77,7 @@ export function fileDrivers({ native = loadKoffi, lockList }: FileDriversOptions
   const hostDevice = device({ name: 'host_device' }, () => 90);
   const hostCdrom = device({ name: 'host_cdrom', drive: 'cdrom' }, (path, stats) => (isDrive(path, stats, CDROM) ? 100 : 0));
   const hostFloppy = device({ name: 'host_floppy', drive: 'floppy' }, (path, stats) => (isDrive(path, stats, FLOPPY) ? 100 : 0));
-  return { file, hostDevice, hostCdrom, hostFloppy };
+  return { file, hostDevice, hostCdrom, hostFloppy, prepareCopies: () => { engines.copies.prepare(); } };
 }
 
 /** A kind of drive: the major number of its devices (Linux's list of allocated devices), and their usual names. */

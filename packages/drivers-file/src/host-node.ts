@@ -3,6 +3,8 @@ import {
   WriteFlag,
   BlockError,
   type Access,
+  type AsideCopied,
+  type AsideCopy,
   type Completion,
   type DriverNode,
   type Extent,
@@ -16,7 +18,9 @@ import {
 import { failed } from './errors.js';
 import type { HoleFinder } from './extents.js';
 import { closeFile, statusOfOpen, syncData } from './host-file.js';
+import type { CopyThreads } from './io/copy-threads.js';
 import type { FileIo } from './io/file-io.js';
+import { InFlight } from './io/in-flight.js';
 import type { ImageLocks } from './locks/locks.js';
 import type { DriveMedium } from './media/drive-medium.js';
 import type { Space } from './space/space.js';
@@ -33,6 +37,8 @@ export interface HostNodeParts {
   readonly locks: ImageLocks | undefined;
   /** Drives whose media are changed. */
   readonly medium?: DriveMedium;
+  /** Copies from here and to here; undefined: transfers have to go by `io`. */
+  readonly copies: CopyThreads | undefined;
 }
 
 /** What a writable one has besides. */
@@ -49,6 +55,9 @@ export class HostNode implements DriverNode {
   readonly readv?: (offset: number, buffers: readonly Uint8Array[]) => Completion;
   readonly prepareAccess?: (access: Access) => PreparedAccess;
   readonly medium?: Medium;
+  readonly copyAside?: (copy: AsideCopy) => Promise<AsideCopied> | undefined;
+  /** Copies that read from here, or write. */
+  protected readonly copying = new InFlight();
   protected length: number;
   readonly #parts: HostNodeParts;
   readonly #io: FileIo;
@@ -66,6 +75,10 @@ export class HostNode implements DriverNode {
       medium.onSize = (size) => { this.length = size; };
     }
     if (io.readv !== undefined) this.readv = io.readv;
+    if (parts.copies !== undefined) {
+      this.copyAside = ({ target, ...range }) =>
+        target instanceof WritableHostNode ? target.fill(parts.fd, this.filename, range, this.copying) : undefined;
+    }
     if (locks !== undefined) this.prepareAccess = (access) => locks.prepare(access);
   }
 
@@ -97,6 +110,7 @@ export class HostNode implements DriverNode {
 
   async #close(): Promise<void> {
     await this.#io.idle();
+    await this.copying.idle();
     this.#io.close();
     await closeFile(this.#parts.fd);
   }
@@ -153,6 +167,21 @@ export class WritableHostNode extends HostNode {
       ignoreUnsupported(error);
       return undefined;
     }
+  }
+
+  /** Lets a range be filled from another file, by the threads that copy; `reading` counts there what is under way. */
+  fill(from: number, filename: string, range: Omit<AsideCopy, 'target'>, reading: InFlight): Promise<AsideCopied> | undefined {
+    const { fd, copies } = this.#parts;
+    if (range.targetOffset + range.length > this.length || this.#extending !== undefined) return undefined;
+    const done = copies?.copy({ ...range, from, to: fd });
+    if (done === undefined) return undefined;
+    const told = done.then((copied) => {
+      const { failure } = copied;
+      if (failure === undefined) return copied;
+      const error = failure.verb === 'read' ? failed('Could not read', filename, failure.error) : failed('Could not write to', this.filename, failure.error);
+      return { ...copied, failure: { ...failure, error } };
+    });
+    return this.copying.track(reading.track(told));
   }
 
   async flush(): Promise<void> {

@@ -15,6 +15,8 @@ export const hostDevice = drivers.hostDevice;
 export const hostCdrom = drivers.hostCdrom;
 /** Drives for floppy disks. */
 export const hostFloppy = drivers.hostFloppy;
+/** Starts the threads that copy from file to file, for whoever knows that there will be much to copy: they start by themselves when there is. */
+export const prepareCopies = drivers.prepareCopies;
 
 export { fileDrivers, type FileDrivers, type FileDriversOptions } from './drivers.js';
 export type { FileOptions } from './open.js';

@@ -95,9 +95,9 @@ function mediumOf(file: HostFile, kind: DriveKind, native: Native | undefined): 
 }
 
 /** The medium of a drive, and transfers that mind it. */
-async function withMedium(file: HostFile, kind: DriveKind, io: FileIo, native: Native | undefined): Promise<{ io: FileIo; medium: DriveMedium }> {
+async function withMedium(file: HostFile, kind: DriveKind, io: FileIo, native: Native | undefined): Promise<Pick<HostNodeParts, 'io' | 'copies'> & { medium: DriveMedium }> {
   const medium = await mediumOf(file, kind, native);
-  return { io: new MediumIo(io, medium), medium };
+  return { io: new MediumIo(io, medium), medium, copies: undefined };
 }
 
 async function openForDevice(filename: string, context: OpenContext, empty: boolean): Promise<HostFile> {
@@ -135,7 +135,8 @@ async function commonParts(
   const limits: NodeLimits = { ...NO_LIMITS, alignment, memoryAlignment: alignment };
   const io = engines.engine(file, context, { native, aio: options.aio, alignment });
   const locks = await imageLocks(file, native, options, context, engines);
-  const parts = { fd: file.fd, filename: file.filename, size, limits, io, locks };
+  const copies = context.cache.direct || context.noIo ? undefined : engines.copies;
+  const parts = { fd: file.fd, filename: file.filename, size, limits, io, locks, copies };
   return { native, parts, now: () => context.host.now() };
 }
 

@@ -19,6 +19,11 @@ export class GuardedRawNode extends RawNode {
     super(file, offset, length);
   }
 
+  /** Writes are looked at. */
+  override get fixedOffset(): undefined {
+    return undefined;
+  }
+
   override write(offset: number, buffer: Uint8Array, start: number, length: number, flags: number): Completion {
     if (offset >= PROBE_BYTES) return super.write(offset, buffer, start, length, flags);
     const bytes = buffer.subarray(start, start + Math.min(length, PROBE_BYTES - offset));

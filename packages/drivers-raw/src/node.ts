@@ -29,6 +29,10 @@ export class RawNode implements DriverNode {
     private readonly length: number | undefined,
   ) {}
 
+  get fixedOffset(): number | undefined {
+    return this.file.node.listens ? undefined : this.offset;
+  }
+
   get size(): number {
     return this.length ?? Math.max(0, this.file.size - this.offset);
   }

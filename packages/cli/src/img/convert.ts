@@ -12,6 +12,7 @@ import { specs } from './getopt.js';
 import { progressStyle } from './compare.js';
 import { convertToStream, isStream } from './convert-stream.js';
 import { creationHelp } from './create.js';
+import { startEarly } from './early-threads.js';
 
 const MAX_SPARSE = 16 * 1024 * 1024;
 
@@ -54,6 +55,7 @@ The target - is standard output: the image is written front to back, its length 
   async run(tool, parsed) {
     const options = new Options(parsed);
     for (const text of options.all('o')) checkList(text);
+    startEarly(options);
     const graph = makeGraph(tool, { untrusted: options.has('untrusted') });
     const settings = settingsOf(tool, options);
     const names = options.operands;

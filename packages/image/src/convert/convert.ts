@@ -7,6 +7,7 @@ import { couldNotOpen, definitionOf, nameOf, openSource, storesCompressed, unfil
 import type { Progress } from '../pause.js';
 import { loadSnapshot, type WantedSnapshot } from '../snapshot.js';
 import { checkBitmaps, checkTarget, copyBitmaps, type BitmapCopy } from './bitmaps.js';
+import { Aside } from './aside.js';
 import { copy } from './copy.js';
 import { Plan, type PlanOptions } from './plan.js';
 import { SalvagedSources, type Lost } from './salvage.js';
@@ -256,20 +257,24 @@ async function fill(graph: BlockGraph, sources: Sources, target: Backend, reques
   const counted: PlanOptions = salvage === undefined ? planned : { ...planned, lost: () => undefined };
   const total = progress === undefined || progress.rough === true ? sources.size : await bytesToCopy(new Plan(sources, counted));
   const unit = compress ? Math.max(COMPRESSED_PIECE, cluster ?? 0) : Math.max(PIECE, cluster ?? 0);
+  const granularity = sparse === 0 && !compress ? 0 : Math.max(compress ? 0 : sparse, cluster ?? 0);
+  const { rateLimit = 0, parallel = 8 } = request;
+  const alone = salvage !== undefined || compress || rateLimit > 0 || parallel === 1;
   await copy({
     sources: salvage === undefined ? sources : new SalvagedSources(sources, salvage),
     plan: new Plan(sources, { ...planned, lost: salvage }),
     target,
     pool: graph.pool,
     piece: unit,
-    granularity: sparse === 0 && !compress ? 0 : Math.max(compress ? 0 : sparse, cluster ?? 0),
+    granularity,
     zeroed,
     compress,
     together: root.storage?.role === 'storage' && !compress,
-    lanes: request.parallel ?? 8,
+    lanes: parallel,
+    aside: alone ? undefined : Aside.of(sources, target, { granularity, tellZeroes: !zeroed }),
     // Clusters are packed while others are stored; where they come to lie in the file is nobody's concern.
-    inOrder: request.outOfOrder !== true && !(compress && request.parallel !== 1),
-    rateLimit: request.rateLimit ?? 0,
+    inOrder: request.outOfOrder !== true && !(compress && parallel !== 1),
+    rateLimit,
     total,
     progress,
     signal,

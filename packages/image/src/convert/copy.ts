@@ -3,29 +3,21 @@
  *
  * One lane does all the work as long as every request completes at once; the next lane starts only when one has to wait.
  * What the page cache serves is thus copied at the speed of memory, and a slow disk gets its requests in flight. Long pieces
- * of files are read in the thread pool (see drivers-file): a few lanes then read while one writes.
+ * of files are read in the thread pool (see drivers-file): a few lanes then read while one writes. Where bytes only have to be moved from
+ * file to file, others do all of it (`Aside`), and lanes tell them what.
  */
-import {
-  isPromise, repeat, zeroRun, WriteFlag, type Backend, type BufferPool, type Completion,
-} from '@blk/core-graph';
-import { errnoText } from '../failure.js';
+import { isPromise, type BufferPool, type Completion } from '@blk/core-graph';
 import { nextTurn, Pace, type Progress } from '../pause.js';
-import type { Plan } from './plan.js';
+import { ASIDE_PIECE, LEAST_ASIDE, WORTH_ASIDE, type Aside } from './aside.js';
+import type { Plan, Segment } from './plan.js';
 import { Requests, type Request } from './requests.js';
-import type { Sources } from './sources.js';
+import { notRead, notWritten, Transfer, type TransferOptions } from './transfer.js';
 
-export interface CopyOptions {
-  readonly sources: Pick<Sources, 'read'>;
+export interface CopyOptions extends TransferOptions {
   readonly plan: Pick<Plan, 'next'>;
-  readonly target: Backend;
   readonly pool: BufferPool;
   /** Bytes of one request; a multiple of the granularity. */
   readonly piece: number;
-  /** Runs of zeroes are looked for in steps of so many bytes; 0: not at all. */
-  readonly granularity: number;
-  /** What is not written reads as zeroes. */
-  readonly zeroed: boolean;
-  readonly compress: boolean;
   /** Short ranges are copied together: the target puts what is written one behind the other. */
   readonly together: boolean;
   /** Most requests under way. */
@@ -34,6 +26,8 @@ export interface CopyOptions {
   readonly inOrder: boolean;
   /** Bytes a second; 0: as fast as can be. */
   readonly rateLimit: number;
+  /** Copies by itself what only has to be moved from file to file. */
+  readonly aside?: Aside | undefined;
   /** Bytes to copy, for `progress`. */
   readonly total: number;
   readonly progress?: Progress | undefined;
@@ -42,6 +36,8 @@ export interface CopyOptions {
 
 /** One reads while another writes, and a third is at hand when either is done. */
 const CACHED_LANES = 3;
+/** Enough for the threads that copy aside to have their next ranges before they need them. */
+const ASIDE_LANES = 4;
 /** Milliseconds after which a wait is one for a device. */
 const LONG_WAIT = 2;
 
@@ -60,23 +56,35 @@ class Copier {
   /** How far on the disk we are, copied or not. */
   #gone = 0;
   #failure: { readonly error: unknown } | undefined;
+  readonly #transfer: Transfer;
+  #inOrder: boolean;
+  /** Undefined: copying aside is not possible, or was found not to be. */
+  #aside: Aside | undefined;
+  /** `works`: it has copied something, and nobody need copy here. */
+  #goneAside: 'no' | 'tries' | 'works' = 'no';
   readonly #began = performance.now();
 
   constructor(private readonly options: CopyOptions) {
     this.#pace = new Pace(options.signal);
     this.#requests = new Requests(options);
+    this.#transfer = new Transfer(options, (done) => this.#waiting(done));
+    this.#inOrder = options.inOrder;
+    this.#aside = options.aside;
   }
 
   async run(): Promise<void> {
     this.options.progress?.(0, this.options.total);
-    this.#start();
-    while (this.#lanes.size > 0) await Promise.all(this.#lanes);
-    if (this.#failure) throw this.#failure.error;
+    do {
+      this.#start(() => this.#lane());
+      while (this.#lanes.size > 0) await Promise.all(this.#lanes);
+      if (this.#failure) throw this.#failure.error;
+      // Copying aside may have come to its end when nobody was left here.
+    } while (!this.#requests.ended);
     this.options.progress?.(this.options.total, this.options.total);
   }
 
-  #start(): void {
-    const lane = this.#lane()
+  #start(work: () => Promise<void>): void {
+    const lane = work()
       .catch((error: unknown) => {
         this.#failure ??= { error };
         this.#wakeAll();
@@ -89,7 +97,7 @@ class Copier {
     const { pool, piece } = this.options;
     const buffer = pool.take(piece);
     try {
-      while (this.#failure === undefined) {
+      while (this.#failure === undefined && this.#goneAside !== 'works') {
         if (this.#pace.due()) await this.#pace.pause();
         const next = this.#requests.next();
         const request = isPromise(next) ? await next : next;
@@ -98,6 +106,64 @@ class Copier {
         if (done !== undefined) await done;
         this.#report(request);
         if (request.action === 'data' && this.options.rateLimit > 0) await this.#slowDown();
+        if (this.#done >= WORTH_ASIDE && this.#goneAside === 'no') this.#goAside();
+      }
+    } finally {
+      pool.give(buffer);
+    }
+  }
+
+  /** Files have no order of writing that would matter. */
+  #goAside(): void {
+    const aside = this.#aside;
+    if (aside === undefined) return;
+    this.#goneAside = 'tries';
+    this.#inOrder = false;
+    this.#wakeAll();
+    for (let i = 0; i < ASIDE_LANES; i++) this.#start(() => this.#asideLane(aside));
+  }
+
+  async #asideLane(aside: Aside): Promise<void> {
+    while (this.#failure === undefined && this.#aside !== undefined) {
+      this.options.signal?.throwIfAborted();
+      const next = this.#requests.next(ASIDE_PIECE);
+      const request = isPromise(next) ? await next : next;
+      if (request === undefined) return;
+      const done = request.action === 'data' ? this.#copyAside(aside, request.ranges[0]) : this.#perform(request, NOTHING);
+      if (done !== undefined) await done;
+      this.#report(request);
+    }
+    this.#goneAside = 'tries';
+  }
+
+  async #copyAside(aside: Aside, { offset, length }: Segment): Promise<void> {
+    for (let at = 0; at < length; ) {
+      const copied = length < LEAST_ASIDE ? undefined : await aside.copy(offset + at, length - at);
+      if (copied === undefined) {
+        // What somebody has to read or write mostly has neighbours of its kind.
+        if (length >= LEAST_ASIDE) this.#aside = undefined;
+        return this.#copyHere(offset + at, length - at);
+      }
+      const { zeroes, failure } = copied;
+      for (const run of zeroes) {
+        const done = this.#transfer.writeZeroes(offset + at + run.at, run.length);
+        if (done !== undefined) await done;
+      }
+      if (failure !== undefined) throw (failure.verb === 'read' ? notRead : notWritten)(failure.error, offset + at + failure.at);
+      at += copied.length;
+      if (this.#aside !== undefined) this.#goneAside = 'works';
+    }
+  }
+
+  /** Reads and writes a range piece by piece. */
+  async #copyHere(offset: number, length: number): Promise<void> {
+    const { pool, piece } = this.options;
+    const buffer = pool.take(piece);
+    try {
+      for (let at = 0; at < length; at += piece) {
+        const range = { action: 'data', offset: offset + at, length: Math.min(piece, length - at) } as const;
+        const done = this.#perform({ number: 0, action: 'data', ranges: [range] }, buffer);
+        if (done !== undefined) await done;
       }
     } finally {
       pool.give(buffer);
@@ -116,42 +182,12 @@ class Copier {
   /** Reads where there is something to read, then writes, in turn. */
   #perform(request: Request, buffer: Uint8Array): Completion {
     if (request.action !== 'data') return this.#inTurn(request, buffer);
-    const read = this.#forEach(request, (offset, at, length) => this.#read(offset, buffer, at, length));
+    const read = this.#transfer.read(request, buffer);
     return read === undefined ? this.#inTurn(request, buffer) : read.then(() => this.#inTurn(request, buffer));
   }
 
-  /** All ranges of a request at once; they lie one behind the other in the buffer. Over when all are, also after an error. */
-  #forEach({ ranges }: Request, work: (offset: number, at: number, length: number) => Completion): Completion {
-    if (ranges.length === 1) return work(ranges[0].offset, 0, ranges[0].length);
-    const pending: Promise<void>[] = [];
-    let at = 0;
-    for (const { offset, length } of ranges) {
-      try {
-        const done = work(offset, at, length);
-        if (done !== undefined) pending.push(done);
-      } catch (error) {
-        pending.push(Promise.reject(asError(error)));
-        break;
-      }
-      at += length;
-    }
-    return pending.length === 0 ? undefined : settled(pending);
-  }
-
-  #read(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
-    const explain = (error: unknown): never => {
-      throw errnoText(error, `error while reading at byte ${offset}`);
-    };
-    try {
-      const read = this.options.sources.read(offset, buffer, start, length);
-      return read === undefined ? undefined : this.#waiting(read).catch(explain);
-    } catch (error) {
-      return explain(error);
-    }
-  }
-
   #inTurn(request: Request, buffer: Uint8Array): Completion {
-    if (!this.options.inOrder || this.#turn === request.number) return this.#inOwnTurn(request, buffer);
+    if (!this.#inOrder || this.#turn === request.number) return this.#inOwnTurn(request, buffer);
     // A lane that comes here after a failure would wait for a turn that nobody gives any more.
     if (this.#failure !== undefined) return;
     return this.#waiting(new Promise<void>((resolve) => this.#turns.set(request.number, resolve))).then(() =>
@@ -160,60 +196,17 @@ class Copier {
   }
 
   #inOwnTurn(request: Request, buffer: Uint8Array): Completion {
-    let done: Completion = undefined;
-    if (request.action === 'data') done = this.#forEach(request, (offset, at, length) => this.#store(offset, buffer, at, length));
-    else if (request.action === 'zero' && !this.options.zeroed) done = this.#writeZeroes(request.ranges[0].offset, request.ranges[0].length);
+    const done = this.#transfer.write(request, buffer);
     if (done !== undefined) return done.then(() => { this.#passTurn(request.number); });
     this.#passTurn(request.number);
   }
 
   #passTurn(number: number): void {
-    if (!this.options.inOrder) return;
+    if (!this.#inOrder) return;
     this.#turn = number + 1;
     const next = this.#turns.get(this.#turn);
     this.#turns.delete(this.#turn);
     next?.();
-  }
-
-  /** Writes the parts of a piece that are not zero; the others too, where the target does not read as zeroes already. */
-  #store(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
-    const { granularity, zeroed } = this.options;
-    if (granularity === 0) return this.#write(offset, buffer, start, length);
-    const end = start + length;
-    let at = start;
-    return repeat(() => {
-      if (at >= end) return false;
-      const { length: run, zero } = zeroRun(buffer, at, end, granularity);
-      const from = at;
-      at += run;
-      if (!zero) return this.#write(offset + from - start, buffer, from, run);
-      return zeroed ? undefined : this.#writeZeroes(offset + from - start, run);
-    });
-  }
-
-  #write(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
-    const { target, compress } = this.options;
-    try {
-      const done = target.write(offset, buffer, start, length, compress ? WriteFlag.Compressed : 0);
-      return done === undefined ? undefined : this.#written(done, offset);
-    } catch (error) {
-      throw notWritten(error, offset);
-    }
-  }
-
-  #writeZeroes(offset: number, length: number): Completion {
-    try {
-      const done = this.options.target.writeZeroes(offset, length, WriteFlag.MayUnmap);
-      return done === undefined ? undefined : this.#written(done, offset);
-    } catch (error) {
-      throw notWritten(error, offset);
-    }
-  }
-
-  #written(done: Promise<void>, offset: number): Promise<void> {
-    return this.#waiting(done).catch((error: unknown) => {
-      throw notWritten(error, offset);
-    });
   }
 
   /**
@@ -228,7 +221,7 @@ class Copier {
     // The several waits of one request are told one by one, and must not start more lanes than one wait would.
     const most = Math.min(this.options.lanes, short ? CACHED_LANES : Infinity);
     const goOn = (): void => {
-      if (waits && this.#lanes.size < most && !this.#requests.ended && this.#failure === undefined) this.#start();
+      if (waits && this.#lanes.size < most && !this.#requests.ended && this.#failure === undefined) this.#start(() => this.#lane());
     };
     const timer = short ? undefined : setTimeout(goOn, LONG_WAIT);
     if (timer === undefined) nextTurn(() => { nextTurn(goOn); });
@@ -251,14 +244,7 @@ class Copier {
   }
 }
 
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
-}
-
-/** Over when all are; fails as the first one did. */
-async function settled(pending: readonly Promise<void>[]): Promise<void> {
-  for (const result of await Promise.allSettled(pending)) if (result.status === 'rejected') throw result.reason;
-}
+const NOTHING = new Uint8Array(0);
 
 /** Ends early, without an error, when the signal is raised: whoever goes on then finds out. */
 function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
@@ -273,6 +259,3 @@ function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
   });
 }
 
-function notWritten(error: unknown, offset: number): unknown {
-  return errnoText(error, `error while writing at byte ${offset}`);
-}

@@ -41,16 +41,17 @@ export class Requests {
     return this.#ended;
   }
 
-  next(): MaybePromise<Request | undefined> {
+  /** `piece`: most bytes of data, where others than usual; a power of two. */
+  next(piece = this.options.piece): MaybePromise<Request | undefined> {
     // One lane asks at a time; the others take what it was told.
     while (this.#segment === undefined && this.#fetching === undefined && !this.#ended) this.#advance();
-    if (this.#segment !== undefined) return this.#slice(this.#segment);
-    return this.#fetching?.then(() => this.next());
+    if (this.#segment !== undefined) return this.#slice(this.#segment, piece);
+    return this.#fetching?.then(() => this.next(piece));
   }
 
   /** The next piece of the segment at hand, and short ones that follow it. */
-  #slice(segment: Segment): Request {
-    const { piece, together } = this.options;
+  #slice(segment: Segment, piece: number): Request {
+    const { together } = this.options;
     const most = segment.action === 'data' ? piece - (segment.offset % piece) : ZERO_PIECE;
     const length = Math.min(most, segment.length);
     const rest = segment.length - length;

@@ -1,0 +1,182 @@
+/**
+ * Threads that copy between files: they read, look for zeroes and write, without the event loop.
+ *
+ * Two that both read and write beat one that reads for another that writes: the bytes stay with the processor that has them, and nobody is
+ * woken for each piece.
+ */
+import type { AsideCopied } from '@blk/core-graph';
+
+/** What is used of a `Worker` of node:worker_threads. */
+type Worker = Pick<InstanceType<ReturnType<typeof threads>['Worker']>, 'postMessage' | 'ref' | 'unref' | 'terminate' | 'removeAllListeners'>;
+
+const threads = () => process.getBuiltinModule('node:worker_threads');
+
+/** Offsets and lengths in bytes; the files are open. */
+export interface CopyOrder {
+  readonly from: number;
+  readonly offset: number;
+  readonly to: number;
+  readonly targetOffset: number;
+  readonly length: number;
+  readonly granularity: number;
+  readonly tellZeroes: boolean;
+}
+
+/** Errors lose their codes on the way. */
+type Answer = Omit<AsideCopied, 'failure'> & {
+  readonly failure?: { readonly verb: 'read' | 'write'; readonly at: number; readonly message: string; readonly code: string | undefined };
+};
+
+/** Milliseconds after which threads without work end. */
+const IDLE = 2000;
+/** More of them wait for one another: a file is written by one at a time. */
+const MOST_THREADS = 2;
+
+export class CopyThreads {
+  #threads: CopyThread[] = [];
+  #idle: NodeJS.Timeout | undefined;
+  #useless: boolean | undefined;
+
+  /** Starts the threads, which takes 30 ms in the background. */
+  prepare(): void {
+    this.#useless ??= process.getBuiltinModule('node:os').availableParallelism() < MOST_THREADS;
+    if (this.#useless) return;
+    while (this.#threads.length < MOST_THREADS) this.#threads.push(new CopyThread((thread) => { this.#failed(thread); }));
+    this.#rest();
+  }
+
+  /** Undefined where there is no processor to spare, or no thread to be had. */
+  copy(order: CopyOrder): Promise<AsideCopied> | undefined {
+    this.prepare();
+    const [thread] = this.#threads.toSorted((one, other) => one.orders - other.orders);
+    return this.#useless ? undefined : thread.copy(order).finally(() => { this.#rest(); });
+  }
+
+  /** Threads without work end after a while. */
+  #rest(): void {
+    clearTimeout(this.#idle);
+    if (this.#threads.some(({ orders }) => orders > 0)) return;
+    this.#idle = setTimeout(() => {
+      for (const thread of this.#threads.splice(0)) thread.end();
+    }, IDLE).unref();
+  }
+
+  #failed(thread: CopyThread): void {
+    this.#threads = this.#threads.filter((other) => other !== thread);
+    this.#useless = true;
+  }
+}
+
+class CopyThread {
+  readonly #worker: Worker;
+  /** In the order in which they are answered. */
+  readonly #waiting: ((answer: AsideCopied) => void)[] = [];
+
+  /** `onFailure`: nothing is copied by this thread any more. */
+  constructor(private readonly onFailure: (thread: CopyThread) => void) {
+    const module = threads();
+    const worker = new module.Worker(`(${work.toString()})()`, { eval: true, execArgv: [], env: module.SHARE_ENV, trackUnmanagedFds: false });
+    worker.unref();
+    worker.on('message', (answer: Answer) => { this.#answered(answer); });
+    worker.on('error', () => { this.#fail(); });
+    worker.on('exit', () => { this.#fail(); });
+    this.#worker = worker;
+  }
+
+  /** How many it has to work off. */
+  get orders(): number {
+    return this.#waiting.length;
+  }
+
+  copy(order: CopyOrder): Promise<AsideCopied> {
+    // While it has work, the process must not end.
+    if (this.#waiting.length === 0) this.#worker.ref();
+    this.#worker.postMessage(order);
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  end(): void {
+    this.#worker.removeAllListeners();
+    void this.#worker.terminate();
+  }
+
+  #answered({ failure, ...copied }: Answer): void {
+    const told = failure && { verb: failure.verb, at: failure.at, error: Object.assign(new Error(failure.message), { code: failure.code }) };
+    this.#waiting.shift()?.({ ...copied, failure: told });
+    if (this.#waiting.length === 0) this.#worker.unref();
+  }
+
+  /** What it was told comes back as not done at all. */
+  #fail(): void {
+    this.end();
+    this.onFailure(this);
+    for (const answer of this.#waiting.splice(0)) answer({ length: 0, zeroes: [] });
+  }
+}
+
+/** The thread's own program. It is handed over as text, so it uses nothing from outside its braces. */
+function work(): void {
+  const { parentPort } = process.getBuiltinModule('node:worker_threads');
+  const fs = process.getBuiltinModule('node:fs');
+  /** Bytes of one read and write: fewer cost more calls, more do not stay in the processor's cache. */
+  const piece = 2 * 1024 * 1024;
+  /** Runs of zeroes that one answer may have. */
+  const mostRuns = 4096;
+  // Page-aligned: copies from and to places that are not take the kernel half as long again.
+  const buffer = Buffer.from(new WebAssembly.Memory({ initial: piece / 65536, maximum: piece / 65536 }).buffer);
+  const nothing = Buffer.alloc(65536);
+
+  const isZero = (start: number, end: number): boolean => {
+    if (buffer[start] !== 0 || buffer[end - 1] !== 0) return false;
+    for (let at = start; at < end; at += nothing.length) {
+      const to = Math.min(end, at + nothing.length);
+      if (nothing.compare(buffer, at, to, 0, to - at) !== 0) return false;
+    }
+    return true;
+  };
+
+  parentPort?.on('message', ({ from, offset, to, targetOffset, length, granularity, tellZeroes }: CopyOrder) => {
+    const zeroes: { at: number; length: number }[] = [];
+    let verb: 'read' | 'write' = 'read';
+    /** Everything before it is done. */
+    let at = 0;
+    const write = (start: number, end: number): void => {
+      verb = 'write';
+      for (let done = start; done < end; ) {
+        const count = fs.writeSync(to, buffer, done, end - done, targetOffset + at + done - start);
+        if (count === 0) throw Object.assign(new Error('nothing was written'), { code: 'ENOSPC' });
+        done += count;
+      }
+    };
+    const note = (run: number): void => {
+      const last = zeroes[zeroes.length - 1];
+      if (last !== undefined && last.at + last.length === at) last.length += run;
+      else zeroes.push({ at, length: run });
+    };
+    const copyPiece = (size: number): void => {
+      verb = 'read';
+      let have = 0;
+      for (let count = -1; have < size && count !== 0; have += count) count = fs.readSync(from, buffer, have, size - have, offset + at);
+      // What lies behind the end of a file reads as zeroes.
+      buffer.fill(0, have, size);
+      const step = granularity === 0 ? size : granularity;
+      for (let start = 0; start < size; ) {
+        const zero = granularity !== 0 && isZero(start, Math.min(start + step, size));
+        let end = start + step;
+        while (end < size && (granularity !== 0 && isZero(end, Math.min(end + step, size))) === zero) end += step;
+        end = Math.min(end, size);
+        if (!zero) write(start, end);
+        else if (tellZeroes) note(end - start);
+        at += end - start;
+        start = end;
+      }
+    };
+    try {
+      while (at < length && zeroes.length < mostRuns) copyPiece(Math.min(piece, length - at));
+      parentPort.postMessage({ length: at, zeroes } satisfies Answer);
+    } catch (error) {
+      const { message, code } = error as NodeJS.ErrnoException;
+      parentPort.postMessage({ length: at, zeroes, failure: { verb, at, message, code } } satisfies Answer);
+    }
+  });
+}
