@@ -3,21 +3,21 @@ import { statSync } from 'node:fs';
 import { prepareCopies } from '@blk/drivers-file';
 import type { Options } from './command.js';
 
-/** Bytes of the sources from which on all of those 30 ms come back. */
-const WORTH = 512 * 1024 * 1024;
+/** Bytes that are stored of the sources, from which on those 30 ms surely come back. */
+const WORTH = 768 * 1024 * 1024;
 
 /** For a `convert`, where it looks as if they will be used: nothing stands between the source's file and the target's. */
 export function startEarly(options: Options): void {
   if (options.has('c') || options.has('r') || options.has('salvage') || options.has('image-opts') || (options.get('O') ?? 'raw') !== 'raw') return;
   let bytes = 0;
-  for (const name of options.operands.slice(0, -1)) bytes += sizeOf(name);
+  for (const name of options.operands.slice(0, -1)) bytes += storedOf(name);
   if (bytes >= WORTH) prepareCopies();
 }
 
 /** 0 for what is no file. */
-function sizeOf(name: string): number {
+function storedOf(name: string): number {
   try {
-    return statSync(name).size;
+    return statSync(name).blocks * 512;
   } catch {
     return 0;
   }
