@@ -9,6 +9,8 @@ export interface Piece<Owner> extends Run {
 
 export class ClusterMap<Owner> {
   readonly #pieces: readonly Piece<Owner>[];
+  /** What was found last: disks are mostly read from front to end. */
+  #last = 0;
 
   /** The pieces do not overlap. */
   constructor(pieces: Iterable<Piece<Owner>>) {
@@ -28,13 +30,19 @@ export class ClusterMap<Owner> {
 
   /** Index of the first piece that begins behind `cluster`. */
   #after(cluster: number): number {
+    for (let index = this.#last; index <= this.#last + 1; index++) if (this.#isAfter(index, cluster)) return (this.#last = index);
     let [low, high] = [0, this.#pieces.length];
     while (low < high) {
       const middle = (low + high) >>> 1;
       if ((this.#pieces[middle]).first <= cluster) low = middle + 1;
       else high = middle;
     }
-    return low;
+    return (this.#last = low);
+  }
+
+  #isAfter(index: number, cluster: number): boolean {
+    const pieces = this.#pieces;
+    return index <= pieces.length && (index === 0 || pieces[index - 1].first <= cluster) && (index === pieces.length || pieces[index].first > cluster);
   }
 }
 

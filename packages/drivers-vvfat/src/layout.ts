@@ -1,5 +1,5 @@
 /** Gives every file and folder of a tree its place on a disk, and writes the folders. */
-import { ClusterMap, piecesOf, type Piece } from './cluster-map.js';
+import { ClusterMap, type Piece } from './cluster-map.js';
 import { systemSectors } from './fat/boot-sector.js';
 import { Attribute, EntryWriter, slotsOf } from './fat/entries.js';
 import { ShortNames } from './fat/names.js';
@@ -62,8 +62,9 @@ export function layOut(tree: FolderNode, { label, ...request }: LayoutRequest, b
     const bytes = writeFolder(folder, slots.get(folder) as number, label);
     budget.take(bytes.length);
     if (folder.firstCluster === 0) root = bytes;
-    else folders.push(...piecesOf(bytes, [{ first: folder.firstCluster, count: Math.ceil(bytes.length / size) }]));
-    for (const file of filesOf(folder)) files.push(...piecesOf(file, file.chain));
+    else folders.push({ first: folder.firstCluster, count: Math.ceil(bytes.length / size), owner: bytes, index: 0 });
+    // At first each file lies in one piece.
+    for (const file of filesOf(folder)) for (const { first, count } of file.chain) files.push({ first, count, owner: file, index: 0 });
   }
   const usedClusters = next - FIRST_CLUSTER;
   return {

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { layOut, type Layout } from '../src/layout.js';
 import { Budget, type FolderNode } from '../src/tree.js';
 import { describe, expect, test } from 'vitest';
+import { ClusterMap } from '../src/cluster-map.js';
 import { EntryWriter } from '../src/fat/entries.js';
 import { nameDefect, ShortNames } from '../src/fat/names.js';
 import { shapeFor } from '../src/fat/shape.js';
@@ -118,4 +119,21 @@ test('a root directory with a place of its own has at most as many entries as it
     if (why !== undefined) expect(lay).toThrow(why);
     else expect(lay().shape.rootEntries).toBe(fatType === 16 ? 65520 : 0);
   }
+});
+
+test('the owner of a cluster is found in any order of asking', () => {
+  const runs = fc.array(fc.record({ gap: fc.nat(2), count: fc.integer({ min: 1, max: 3 }) }), { maxLength: 8 });
+  fc.assert(fc.property(runs, fc.array(fc.nat(50), { maxLength: 40 }), (lengths, questions) => {
+    let first = 2;
+    const pieces = lengths.map(({ gap, count }, owner) => {
+      const piece = { first: first + gap, count, owner, index: 0 };
+      first += gap + count;
+      return piece;
+    });
+    const map = new ClusterMap(pieces);
+    for (const cluster of questions) {
+      expect(map.find(cluster)).toBe(pieces.find((piece) => cluster >= piece.first && cluster < piece.first + piece.count));
+      expect(map.nextFrom(cluster)).toBe(pieces.find((piece) => piece.first > cluster)?.first ?? Infinity);
+    }
+  }), SETTINGS);
 });

@@ -40,7 +40,7 @@ export function sameFiles(left: ReadonlyMap<string, Buffer | null>, right: Reado
 }
 
 /** A tree with all that is hard: long and foreign names, names that differ late, empty files and folders, files of all lengths. */
-export function hardFiles(random: Prng = prng(7), largest = 150_000): Files {
+export function hardFiles(random: Prng = prng(7), largest = 600_000): Files {
   const bytes = (length: number): Uint8Array => random.bytes(length);
   const files: Record<string, string | Uint8Array> = {
     'README.TXT': 'short', 'readme2.txt': 'small letters', 'A long name with spaces.text': 'x', '.hidden': 'h', 'no extension at all': '',

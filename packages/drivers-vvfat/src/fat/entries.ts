@@ -73,11 +73,11 @@ export class EntryWriter {
       this.bytes[at + 11] = Attribute.LongName;
       this.bytes[at + 13] = sum;
       const first = (number - 1) * LONG_UNITS.length;
-      for (const [unit, place] of LONG_UNITS.entries()) {
+      for (let unit = 0; unit < LONG_UNITS.length; unit++) {
         const index = first + unit;
         // One zero ends the name where there is room for it; the rest is ones.
         const code = index < name.length ? name.charCodeAt(index) : index === name.length ? 0 : 0xffff;
-        this.view.setUint16(at + place, code, true);
+        this.view.setUint16(at + LONG_UNITS[unit], code, true);
       }
       this.#at += SLOT;
     }

@@ -7,17 +7,20 @@ export const MAX_NAME = 255;
 export function nameDefect(name: string): string | undefined {
   if (name === '' || name === '.' || name === '..') return 'it is no name';
   if (name.length > MAX_NAME) return `it is longer than ${MAX_NAME} characters`;
+  let ascii = true;
   for (let at = 0; at < name.length; at++) {
     const code = name.charCodeAt(at);
-    if (code < 32 || code === 127) return 'it holds a control character';
-    if (FORBIDDEN.includes(name.charAt(at))) return `it holds ${name.charAt(at)}`;
+    if (code > 127) ascii = false;
+    else if (code < 32 || code === 127) return 'it holds a control character';
+    else if (FORBIDDEN.has(code)) return `it holds ${name.charAt(at)}`;
   }
-  if (/\p{Surrogate}/u.test(name)) return 'it is no valid Unicode';
+  if (!ascii && /\p{Surrogate}/u.test(name)) return 'it is no valid Unicode';
   if (name.endsWith('.') || name.endsWith(' ')) return `it ends with a ${name.endsWith('.') ? 'dot' : 'space'}`;
   return undefined;
 }
 
-const FORBIDDEN = '"*/:<>?\\|';
+/** As codes. */
+const FORBIDDEN: ReadonlySet<number> = new Set([...'"*/:<>?\\|'].map((char) => char.charCodeAt(0)));
 
 /** Two names of one directory are the same where this is the same: case does not count. */
 export function foldName(name: string): string {
@@ -78,7 +81,7 @@ export function shortBytes(name: string): Uint8Array {
 /** The sum over the short name that ties entries of the long name to it. */
 export function shortSum(bytes: Uint8Array): number {
   let sum = 0;
-  for (const byte of bytes.subarray(0, 11)) sum = (((sum & 1) << 7) + (sum >> 1) + byte) & 0xff;
+  for (let at = 0; at < 11; at++) sum = (((sum & 1) << 7) + (sum >> 1) + bytes[at]) & 0xff;
   return sum;
 }
 
@@ -86,14 +89,13 @@ export function shortSum(bytes: Uint8Array): number {
 function basis(upper: string): [string, string] {
   const trimmed = upper.replace(/^[. ]+/, '').replaceAll(' ', '');
   const dot = trimmed.lastIndexOf('.');
-  const plain = (part: string, length: number): string => {
-    let text = '';
-    for (const char of part.replaceAll('.', '')) text += isShort(char) ? char : '_';
-    return text.slice(0, length);
-  };
+  const plain = (part: string, length: number): string => part.replaceAll('.', '').replace(NOT_SHORT, '_').slice(0, length);
   const base = plain(dot < 0 ? trimmed : trimmed.slice(0, dot), 8);
   return [base === '' ? '_' : base, dot < 0 ? '' : plain(trimmed.slice(dot + 1), 3)];
 }
+
+/** One character, which may be two units, that short names cannot hold. */
+const NOT_SHORT = /[^A-Z0-9!#$%&'()\-@^_`{}~]/gu;
 
 function isAscii(text: string): boolean {
   for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 127) return false;

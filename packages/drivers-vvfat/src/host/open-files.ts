@@ -10,7 +10,7 @@ import { fileIdentity } from './identity.js';
 /** Files that are open at a time, and requests that are under way. */
 const MOST_OPEN = 32;
 /** Longest file, in bytes, that is read on the event loop. */
-const SMALL = 64 * 1024;
+const SMALL = 512 * 1024;
 /** Milliseconds after which a small file was not in memory. */
 const SLOW_MS = 5;
 
@@ -38,16 +38,17 @@ export class OpenFiles {
 
   /** Fills `buffer[start, start + length)` from `at` in the file. Throws where the file is not what it was when it was looked at. */
   read(file: FileNode, at: number, buffer: Uint8Array, start: number, length: number): Completion {
-    if (length !== file.size || length > SMALL) return this.#readLater(file, at, buffer, start, length);
+    if (file.size > SMALL) return this.#readLater(file, at, buffer, start, length);
     if (this.#inBackground > 0) {
       this.#inBackground--;
       return this.#readLater(file, at, buffer, start, length);
     }
-    return this.#readNow(file, buffer, start);
+    this.#readNow(file, at, buffer, start, length);
+    return undefined;
   }
 
-  /** All of a small file, on the event loop: the detours of the thread pool take many times as long where the host has it in memory. */
-  #readNow(file: FileNode, buffer: Uint8Array, start: number): void {
+  /** A small file, or a part of it, on the event loop: the detours of the thread pool take many times as long where the host has it in memory. */
+  #readNow(file: FileNode, at: number, buffer: Uint8Array, start: number, length: number): void {
     const begin = performance.now();
     let fd: number;
     try {
@@ -56,8 +57,8 @@ export class OpenFiles {
       throw cannotOpen(file, error);
     }
     try {
-      for (let done = 0; done < file.size; ) {
-        const count = readSync(fd, buffer, start + done, file.size - done, done);
+      for (let done = 0; done < length; ) {
+        const count = readSync(fd, buffer, start + done, length - done, at + done);
         if (count === 0) throw changed(pathOf(file), 'became shorter');
         done += count;
       }

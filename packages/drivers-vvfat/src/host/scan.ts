@@ -1,11 +1,11 @@
 /** Looks through a directory: what is in it becomes a tree; what a disk cannot show is refused, or left out and told. */
-import { lstatSync, opendirSync, type BigIntStats } from 'node:fs';
+import { constants, lstatSync, opendirSync, type BigIntStats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { BlockError } from '@blk/core-graph';
 import { foldName, nameDefect } from '../fat/names.js';
 import { encodeTime } from '../fat/time.js';
 import { hostError, vvfatError } from '../errors.js';
-import { childPath, NO_CLUSTERS, pathOf, type Budget, type FolderNode, type TreeNode } from '../tree.js';
+import { NO_CLUSTERS, pathOf, type Budget, type FileNode, type FolderNode, type TreeNode } from '../tree.js';
 import type { HostFolder } from './host-folder.js';
 import { fileIdentity, folderIdentity } from './identity.js';
 import { isTemporaryName } from './temporary.js';
@@ -39,17 +39,21 @@ class Scanner {
 
   async folder(host: HostFolder, folder: FolderNode, depth: number): Promise<void> {
     if (depth > MAX_DEPTH) throw vvfatError({ what: 'too-deep', path: pathOf(folder) });
+    const above = pathOf(folder);
     // The same directory always gives the same disk, whatever order the host keeps.
     for (const name of this.#namesIn(host).sort()) {
       const rest = this.#rest();
       if (rest !== undefined) await rest;
-      const path = childPath(folder, name);
+      const path = above === '' ? name : `${above}/${name}`;
       const stats = statOf(host, name, path);
       if (stats === undefined) continue;
+      // The methods of the status count in big integers, and make three for every question.
+      const kind = Number(stats.mode) & constants.S_IFMT;
       if (isTemporaryName(name)) this.#left.add(path, 'left over from a guest or a commit that was interrupted');
-      else if (stats.isSymbolicLink()) this.#left.add(path, 'a symbolic link');
-      else if (!stats.isFile() && !stats.isDirectory()) this.#left.add(path, 'no file and no directory');
-      else add(folder, newNode(name, folder, stats, path));
+      else if (kind === constants.S_IFLNK) this.#left.add(path, 'a symbolic link');
+      else if (kind === constants.S_IFDIR) add(folder, newFolder(checked(name, path), folder, stats));
+      else if (kind === constants.S_IFREG) add(folder, newFile(checked(name, path), folder, stats, path));
+      else this.#left.add(path, 'no file and no directory');
     }
     for (const child of folder.children.values()) {
       if (child.kind === 'folder') await this.#subfolder(host, child, depth);
@@ -120,10 +124,13 @@ function statOf(host: HostFolder, name: string, path: string): BigIntStats | und
   }
 }
 
-function newNode(name: string, parent: FolderNode, stats: BigIntStats, path: string): TreeNode {
+function checked(name: string, path: string): string {
   const why = nameDefect(name);
   if (why !== undefined) throw vvfatError({ what: 'name', path, why });
-  if (stats.isDirectory()) return newFolder(name, parent, stats);
+  return name;
+}
+
+function newFile(name: string, parent: FolderNode, stats: BigIntStats, path: string): FileNode {
   const size = Number(stats.size);
   if (size > MAX_FILE) throw vvfatError({ what: 'file-size', path });
   return { kind: 'file', name, parent, identity: fileIdentity(stats), size, modified: encodeTime(Number(stats.mtimeMs)), chain: NO_CLUSTERS };
