@@ -119,7 +119,7 @@ function work(): void {
   const { parentPort } = process.getBuiltinModule('node:worker_threads');
   const fs = process.getBuiltinModule('node:fs');
   /** Bytes of one read and write: fewer cost more calls, more do not stay in the processor's cache. */
-  const piece = 2 * 1024 * 1024;
+  const piece = 1024 * 1024;
   /** Runs of zeroes that one answer may have. */
   const mostRuns = 4096;
   // Page-aligned: copies from and to places that are not take the kernel half as long again.

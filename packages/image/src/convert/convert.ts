@@ -58,6 +58,8 @@ export interface ConvertRequest {
 const COMPRESSING: ReadonlySet<string> = new Set(['qcow', 'qcow2', 'vmdk']);
 /** So long that drivers-file reads it in the thread pool. */
 const PIECE = 2 * 1024 * 1024;
+/** Threads that copy from file to file are started for a disk of so many bytes before anything was copied. */
+const LARGE = 256 * 1024 * 1024;
 /** Compressed clusters are packed in threads: enough of them at a time to keep all busy. */
 const COMPRESSED_PIECE = 2 * 1024 * 1024;
 
@@ -271,6 +273,7 @@ async function fill(graph: BlockGraph, sources: Sources, target: Backend, reques
     compress,
     together: root.storage?.role === 'storage' && !compress,
     lanes: parallel,
+    large: sources.size >= LARGE,
     aside: alone ? undefined : Aside.of(sources, target, { granularity, tellZeroes: !zeroed }),
     // Clusters are packed while others are stored; where they come to lie in the file is nobody's concern.
     inOrder: request.outOfOrder !== true && !(compress && parallel !== 1),

@@ -28,6 +28,8 @@ export interface CopyOptions extends TransferOptions {
   readonly rateLimit: number;
   /** Copies by itself what only has to be moved from file to file. */
   readonly aside?: Aside | undefined;
+  /** There is so much that it may begin at once. */
+  readonly large?: boolean;
   /** Bytes to copy, for `progress`. */
   readonly total: number;
   readonly progress?: Progress | undefined;
@@ -102,6 +104,7 @@ class Copier {
         const next = this.#requests.next();
         const request = isPromise(next) ? await next : next;
         if (request === undefined) return;
+        if (this.#goneAside === 'no' && this.#requests.left >= WORTH_ASIDE && this.options.large) this.#goAside();
         const done = this.#perform(request, buffer);
         if (done !== undefined) await done;
         this.#report(request);
@@ -219,6 +222,7 @@ class Copier {
     if (this.#lanes.size >= this.options.lanes || this.#requests.ended) return done;
     let waits = true;
     const short = this.#lanes.size < CACHED_LANES;
+    if (short && this.#goneAside !== 'no') return done;
     // The several waits of one request are told one by one, and must not start more lanes than one wait would.
     const most = Math.min(this.options.lanes, short ? CACHED_LANES : Infinity);
     const goOn = (): void => {

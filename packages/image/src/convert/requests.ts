@@ -41,6 +41,11 @@ export class Requests {
     return this.#ended;
   }
 
+  /** Bytes that are left of the segment at hand. */
+  get left(): number {
+    return this.#segment?.length ?? 0;
+  }
+
   /** `piece`: most bytes of data, where others than usual; a power of two. */
   next(piece = this.options.piece): MaybePromise<Request | undefined> {
     // One lane asks at a time; the others take what it was told.
