@@ -1,12 +1,12 @@
 /** One image beside its raw copy: requests go to both at the same time, and what comes back is compared. */
 import {
   andThen,
+  BlockError,
   errnoOf,
   firstDifference,
   NO_LIMITS,
   RangeOrder,
   WriteFlag,
-  type BlockError,
   type Completion,
   type DriverNode,
   type Edge,
@@ -68,6 +68,11 @@ export class BlkverifyNode implements DriverNode {
 
   extent(offset: number, length: number): MaybePromise<Extent> {
     return this.#parts.test.extent(offset, length);
+  }
+
+  /** What the two take together is no image's size. */
+  allocatedSize(): number {
+    throw new BlockError('unsupported', 'blkverify does not tell how much space its images take', { driver: 'blkverify' });
   }
 
   async close(): Promise<void> {}

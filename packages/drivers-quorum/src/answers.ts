@@ -1,5 +1,5 @@
 /** What the children answer to one request, and which answer the most of them gave. */
-import { errnoOf, firstDifference, type Completion, type Edge } from '@blk/core-graph';
+import { errnoOf, sameBytes, type Completion, type Edge } from '@blk/core-graph';
 
 export interface Answer {
   readonly child: Edge;
@@ -46,13 +46,13 @@ export interface Version {
   readonly indexes: number[];
 }
 
-/** The different contents, those of the most children first; of as many, in the order of the children. */
+/** The different contents, those of the most children first; of as many, the one that came up last. */
 export function versionsOf(contents: readonly { readonly index: number; readonly bytes: Uint8Array; readonly start: number }[], length: number): Version[] {
   const versions: Version[] = [];
   for (const { index, bytes, start } of contents) {
-    const same = versions.find((version) => firstDifference(version.bytes, version.start, bytes, start, length) < 0);
+    const same = versions.find((version) => sameBytes(version.bytes, version.start, bytes, start, length));
     if (same === undefined) versions.push({ bytes, start, indexes: [index] });
     else same.indexes.push(index);
   }
-  return versions.sort((a, b) => b.indexes.length - a.indexes.length);
+  return versions.reverse().sort((a, b) => b.indexes.length - a.indexes.length);
 }

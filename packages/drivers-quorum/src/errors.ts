@@ -1,9 +1,9 @@
 /** What quorum throws of its own. The texts about options are QEMU's. */
-import { BlockError } from '@blk/core-graph';
+import { BlockError, type BlockErrorKind } from '@blk/core-graph';
 
 export type QuorumDefect =
   | { readonly what: 'threshold-type' | 'threshold-small' | 'threshold-large' | 'pattern' | 'no-children' | 'children-type' | 'blkverify' | 'rewrite' }
-  | { readonly what: 'sizes' }
+  | { readonly what: 'sizes' | 'read-only' }
   | { readonly what: 'add-blkverify' }
   | { readonly what: 'add-size'; readonly node: string; readonly size: number; readonly wanted: number }
   | { readonly what: 'too-few'; readonly threshold: number }
@@ -11,8 +11,12 @@ export type QuorumDefect =
   | { readonly what: 'mismatch'; readonly offset: number; readonly length: number; readonly at: number };
 
 export function quorumError(defect: QuorumDefect): BlockError {
-  const kind = defect.what === 'no-quorum' || defect.what === 'mismatch' || defect.what === 'sizes' ? 'io' : 'invalid-argument';
-  return new BlockError(kind, describe(defect), { driver: 'quorum', reason: `quorum/${defect.what}` });
+  return new BlockError(kindOf(defect.what), describe(defect), { driver: 'quorum', reason: `quorum/${defect.what}` });
+}
+
+function kindOf(what: QuorumDefect['what']): BlockErrorKind {
+  if (what === 'read-only') return 'read-only';
+  return what === 'no-quorum' || what === 'mismatch' || what === 'sizes' ? 'io' : 'invalid-argument';
 }
 
 function describe(defect: QuorumDefect): string {
@@ -28,11 +32,13 @@ function describe(defect: QuorumDefect): string {
     case 'no-children':
       return 'Number of provided children must be 1 or more';
     case 'children-type':
-      return "Invalid parameter type for 'children', expected: array";
+      return 'Option children is not a valid array';
     case 'blkverify':
       return 'blkverify=on can only be set if there are exactly two files and vote-threshold is 2';
     case 'rewrite':
       return 'rewrite-corrupted=on cannot be used with blkverify=on';
+    case 'read-only':
+      return 'Block node is read-only';
     case 'sizes':
       return 'Could not refresh total sector count: Input/output error';
     case 'add-blkverify':

@@ -8,7 +8,7 @@ export interface QuorumOptions {
   readonly 'vote-threshold'?: unknown;
   readonly blkverify?: boolean;
   readonly 'rewrite-corrupted'?: boolean;
-  readonly 'read-pattern'?: string;
+  readonly 'read-pattern'?: unknown;
 }
 
 export interface Rules {
@@ -28,13 +28,18 @@ export interface Rules {
  */
 export function parseChildren(value: unknown): ReadonlyMap<string, unknown> {
   if (value instanceof Map) return value as ReadonlyMap<string, unknown>;
-  if (value === undefined) throw quorumError({ what: 'no-children' });
-  if (typeof value !== 'object' || value === null) throw quorumError({ what: 'children-type' });
+  // As in QEMU, what is no list is as good as none.
+  if (typeof value !== 'object' || value === null) throw quorumError({ what: 'no-children' });
   const numbered = Object.keys(value).every((key, index) => key === String(index));
   if (!numbered) throw quorumError({ what: 'children-type' });
   const children: unknown[] = Object.values(value);
   if (children.length === 0) throw quorumError({ what: 'no-children' });
-  return new Map(children.map((reference, index) => [nameOf(index), reference]));
+  return new Map(children.map((reference, index) => [nameOf(index), isReference(reference) ? reference : undefined]));
+}
+
+/** What is none is left to the graph, which says that there is nothing. */
+function isReference(value: unknown): boolean {
+  return typeof value === 'object' || typeof value === 'string';
 }
 
 /** The number that the name of a child ends with. */

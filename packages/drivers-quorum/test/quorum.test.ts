@@ -54,6 +54,14 @@ describe('reads', () => {
     await graph.close();
   });
 
+  it('of as many give what came up last, as the reference does', async () => {
+    for (const [values, winner] of [[[1, 2], 2], [[1, 1, 2, 2], 2], [[1, 2, 2, 1], 2], [[2, 1, 2, 1], 1], [[3, 3, 1, 2], 3]] as const) {
+      const { node, graph } = await open(values.map(disk), { 'vote-threshold': 1 });
+      expect(await read(node)).toBe(winner);
+      await graph.close();
+    }
+  });
+
   it('bear a copy that fails', async () => {
     const { node, reports, graph } = await open([broken('read'), disk(), disk()]);
     expect(await read(node)).toBe(1);
@@ -207,6 +215,10 @@ describe('options', () => {
     [{ 'vote-threshold': 'x' }, "Parameter 'vote-threshold' expects a number"],
     [{ 'read-pattern': 'x' }, 'Please set read-pattern as fifo or quorum'],
     [{ blkverify: true }, 'blkverify=on can only be set if there are exactly two files and vote-threshold is 2'],
+    [{ children: 1 }, 'Number of provided children must be 1 or more'],
+    [{ children: { x: 1 } }, 'Option children is not a valid array'],
+    [{ children: [1, 2] }, 'A block device must be specified for "children.0"'],
+    [{ 'read-pattern': 1 }, 'Please set read-pattern as fifo or quorum'],
     [{ children: [] }, 'Number of provided children must be 1 or more'],
     [{ x: 1 }, "Block format 'quorum' does not support the option 'x'"],
   ];
@@ -214,8 +226,9 @@ describe('options', () => {
     await expect(open([disk(), disk(), disk()], options)).rejects.toMatchObject({ message });
   });
 
-  it('copies of different sizes are refused', async () => {
+  it('copies of different sizes, and losers that could not be put right, are refused', async () => {
     await expect(open([disk(), new MemoryDisk({ size: 512 })])).rejects.toMatchObject({ message: 'Could not refresh total sector count: Input/output error' });
+    await expect(open([disk(), disk()], { 'rewrite-corrupted': true, 'read-only': true })).rejects.toMatchObject({ kind: 'read-only', message: 'Block node is read-only' });
     await expect(open([disk(), disk()], { blkverify: true, 'rewrite-corrupted': true })).rejects.toMatchObject({ message: 'rewrite-corrupted=on cannot be used with blkverify=on' });
   });
 

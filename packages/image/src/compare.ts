@@ -1,5 +1,5 @@
 /** `compareImages`: whether two images have the same content, and where they first differ. */
-import { chainExtentAt, isPromise, isZero, sameBytes, type BlockGraph, type BlockNode, type ChainExtent } from '@blk/core-graph';
+import { BlockError, chainExtentAt, isPromise, isZero, sameBytes, type BlockGraph, type BlockNode, type ChainExtent } from '@blk/core-graph';
 import { errnoText } from './failure.js';
 import { SECTOR, wholeSectors } from './open.js';
 import { Pace, type Progress } from './pause.js';
@@ -7,6 +7,8 @@ import { Pace, type Progress } from './pause.js';
 export interface CompareOptions {
   /** Sizes and allocation have to be the same as well. */
   readonly strict?: boolean;
+  /** How messages name the images; default their file names. */
+  readonly names?: readonly [string, string];
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
 }
@@ -20,7 +22,10 @@ export type CompareResult =
 /** Bytes of each image that are in memory at a time. */
 const PIECE = 256 * 1024;
 
-/** Compares two open images. Where one is longer, the rest of it has to be zeroes. Throws where reading fails. */
+/**
+ * Compares two open images. Where one is longer, the rest of it has to be zeroes. Throws with reason `compare/read` where content can't be read,
+ * and `compare/extents` where it can't be found out what an image holds.
+ */
 export async function compareImages(graph: BlockGraph, a: BlockNode, b: BlockNode, options: CompareOptions = {}): Promise<CompareResult> {
   const sizesDiffer = wholeSectors(a.size) !== wholeSectors(b.size);
   if (sizesDiffer && options.strict === true) return { equal: false, reason: 'size', sizesDiffer };
@@ -32,8 +37,8 @@ export async function compareImages(graph: BlockGraph, a: BlockNode, b: BlockNod
     for (let at = 0; at < total; ) {
       options.progress?.(at, total);
       if (pace.due()) await pace.pause();
-      const one = await extentOf(a, at, total - at);
-      const other = await extentOf(b, at, total - at);
+      const one = await extentOf(a, at, total - at).catch(noExtents);
+      const other = await extentOf(b, at, total - at).catch(noExtents);
       const length = Math.min(one.length, other.length);
       if (options.strict === true && !(sameState(one, other) && reachesEnd(a, one) === reachesEnd(b, other))) {
         return { equal: false, reason: 'allocation', offset: at, sizesDiffer };
@@ -66,13 +71,14 @@ interface Work {
 
 async function firstDifference(work: Work, offset: number, length: number): Promise<number> {
   const { a, b, left, right, pace, one, other, options, total } = work;
+  const [first, second] = options.names ?? [a.filename, b.filename];
   for (let done = 0; done < length; ) {
     const at = offset + done;
     const count = Math.min(PIECE, length - done);
     if (done > 0) options.progress?.(at, total);
     if (pace.due()) await pace.pause();
-    if (!one.zero) await load(a, at, left, count);
-    if (!other.zero) await load(b, at, right, count);
+    if (!one.zero) await load(a, first, at, left, count);
+    if (!other.zero) await load(b, second, at, right, count);
     const differs = (from: number, bytes: number): boolean => {
       if (one.zero) return !isZero(right, from, bytes);
       if (other.zero) return !isZero(left, from, bytes);
@@ -92,13 +98,18 @@ async function firstDifference(work: Work, offset: number, length: number): Prom
   return -1;
 }
 
-async function load(node: BlockNode, offset: number, buffer: Uint8Array, length: number): Promise<void> {
+async function load(node: BlockNode, name: string, offset: number, buffer: Uint8Array, length: number): Promise<void> {
   try {
     const done = node.read(offset, buffer, 0, length);
     if (done !== undefined) await done;
   } catch (error) {
-    throw errnoText(error, `Error while reading offset ${offset} of ${node.filename}`);
+    throw errnoText(error, `Error while reading offset ${offset} of ${name}`, 'compare/read');
   }
+}
+
+function noExtents(error: unknown): never {
+  if (!(error instanceof BlockError) || error.kind === 'aborted') throw error;
+  throw new BlockError(error.kind, error.message, { ...error.context, reason: 'compare/extents' }, error);
 }
 
 /** The extent at an offset; zeroes behind the end of a shorter image. */

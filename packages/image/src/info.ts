@@ -7,7 +7,7 @@ import { nameOf, openSource, wholeSectors, type AnySource } from './open.js';
 import { shownName } from './shown-name.js';
 
 /** Drivers of which the reference has nothing to tell, not even whether an image was closed. */
-const SAYS_NOTHING = new Set(['null-co', 'null-aio', 'parallels', 'bochs', 'cloop', 'dmg']);
+const SAYS_NOTHING = new Set(['null-co', 'null-aio', 'parallels', 'bochs', 'cloop', 'dmg', 'quorum']);
 
 /** The schema's `ImageInfo`, for images of any format. Sizes in bytes. */
 export interface ImageInfo {

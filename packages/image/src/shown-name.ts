@@ -10,6 +10,7 @@ const MATTERS: Readonly<Record<string, readonly string[]>> = {
   qcow2: ['backing', 'data-file', 'encrypt'],
   luks: ['key-secret'],
   vvfat: ['dir', 'fat-type', 'floppy', 'label', 'rw'],
+  quorum: ['vote-threshold', 'blkverify', 'rewrite-corrupted', 'read-pattern'],
 };
 
 /** What says who asks, and whom to believe: of drivers whose files have URLs. */
@@ -47,7 +48,10 @@ function describe(options: Options, assumed: string, served: string | undefined)
   const given = (MATTERS[driver] ?? []).filter((name) => options[name] !== undefined);
   const kept = Object.fromEntries(given.flatMap((name) => (name === 'encrypt' ? flat(name, options[name]) : [[name, options[name]]])));
   const bare = Object.keys(kept).length === 0;
-  const { filename, file } = options;
+  const { filename, file, children } = options;
+  if (driver === 'quorum' && typeof children === 'object' && children !== null) {
+    return { json: { driver, ...kept, children: Object.values(children).map((child) => describe(child as Options, 'file', undefined).json) } };
+  }
   if (typeof file === 'object' && file !== null) {
     const child = describe(file as Options, 'file', served);
     const json = { driver, ...kept, file: child.json };

@@ -233,6 +233,40 @@ export const ACCEPTED: readonly Accepted[] = [
     line: /^qemu-img info .*backing/,
     theirErrors: /does not support the option 'backing/,
   },
+  {
+    id: 'pairs-go-on',
+    reason:
+      'A difference that blkverify, or a quorum with `blkverify=on`, finds fails the request, and the program goes on; the reference ends there. It ends as well where zeroes are written through blkverify.',
+    line: /driver=blkverify|blkverify:c0|blkverify=on/,
+    theirErrors: /^(blkverify|quorum): .* mismatch |^ended by SIGABRT/,
+  },
+  {
+    id: 'pairs-keep-their-size',
+    reason: 'An image under blkverify is not resized; the reference resizes the raw copy alone.',
+    line: /^qemu-img resize .*driver=blkverify/,
+  },
+  {
+    id: 'copy-by-file-name',
+    reason: 'A copy of a quorum may be given by its file name alone, as other children are; the reference wants a driver.',
+    line: /driver=quorum,vote-threshold=1,children\.0\.filename=/,
+    theirErrors: /Must specify either driver or file/,
+  },
+  {
+    id: 'failed-flush-is-told',
+    reason:
+      'qemu-io says why a flush failed, and ends with 1 where the last one does, when the image is closed; the reference says nothing.',
+    line: /^qemu-io .*blkdebug/,
+    ours: /^1$|^flush failed: |^qemu-io: Injected error: /m,
+    theirs: /^0$|^(?![^]*(failed|error))/,
+  },
+  {
+    id: 'part-of-a-sector',
+    reason:
+      'An error that blkdebug injects into a sector hits every request that touches it; the reference\'s only those that have its first byte.',
+    line: /inject-error\.0\.sector=8/,
+    part: /^(stdout|code)$/,
+    ours: /^1$|^read failed: /m,
+  },
 ];
 
 /** The rule that covers a difference. */

@@ -1,4 +1,5 @@
 /** `compare`: whether two images have the same content. */
+import { BlockError } from '@blk/core-graph';
 import { compareImages, openSource } from '@blk/image';
 import { makeGraph } from '../graph.js';
 import { ProgressPrinter, type ProgressStyle } from '../progress.js';
@@ -20,7 +21,7 @@ export const compare: ImgCommand = {
   --image-opts         the file names are lists of options
   --untrusted          follows no reference out of the images and guesses no format
 
-Exit code: 0 the same, 1 different, 2 and above: it could not be found out.
+Exit code: 0 the same, 1 different; 2: an image could not be opened, 3: what it holds could not be found out, 4: it could not be read.
 `,
   options: [...COMMON, ...specs('f= F= T= p q s U:force-share :progress=')],
   long: true,
@@ -45,30 +46,36 @@ Exit code: 0 the same, 1 different, 2 and above: it could not be found out.
     const tell = (text: string): void => {
       if (!quiet) tool.io.out(text);
     };
-    const a = await open(left, options.get('f')).catch(trouble);
-    const b = await open(right, options.get('F')).catch(trouble);
-    const strict = options.has('s');
-    const callback = printer.callback;
-    const result = await compareImages(graph, a, b, { strict, signal: tool.io.signal, ...(callback ? { progress: callback } : {}) }).catch(trouble);
-    // A difference in what both have comes before the look at their sizes.
-    const common = Math.min(a.size, b.size);
-    if (result.sizesDiffer && !strict && (result.equal || (result.reason === 'content' && result.offset >= common))) {
-      tell('Warning: Image size mismatch!\n');
+    try {
+      const a = await open(left, options.get('f')).catch(trouble);
+      const b = await open(right, options.get('F')).catch(trouble);
+      const strict = options.has('s');
+      const callback = printer.callback;
+      const result = await compareImages(graph, a, b, { strict, names: [left, right], signal: tool.io.signal, ...(callback ? { progress: callback } : {}) }).catch(trouble);
+      // A difference in what both have comes before the look at their sizes.
+      const common = Math.min(a.size, b.size);
+      if (result.sizesDiffer && !strict && (result.equal || (result.reason === 'content' && result.offset >= common))) {
+        tell('Warning: Image size mismatch!\n');
+      }
+      if (result.equal) tell('Images are identical.\n');
+      else if (result.reason === 'size') tell('Strict mode: Image size mismatch!\n');
+      else if (result.reason === 'allocation') tell(`Strict mode: Offset ${result.offset} block status mismatch!\n`);
+      else tell(`Content mismatch at offset ${result.offset}!\n`);
+      printer.end();
+      return result.equal ? 0 : 1;
+    } finally {
+      await graph.close();
     }
-    if (result.equal) tell('Images are identical.\n');
-    else if (result.reason === 'size') tell('Strict mode: Image size mismatch!\n');
-    else if (result.reason === 'allocation') tell(`Strict mode: Offset ${result.offset} block status mismatch!\n`);
-    else tell(`Content mismatch at offset ${result.offset}!\n`);
-    printer.end();
-    await graph.close();
-    return result.equal ? 0 : 1;
   },
 };
 
-/** Whatever keeps the images from being compared ends with code 2: 1 means that they differ. */
+/** Whatever keeps the images from being compared ends with a code of its own: 1 means that they differ. */
 function trouble(error: unknown): never {
-  throw error instanceof Error ? Object.assign(new ExitError(2, error.message), { cause: error }) : error;
+  const code = (error instanceof BlockError ? CODES.get(error.context.reason ?? '') : undefined) ?? 2;
+  throw error instanceof Error ? Object.assign(new ExitError(code, error.message), { cause: error }) : error;
 }
+
+const CODES: ReadonlyMap<string, number> = new Map([['compare/extents', 3], ['compare/read', 4]]);
 
 /** From `-p` and `--progress=`. */
 export function progressStyle(options: Options): ProgressStyle {

@@ -1,5 +1,6 @@
 /** Flushing one node: what is worth a flush, who is told of it, and which children it reaches. */
 import { andThen, repeat, type Completion } from '../completion.js';
+import type { Edge } from '../edge.js';
 import type { BlockNode } from '../node.js';
 
 export class NodeFlusher {
@@ -11,21 +12,15 @@ export class NodeFlusher {
 
   /** Puts all that was written before this call on stable storage. */
   flush(): Completion {
-    const { node } = this;
-    if (node.children.size === 0) return this.#flushLeaf();
-    const told = node.storage?.node.listens === true ? this.#tell() : undefined;
-    const done = told === undefined ? this.#flushDriver() : told.then(() => this.#flushDriver());
-    return done === undefined ? undefined : node.requests.track(done, 0, 0);
-  }
-
-  /** Of a node that stores by itself: left out where nothing was written since the last one. */
-  #flushLeaf(): Completion {
     const { node, writes } = this;
-    const { driver } = node;
-    if (node.settings.cache.noFlush || driver.flush === undefined || this.#flushedWrites === writes) return;
+    const clean = this.#flushedWrites === writes;
+    const { driver, children, storage } = node;
+    // A node that stores by itself has nothing to do where nothing was written since the last time.
+    if (children.size === 0 && (clean || node.settings.cache.noFlush || driver.flush === undefined)) return;
     // A write that is under way now may reach the file after this flush: then the next flush must not be left out.
     const quiet = node.requests.inFlight === 0;
-    const done = driver.flush();
+    const told = storage?.node.listens === true ? tell(storage, clean) : undefined;
+    const done = told === undefined ? this.#flushDriver() : told.then(() => this.#flushDriver());
     if (done === undefined) {
       if (quiet) this.#flushedWrites = writes;
       return;
@@ -36,16 +31,15 @@ export class NodeFlusher {
     return node.requests.track(tracked, 0, 0);
   }
 
-  /** The child learns of both halves of a flush: to the host, and from there to the disk. */
-  #tell(): Completion {
-    const { storage } = this.node;
-    return andThen(storage?.event('flush_to_os'), () => storage?.event('flush_to_disk'));
-  }
-
   #flushDriver(): Completion {
     const { driver, children } = this.node;
     if (driver.flush !== undefined) return driver.flush();
     const edges = [...children.values()].filter((edge) => edge.role !== 'backing');
     return repeat(() => edges.pop()?.flush() ?? (edges.length > 0 ? undefined : false));
   }
+}
+
+/** The child learns of both halves of a flush: to the host, and from there to the disk, where there is anything for that. */
+function tell(storage: Edge, clean: boolean): Completion {
+  return andThen(storage.event('flush_to_os'), () => (clean ? undefined : storage.event('flush_to_disk')));
 }
