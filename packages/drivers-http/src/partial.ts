@@ -37,12 +37,14 @@ export async function readPart(
   progress: (bytes: number) => void,
 ): Promise<void> {
   let at = 0;
-  await response.body((chunk) => {
+  const take = (chunk: Uint8Array): void => {
     if (chunk.length > length - at) throw brokenAnswer('long', `The server sent more than the ${length} bytes that it had announced`);
-    buffer.set(chunk, start + at);
+    const there = chunk.buffer === buffer.buffer && chunk.byteOffset === buffer.byteOffset + start + at;
+    if (!there) buffer.set(chunk, start + at);
     at += chunk.length;
     progress(chunk.length);
-  });
+  };
+  await response.body(take, () => buffer.subarray(start + at, start + length));
   if (at < length) throw brokenAnswer('short', `The server sent ${at} of ${length} bytes`);
 }
 

@@ -16,9 +16,11 @@ export interface HttpResponse {
   header(name: string): string | undefined;
   /**
    * Hands over the body, a chunk after the other; the next one comes when the sink is done with the one before. Resolves at the end of a
-   * whole body, and rejects where it broke off or the sink threw; the sink is not called any more then.
+   * whole body, and rejects where it broke off or the sink threw; the sink is not called any more then. `place` says where the next bytes are
+   * to lie in the end: those of a chunk may have been put at its beginning already, and then the chunk is a part of it. A chunk is the sink's
+   * until it is done with it. Undefined, or too short: anywhere.
    */
-  body(sink: (chunk: Uint8Array) => Completion): Promise<void>;
+  body(sink: (chunk: Uint8Array) => Completion, place?: () => Uint8Array | undefined): Promise<void>;
   /** Lets go of a body that nobody wants. */
   cancel(): void;
 }

@@ -125,7 +125,7 @@ describe('a server that', () => {
   });
 
   it.each([
-    ['HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n', 'The server closed the connection without an answer'],
+    ['HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n', /is no HTTP: it goes on in another protocol/],
     ['HTTP/1.1 204 No Content\r\n\r\n', 'The requested URL returned error: 204'],
     ['HTTP/1.1 206 Partial\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n', /is no HTTP: /],
     ['HTTP/1.1 206 Partial\r\ncontent-range: bytes 0-4/5\r\ncontent-range: bytes 0-4/6\r\ncontent-length: 5\r\n\r\nabcde', 'without saying which'],

@@ -1,15 +1,9 @@
 /** Encrypted connections through a proxy: `CONNECT` (RFC 9110, section 9.3.6), and TLS with the server inside. */
-import { request as plainRequest } from 'node:http';
-import type { Agent, RequestOptions } from 'node:https';
+import type { RequestOptions } from 'node:https';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { httpError } from '../errors.js';
 import type { ProxyServer } from '../transport.js';
 import { connectionError } from './connection-error-node.js';
-
-type Callback = (error: Error | null, socket: Duplex) => void;
-/** As agents call it. */
-type Options = RequestOptions & { readonly servername?: string };
 
 export interface TunnelOptions {
   /** Milliseconds until the way counts as closed; 0: never. */
@@ -20,22 +14,11 @@ export interface TunnelOptions {
   readonly signal: AbortSignal;
 }
 
-/** The same agent, whose new connections go through the proxy. */
-export function tunnelled(agent: Agent, proxy: ProxyServer, options: TunnelOptions): Agent {
-  const createConnection = (target: Options, created: Callback): void => {
-    openTunnel(proxy, `${bracketed(target.host ?? '')}:${target.port ?? 443}`, options).then(
-      (socket) => {
-        const secure = process.getBuiltinModule('node:tls').connect({ ...(target as object), socket, servername: target.servername ?? '' });
-        created(null, secure);
-      },
-      (error: unknown) => { created(error as Error, undefined as unknown as Duplex); },
-    );
-  };
-  return Object.assign(agent, { createConnection });
-}
-
-function openTunnel({ url, authorization }: ProxyServer, target: string, { timeout, tls, signal }: TunnelOptions): Promise<Socket> {
-  const request = url.protocol === 'https:' ? process.getBuiltinModule('node:https').request : plainRequest;
+/** A connection through the proxy to a server, which nothing has been said on yet. */
+export function tunnelled({ url, authorization }: ProxyServer, server: { readonly host: string; readonly port: number }, options: TunnelOptions): Promise<Socket> {
+  const { timeout, tls, signal } = options;
+  const target = `${bracketed(server.host)}:${server.port}`;
+  const { request } = process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http');
   return new Promise((resolve, reject) => {
     const connecting = request({
       ...tls,

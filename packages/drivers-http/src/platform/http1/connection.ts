@@ -1,0 +1,149 @@
+/**
+ * A connection that is asked one thing after the other (HTTP/1.1, RFC 9112). Plain ones are read by `onread` of `node:net`, straight into the
+ * buffer of whoever reads where that can be; encrypted ones by their events.
+ */
+import type { OnReadOpts, Socket } from 'node:net';
+import type { HttpResponse } from '../../transport.js';
+import { Exchange, type ExchangeHost } from './exchange.js';
+import type { Head } from './head.js';
+
+/** What a connection tells whoever keeps it. */
+export interface ConnectionKeeper {
+  /** It may be asked again. */
+  free(connection: Connection): void;
+  /** It is of no use any more. */
+  gone(connection: Connection): void;
+}
+
+/** Bytes that are read at once where they do not go straight to their place, and those while a head is due, which are copied once more. */
+const SPACE = 128 * 1024;
+const HEAD_SPACE = 8 * 1024;
+/** Milliseconds before a server ends a connection by its own word, from which on it is not asked any more. */
+const MARGIN = 1000;
+const NOTHING = new Uint8Array(0);
+
+export class Connection implements ExchangeHost {
+  /** For a socket that is made: reads it into here. */
+  readonly onread: OnReadOpts = {
+    buffer: () => this.#nextSpace(),
+    callback: (length, bytes) => this.#received(bytes, length),
+  };
+  #socket: Socket | undefined;
+  #exchange: Exchange | undefined;
+  #explain: (error: unknown) => Error = (error) => error as Error;
+  #space: Uint8Array | undefined;
+  /** The place of the caller's that the next bytes go to. */
+  #direct: Uint8Array | undefined;
+  /** What the exchange has not taken yet. */
+  #rest: Uint8Array = NOTHING;
+  /** The head of an answer that is over, until it is known whether anything followed that nobody asked for. */
+  #done: Head | undefined;
+  #gone = false;
+  /** As `performance.now` counts. */
+  #usableUntil = Infinity;
+
+  constructor(private readonly keeper: ConnectionKeeper) {}
+
+  /** Takes a socket that is connected. `events`: it is not one that reads by `onread`. */
+  use(socket: Socket, { events }: { readonly events: boolean }): void {
+    this.#socket = socket;
+    if (this.#gone) {
+      socket.destroy();
+      return;
+    }
+    if (events) socket.on('data', (bytes: Uint8Array) => { if (!this.#received(bytes, bytes.length)) socket.pause(); });
+    socket.on('error', (error) => { this.#ended(error); });
+    socket.on('end', () => { this.#ended(undefined); });
+    socket.on('close', () => { this.#ended(undefined); });
+    socket.setKeepAlive(true, 1000);
+  }
+
+  /** A server may have given it up by now. */
+  get stale(): boolean {
+    return this.#gone || performance.now() >= this.#usableUntil;
+  }
+
+  /** `request`: all of it, each character a byte. One at a time. */
+  ask(request: string, signal: AbortSignal, explain: (error: unknown) => Error): Promise<HttpResponse> {
+    this.#explain = explain;
+    const exchange = new Exchange(this, signal);
+    this.#exchange = exchange;
+    this.#socket?.ref();
+    if (signal.aborted) exchange.fail(signal.reason as Error);
+    else this.#socket?.write(request, 'latin1');
+    return exchange.answer;
+  }
+
+  goOn(): void {
+    const rest = this.#rest;
+    this.#rest = NOTHING;
+    if (this.#take(rest, rest.length)) this.#socket?.resume();
+  }
+
+  over(head: Head): void {
+    this.#done = head;
+  }
+
+  drop(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#socket?.destroy();
+    this.keeper.gone(this);
+  }
+
+  explain(error: unknown): Error {
+    return this.#explain(error);
+  }
+
+  #nextSpace(): Uint8Array {
+    this.#direct = this.#exchange?.place();
+    if (this.#direct !== undefined) return this.#direct;
+    this.#space ??= new Uint8Array(SPACE);
+    return this.#exchange?.flowing === true ? this.#space : this.#space.subarray(0, HEAD_SPACE);
+  }
+
+  /** Gives back whether it may be read on. */
+  #received(bytes: Uint8Array, length: number): boolean {
+    if (this.#gone) return false;
+    if (bytes !== this.#direct) return this.#take(bytes, length);
+    this.#direct = undefined;
+    this.#exchange?.filled(bytes.subarray(0, length));
+    return this.#take(bytes, 0);
+  }
+
+  #take(bytes: Uint8Array, length: number): boolean {
+    const exchange = this.#exchange;
+    const at = exchange?.feed(bytes, 0, length) ?? 0;
+    if (this.#gone) return false;
+    if (exchange?.paused === true) {
+      this.#rest = bytes.subarray(at, length);
+      return false;
+    }
+    if (this.#done !== undefined || exchange === undefined) return this.#endOfAnswer(at < length);
+    return true;
+  }
+
+  /** Bytes that nobody asked for make the next answer unsure. */
+  #endOfAnswer(more: boolean): boolean {
+    const head = this.#done;
+    this.#done = undefined;
+    this.#exchange = undefined;
+    if (more || head?.persistent === false) {
+      this.drop();
+      return false;
+    }
+    if (head === undefined) return true;
+    const [, seconds] = /timeout=(\d{1,9})/i.exec(head.fields.get('keep-alive') ?? '') ?? [];
+    this.#usableUntil = seconds === undefined ? Infinity : performance.now() + Number(seconds) * 1000 - MARGIN;
+    // The program may end though the connection is open still.
+    this.#socket?.unref();
+    this.keeper.free(this);
+    return true;
+  }
+
+  #ended(error: unknown): void {
+    if (this.#gone) return;
+    this.#exchange?.ended(error);
+    this.drop();
+  }
+}
