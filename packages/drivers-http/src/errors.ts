@@ -27,9 +27,9 @@ export function isChanged(error: unknown): error is BlockError {
   return error instanceof BlockError && error.context.reason === 'http/changed';
 }
 
-/** There is more of an answer than there can be. */
-export function isTooLong(error: unknown): boolean {
-  return error instanceof BlockError && error.context.reason === 'http/long';
+/** There is more of an answer than there can be, or it is cut into pieces that do not fit: nothing tells which of its bytes were meant. */
+export function isAskew(error: unknown): boolean {
+  return error instanceof BlockError && (error.context.reason === 'http/long' || error.context.reason === 'http/parse');
 }
 
 /** A server, or what lies between, that does not keep to the protocol; perhaps it does the next time. */

@@ -3,7 +3,7 @@ import type { BlockError} from '@blk/core-graph';
 import { type Host } from '@blk/core-graph';
 import { Patience, Watchdog, type RangeSource } from '@blk/remote';
 import type { HttpClient } from './client.js';
-import { brokenAnswer, changedError, isChanged, isTooLong } from './errors.js';
+import { brokenAnswer, changedError, isAskew, isChanged } from './errors.js';
 import type { Gate } from './gate.js';
 import { checkSame, identityOf, ifRange, type Identity } from './identity.js';
 import { checkPartial, readPart } from './partial.js';
@@ -67,8 +67,7 @@ export class RangeReader implements RangeSource {
       return undefined;
     } catch (error) {
       if (isChanged(error)) this.#changed ??= error;
-      // Nothing tells which of its bytes were meant.
-      if (isTooLong(error)) progress.bytes = from - offset;
+      if (isAskew(error)) progress.bytes = from - offset;
       return error;
     } finally {
       watchdog.done();

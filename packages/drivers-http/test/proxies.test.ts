@@ -79,6 +79,14 @@ describe.skipIf(needs.skip)(needs.title('a server that encrypts'), () => {
     expect(proxy.asked).toEqual([new URL(url).host]);
   });
 
+  it('sends long files, in parts and as a whole, though they are taken slowly', async () => {
+    const long = prng(24).bytes(3_000_000);
+    for (const status of [206, 200]) {
+      const node = await open(await startSecure(content(long, () => ({ status }))), { authorities }, { readahead: 0 });
+      expectSameBytes(await readAt(node, 100_000, 2_800_000), long.subarray(100_000, 2_900_000));
+    }
+  });
+
   it('has to prove its name through a proxy as well', async () => {
     const url = await startSecure(content(BYTES));
     const proxy = await startProxy();

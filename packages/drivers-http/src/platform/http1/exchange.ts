@@ -20,7 +20,12 @@ export interface ExchangeHost {
 /** A body that nobody wants is read, so that its connection can be used again, unless it is longer than this, or takes so many milliseconds. */
 const WORTH_READING = 64 * 1024;
 const WORTH_WAITING = 2000;
-/** Smallest rest of a body that is worth a read into its own place. */
+/**
+ * Bytes at the end of a body that do not go straight to their place: read into other memory, they come together with whatever a server sends
+ * behind them that nobody asked for, which else would be taken for the next answer.
+ */
+const TAIL = 2048;
+/** Smallest part that is worth a read into its own place. */
 const DIRECT = 4096;
 
 type Sink = (chunk: Uint8Array) => Completion;
@@ -60,11 +65,11 @@ export class Exchange {
 
   /** Where the next bytes may go straight to: the caller's own buffer. */
   place(): Uint8Array | undefined {
-    const { left } = this.#parser;
-    if (this.#place === undefined || this.paused || this.#over || left < DIRECT) return undefined;
-    const place = this.#place();
+    if (this.#place === undefined || !this.flowing) return undefined;
+    const most = this.#parser.left - TAIL;
+    const place = most < DIRECT ? undefined : this.#place();
     if (place === undefined || place.length < DIRECT) return undefined;
-    return place.length > left ? place.subarray(0, left) : place;
+    return place.length > most ? place.subarray(0, most) : place;
   }
 
   /** `bytes` have come, into the place that was given. */
