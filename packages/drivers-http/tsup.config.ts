@@ -5,7 +5,8 @@ export default library({
     index: 'src/index.ts',
     'platform/transport': 'src/platform/transport.ts',
     'platform/transport-node': 'src/platform/transport-node.ts',
-    // By a name of its own, so that it is found to be for Node only.
+    // By names of their own, so that they are found to be for Node only.
+    'platform/sockets-node': 'src/platform/sockets-node.ts',
     'platform/tunnel-node': 'src/platform/tunnel-node.ts',
   },
 });

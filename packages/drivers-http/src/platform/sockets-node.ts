@@ -14,10 +14,9 @@ export interface TlsSettings {
 const tls = (): typeof Tls => process.getBuiltinModule('node:tls');
 
 /** Connects, and lets `connection` read it. Throws the signal's reason where that fires, or what the system says. */
-export async function plainSocket(url: URL, connection: Connection, signal: AbortSignal): Promise<Socket> {
+export async function plainSocket(url: URL, connection: Connection, signal: AbortSignal): Promise<void> {
   const socket = await connected(connect({ ...addressOf(url), noDelay: true, onread: connection.onread }), 'connect', signal);
   connection.use(socket, { events: false });
-  return socket;
 }
 
 /** Sockets that encrypt, all to one server: they go on with what they agreed on before. */
@@ -31,7 +30,7 @@ export class SecureSockets {
     private readonly tunnel: { readonly proxy: ProxyServer; readonly timeout: number } | undefined,
   ) {}
 
-  async connect(connection: Connection, signal: AbortSignal): Promise<Socket> {
+  async connect(connection: Connection, signal: AbortSignal): Promise<void> {
     const address = addressOf(this.url);
     const through = this.tunnel === undefined ? {} : { socket: await tunnelled(this.tunnel.proxy, address, { timeout: this.tunnel.timeout, tls: this.settings, signal }) };
     const session = this.#session === undefined ? {} : { session: this.#session };
@@ -48,7 +47,6 @@ export class SecureSockets {
     secure.setNoDelay(true);
     secure.on('session', (next) => { this.#session = next; });
     connection.use(socket, { events: true });
-    return socket;
   }
 }
 

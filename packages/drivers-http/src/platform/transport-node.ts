@@ -1,8 +1,8 @@
 /** Requests over connections of our own: each server and proxy has a few, which are used again. */
+import { plainSocket, SecureSockets } from '#sockets';
 import { connectionError } from './connection-error-node.js';
 import { Pool, type PoolOptions } from './http1/pool.js';
 import { requestText } from './http1/request.js';
-import { plainSocket, SecureSockets } from './sockets-node.js';
 import type { HttpRequest, HttpResponse, ProxyServer, Transport, TransportOptions } from '../transport.js';
 
 /** Where a request goes, and what it says because of that. */

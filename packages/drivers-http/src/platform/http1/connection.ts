@@ -2,7 +2,6 @@
  * A connection that is asked one thing after the other (HTTP/1.1, RFC 9112). Plain ones are read by `onread` of `node:net`, straight into the
  * buffer of whoever reads where that can be; encrypted ones by their events.
  */
-import type { OnReadOpts, Socket } from 'node:net';
 import type { HttpResponse } from '../../transport.js';
 import { Exchange, type ExchangeHost } from './exchange.js';
 import type { Head } from './head.js';
@@ -15,6 +14,20 @@ export interface ConnectionKeeper {
   gone(connection: Connection): void;
 }
 
+/** What is needed of a socket of `node:net`. */
+export interface Wire {
+  on(event: 'data', listener: (bytes: Uint8Array) => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'end' | 'close', listener: () => void): unknown;
+  write(text: string, encoding: 'latin1'): unknown;
+  pause(): unknown;
+  resume(): unknown;
+  ref(): unknown;
+  unref(): unknown;
+  destroy(): unknown;
+  setKeepAlive(enable: boolean, delay: number): unknown;
+}
+
 /** Bytes that are read at once where they do not go straight to their place, and those while a head is due, which are copied once more. */
 const SPACE = 128 * 1024;
 const HEAD_SPACE = 8 * 1024;
@@ -24,11 +37,11 @@ const NOTHING = new Uint8Array(0);
 
 export class Connection implements ExchangeHost {
   /** For a socket that is made: reads it into here. */
-  readonly onread: OnReadOpts = {
-    buffer: () => this.#nextSpace(),
-    callback: (length, bytes) => this.#received(bytes, length),
+  readonly onread = {
+    buffer: (): Uint8Array => this.#nextSpace(),
+    callback: (length: number, bytes: Uint8Array): boolean => this.#received(bytes, length),
   };
-  #socket: Socket | undefined;
+  #socket: Wire | undefined;
   #exchange: Exchange | undefined;
   #explain: (error: unknown) => Error = (error) => error as Error;
   #space: Uint8Array | undefined;
@@ -45,13 +58,13 @@ export class Connection implements ExchangeHost {
   constructor(private readonly keeper: ConnectionKeeper) {}
 
   /** Takes a socket that is connected. `events`: it is not one that reads by `onread`. */
-  use(socket: Socket, { events }: { readonly events: boolean }): void {
+  use(socket: Wire, { events }: { readonly events: boolean }): void {
     this.#socket = socket;
     if (this.#gone) {
       socket.destroy();
       return;
     }
-    if (events) socket.on('data', (bytes: Uint8Array) => { if (!this.#received(bytes, bytes.length)) socket.pause(); });
+    if (events) socket.on('data', (bytes) => { if (!this.#received(bytes, bytes.length)) socket.pause(); });
     socket.on('error', (error) => { this.#ended(error); });
     socket.on('end', () => { this.#ended(undefined); });
     socket.on('close', () => { this.#ended(undefined); });

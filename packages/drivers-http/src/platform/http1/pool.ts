@@ -1,12 +1,11 @@
 /** The connections to one place: a few, kept while they are of use; requests beyond them wait. */
-import type { Socket } from 'node:net';
 import { Connection, type ConnectionKeeper } from './connection.js';
 
 export interface PoolOptions {
   /** Most connections. */
   readonly most: number;
-  /** Makes a socket for `connection` and hands it over; throws where there is none, or the signal's reason. */
-  connect(connection: Connection, signal: AbortSignal): Promise<Socket>;
+  /** Gives `connection` a socket; throws where there is none, or the signal's reason. */
+  connect(connection: Connection, signal: AbortSignal): Promise<void>;
 }
 
 export class Pool implements ConnectionKeeper {
