@@ -94,10 +94,14 @@ export class Control {
     return new Promise((resolve, reject) => { this.#waiting.push({ resolve, reject }); });
   }
 
-  /** A connection for data, encrypted as this one is. */
+  /** A connection for data. */
   dataSocket(port: number): Socket {
-    const target = { host: this.address, port };
-    return this.settings.place.tls === 'none' ? connectPlain({ ...target, noDelay: true }) : this.#encrypted(target);
+    return connectPlain({ host: this.address, port, noDelay: true });
+  }
+
+  /** Encrypts a connection for data as this one is; undefined where it is not. */
+  get encrypting(): ((data: Socket) => Socket) | undefined {
+    return this.settings.place.tls === 'none' ? undefined : (data) => this.#encrypted({ socket: data, host: this.address });
   }
 
   destroy(error: Error): void {

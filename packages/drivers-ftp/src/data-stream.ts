@@ -16,25 +16,37 @@ export class DataStream {
   #ended = false;
   #failure: Error | undefined;
   #wanted: Wanted | undefined;
+  #socket: Socket;
+  readonly #onError: (error: Error) => void;
+  readonly #onData = (chunk: Uint8Array): void => {
+    this.#held.push(chunk);
+    this.#serve();
+  };
+  readonly #onEnd = (): void => {
+    this.#ended = true;
+    this.#wanted?.wake();
+  };
+  readonly #onClose = (): void => {
+    if (!this.#ended) this.fail(ftpError('io', 'data', 'The server closed the connection in the middle of the file'));
+  };
 
-  constructor(
-    private readonly socket: Socket,
-    position: number,
-    host: string,
-    port: number,
-  ) {
+  /** `socket`: a connection that is under way. */
+  constructor(socket: Socket, position: number, host: string, port: number) {
     this.position = position;
-    socket.on('data', (chunk: Uint8Array) => {
-      this.#held.push(chunk);
-      this.#serve();
-    });
-    socket.on('end', () => {
-      this.#ended = true;
-      this.#wanted?.wake();
-    });
-    socket.on('error', (error) => { this.fail(networkError('ftp', error, host, port)); });
-    socket.on('close', () => { if (!this.#ended) this.fail(ftpError('io', 'data', 'The server closed the connection in the middle of the file')); });
-    socket.pause();
+    this.#onError = (error) => { this.fail(networkError('ftp', error, host, port)); };
+    this.#socket = socket;
+    this.#listen(socket);
+  }
+
+  /**
+   * The server has said that it sends; `encrypted` makes of the connection the one that is read from. Not before: a server that sees something
+   * come from the client, when it has not been told yet that it is to send, may end the connection (RFC 4217, section 12.5, has the command first).
+   */
+  encrypt(encrypted: (plain: Socket) => Socket): void {
+    if (this.#failure !== undefined) return;
+    const plain = this.#socket.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose);
+    this.#socket = encrypted(plain);
+    this.#listen(this.#socket);
   }
 
   /** Hands over the next `length` bytes, in pieces. Fewer where the data ends; gives back how many. One at a time. */
@@ -44,7 +56,7 @@ export class DataStream {
     this.#wanted = wanted;
     this.#serve();
     if (wanted.left > 0 && !this.#ended && this.#failure === undefined) {
-      this.socket.resume();
+      this.#socket.resume();
       await arrived;
     }
     this.#wanted = undefined;
@@ -54,14 +66,18 @@ export class DataStream {
 
   fail(error: Error): void {
     this.#failure ??= error;
-    this.socket.destroy();
+    this.#socket.destroy();
     this.#wanted?.wake();
   }
 
   /** No more of it is wanted. */
   close(): void {
     this.#ended = true;
-    this.socket.destroy();
+    this.#socket.destroy();
+  }
+
+  #listen(socket: Socket): void {
+    socket.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose).pause();
   }
 
   #serve(): void {
@@ -76,7 +92,7 @@ export class DataStream {
       wanted.take(part);
     }
     if (wanted === undefined || wanted.left > 0) return;
-    this.socket.pause();
+    this.#socket.pause();
     wanted.wake();
   }
 }

@@ -109,6 +109,8 @@ export class Session {
       if (offset > 0) this.#check(RESTART, await this.control.command(`REST ${offset}`), 350);
       const reply = await this.control.command(`RETR ${this.settings.place.path}`);
       if (reply.code !== 125 && reply.code !== 150) throw fileRefusal('to send the file', reply);
+      const { encrypting } = this.control;
+      if (encrypting !== undefined) stream.encrypt(encrypting);
       return stream;
     } catch (error) {
       this.#stream = undefined;

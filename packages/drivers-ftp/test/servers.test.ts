@@ -1,10 +1,13 @@
 // Beside real servers: the contract's reading part, encryption of both kinds, few logins, and what the reference says.
-import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { connect, type AddressInfo } from 'node:net';
+import { createServer, TLSSocket } from 'node:tls';
 import { BlockGraph, type BlockNode, type Definition } from '@blk/core-graph';
 import { driverConformance, expectSameBytes, prng, type Provision } from '@blk/driver-conformance';
 import { needTool, run, skipUnless, startPyftpdlib, startVsftpd, tempDir, type FtpServer, type FtpServerOptions, type TempDir } from '@blk/oracle';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ftpDrivers } from '../src/index.js';
+import { FakeServer } from './fake-server.js';
 
 const SIZE = 700_123;
 const BYTES = prng(5).bytes(SIZE);
@@ -22,15 +25,8 @@ async function setUp(begin: (options: FtpServerOptions) => Promise<FtpServer>, s
   writeFileSync(dir.file('served/disk.raw'), bytes);
   writeFileSync(dir.file('served/in side/ä.raw'), bytes.subarray(0, 1000));
   writeFileSync(dir.file('served/empty.raw'), '');
-  const certificate = { certificate: dir.file('certificate.pem'), key: dir.file('key.pem') };
-  if (secure) {
-    const made = await run(needTool('openssl'), [
-      'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost',
-      '-keyout', certificate.key, '-out', certificate.certificate,
-    ]);
-    expect(made, made.stderr).toMatchObject({ code: 0 });
-  }
-  const server = await begin({ root: dir.file('served'), dir: dir.path, ...(secure ? { certificate } : {}) });
+  const certificate = secure ? await makeCertificate(dir) : undefined;
+  const server = await begin({ root: dir.file('served'), dir: dir.path, ...(certificate === undefined ? {} : { certificate }) });
   return {
     dir,
     server,
@@ -39,6 +35,16 @@ async function setUp(begin: (options: FtpServerOptions) => Promise<FtpServer>, s
       dir[Symbol.dispose]();
     },
   };
+}
+
+async function makeCertificate(dir: TempDir): Promise<{ certificate: string; key: string }> {
+  const files = { certificate: dir.file('certificate.pem'), key: dir.file('key.pem') };
+  const made = await run(needTool('openssl'), [
+    'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost',
+    '-keyout', files.key, '-out', files.certificate,
+  ]);
+  expect(made, made.stderr).toMatchObject({ code: 0 });
+  return files;
 }
 
 const cleanup: (() => Promise<unknown>)[] = [];
@@ -144,5 +150,50 @@ describe.skipIf(pyftpdlib.skip)(pyftpdlib.title('pyftpdlib'), () => {
     writeFileSync(setup.dir.file('served/disk.raw'), BYTES.subarray(1));
     await expect(node.read(10, buffer, 0, 10)).rejects.toMatchObject({ kind: 'corrupt', message: `The file on the server has changed since it was opened: it has ${SIZE - 1} bytes where there were ${SIZE}` });
     await expect(node.read(500_010, buffer, 0, 10)).rejects.toMatchObject({ kind: 'corrupt' });
+  });
+});
+
+const openssl = skipUnless('openssl');
+describe.skipIf(openssl.skip)(openssl.title('a server that ends data connections on which something comes too early'), () => {
+  it('sees nothing before it has said that it sends', async () => {
+    using dir = tempDir();
+    const { certificate, key } = await makeCertificate(dir);
+    const fake = await FakeServer.start(BYTES);
+    cleanup.push(() => fake.close());
+    const secrets = { cert: readFileSync(certificate), key: readFileSync(key) };
+    const front = createServer(secrets, (socket) => {
+      const { hostname, port } = new URL(fake.url);
+      const behind = connect(Number(port), hostname);
+      for (const [one, other] of [[socket, behind], [behind, socket]]) one.on('error', () => other.destroy()).pipe(other);
+    });
+    await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
+    cleanup.push(() => new Promise((resolve) => front.close(resolve)));
+    const order: string[] = [];
+    fake.script = (command, _argument, connection) => {
+      if (command === 'PBSZ' || command === 'PROT') return '200 yes';
+      if (command !== 'RETR') return undefined;
+      const { restart } = connection;
+      connection.restart = 0;
+      void connection.data?.then((plain) => {
+        plain.once('readable', () => order.push('bytes'));
+        // Turns enough for what was sent already to arrive.
+        let turns = 50;
+        const tell = (): void => {
+          if (turns-- > 0) {
+            setImmediate(tell);
+            return;
+          }
+          order.push('told');
+          connection.say('150 now');
+          const data = new TLSSocket(plain, { ...secrets, isServer: true });
+          data.on('error', () => undefined).end(BYTES.subarray(restart), () => { connection.say('226 done'); });
+        };
+        tell();
+      });
+      return '';
+    };
+    const port = (front.address() as AddressInfo).port;
+    await expectRight(await open(`ftps://127.0.0.1:${port}/disk.raw`, { sslverify: 'off' }));
+    expect(order[0]).toBe('told');
   });
 });
