@@ -16,6 +16,19 @@ export function andThen(done: Completion, next: () => Completion): Completion {
   return done === undefined ? next() : done.then(next);
 }
 
+/** Runs `work`, and `after` when it is done, also where it fails. */
+export function andAlways(work: () => Completion, after: () => void): Completion {
+  let done: Completion;
+  try {
+    done = work();
+  } catch (error) {
+    after();
+    throw error;
+  }
+  if (done !== undefined) return done.finally(after);
+  after();
+}
+
 /** Whether a maybe-promise has to be waited for. */
 export function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';

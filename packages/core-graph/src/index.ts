@@ -20,6 +20,7 @@ export * from './options/spec.js';
 export { BufferPool } from './buffer-pool.js';
 export { RangeOrder } from './range-order.js';
 export { firstDifference, sameBytes } from './same-bytes.js';
+export { Together, type Failures } from './together.js';
 export { Edge, type EdgeParent } from './edge.js';
 export { BlockNode, type WriteNotifier } from './node.js';
 export type { DetectZeroes, NodeSettings } from './node-settings.js';

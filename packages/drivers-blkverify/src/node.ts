@@ -1,22 +1,28 @@
 /** One image beside its raw copy: requests go to both at the same time, and what comes back is compared. */
 import {
+  andAlways,
   andThen,
   BlockError,
   errnoOf,
   firstDifference,
+  isPromise,
   NO_LIMITS,
   RangeOrder,
+  Together,
   WriteFlag,
   type Completion,
   type DriverNode,
   type Edge,
   type Extent,
+  type Failures,
   type MaybePromise,
   type NodeLimits,
   type OpenContext,
 } from '@blk/core-graph';
 import { contentMismatch, resultMismatch, type Verb } from './errors.js';
 
+/** Bytes of the words that are compared where there is no memcmp. */
+const WORD = 8;
 const HANDED_DOWN = WriteFlag.MayUnmap | WriteFlag.Unchanged;
 
 export interface BlkverifyParts {
@@ -33,10 +39,13 @@ export class BlkverifyNode implements DriverNode {
   readonly limits: NodeLimits;
   readonly filename?: string;
   readonly #order = new RangeOrder();
+  readonly #together = new Together();
+  readonly #children: readonly Edge[];
   readonly #parts: BlkverifyParts;
 
   constructor(parts: BlkverifyParts) {
     this.#parts = parts;
+    this.#children = [parts.test, parts.raw];
     this.limits = { ...NO_LIMITS, alignment: Math.max(parts.raw.node.limits.alignment, parts.test.node.limits.alignment) };
     if (parts.filename !== undefined) this.filename = parts.filename;
   }
@@ -77,26 +86,37 @@ export class BlkverifyNode implements DriverNode {
 
   async close(): Promise<void> {}
 
-  async #read(offset: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
+  #read(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
     const { raw, pool } = this.#parts;
     // As the caller's buffer is to a word, so that words can be compared.
-    const shift = (buffer.byteOffset + start) % 4;
+    const shift = (buffer.byteOffset + start) % WORD;
     const copy = pool.take(length + shift);
-    try {
-      await this.#both('read', offset, length, (child) =>
-        child === raw ? child.read(offset, copy, shift, length) : child.read(offset, buffer, start, length),
-      );
+    const compare = (): void => {
       const at = firstDifference(buffer, start, copy, shift, length);
       if (at >= 0) throw this.#told(contentMismatch('read', offset, length, offset + at));
-    } finally {
-      pool.give(copy);
-    }
+    };
+    return andAlways(
+      () => {
+        const done = this.#both('read', offset, length, (child) =>
+          child === raw ? child.read(offset, copy, shift, length) : child.read(offset, buffer, start, length),
+        );
+        if (done !== undefined) return done.then(compare);
+        compare();
+      },
+      () => { pool.give(copy); },
+    );
   }
 
   /** Does the same with both; throws what one of them threw where both failed alike, and otherwise that they differ. */
-  async #both(verb: Verb, offset: number, length: number, request: (child: Edge) => Completion): Promise<void> {
-    const [test, raw] = await Promise.all([this.#parts.test, this.#parts.raw].map((child) => outcome(child, request)));
-    if (test === undefined && raw === undefined) return;
+  #both(verb: Verb, offset: number, length: number, request: (child: Edge) => Completion): Completion {
+    const failures = this.#together.ask(this.#children, request);
+    if (isPromise(failures)) return failures.then((each) => { this.#judge(verb, each, offset, length); });
+    this.#judge(verb, failures, offset, length);
+  }
+
+  #judge(verb: Verb, failures: Failures | undefined, offset: number, length: number): void {
+    if (failures === undefined) return;
+    const [test, raw] = failures;
     if (test !== undefined && raw !== undefined && errnoOf(test) === errnoOf(raw)) throw test;
     throw this.#told(resultMismatch(verb, offset, length, test, raw));
   }
@@ -105,15 +125,5 @@ export class BlkverifyNode implements DriverNode {
   #told(error: BlockError): BlockError {
     this.#parts.warn(error.message);
     return error;
-  }
-}
-
-/** What a request to one of the two threw. */
-async function outcome(child: Edge, request: (child: Edge) => Completion): Promise<Error | undefined> {
-  try {
-    await request(child);
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error), { cause: error });
   }
 }

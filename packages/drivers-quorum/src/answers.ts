@@ -1,30 +1,10 @@
-/** What the children answer to one request, and which answer the most of them gave. */
-import { errnoOf, sameBytes, type Completion, type Edge } from '@blk/core-graph';
-
-export interface Answer {
-  readonly child: Edge;
-  /** Absent: it was done. */
-  readonly error?: Error;
-}
-
-/** Sends a request to all children at the same time, and waits for the last of them. */
-export function askAll(children: readonly Edge[], request: (child: Edge, index: number) => Completion): Promise<Answer[]> {
-  return Promise.all(children.map((child, index) => ask(child, index, request)));
-}
-
-export async function ask(child: Edge, index: number, request: (child: Edge, index: number) => Completion): Promise<Answer> {
-  try {
-    await request(child, index);
-    return { child };
-  } catch (error) {
-    return { child, error: error instanceof Error ? error : new Error(String(error), { cause: error }) };
-  }
-}
+/** What the children answered to one request, and which answer the most of them gave. */
+import { errnoOf, sameBytes, type Failures } from '@blk/core-graph';
 
 /** The failure that most children had; of as many, that of the last. Undefined: none failed. */
-export function votedError(answers: readonly Answer[]): Error | undefined {
+export function votedError(failures: Failures): Error | undefined {
   const votes = new Map<string, { count: number; readonly error: Error }>();
-  for (const { error } of [...answers].reverse()) {
+  for (const error of [...failures].reverse()) {
     if (error === undefined) continue;
     const code = errnoOf(error);
     const same = votes.get(code);
@@ -39,6 +19,13 @@ export function votedError(answers: readonly Answer[]): Error | undefined {
   return winner;
 }
 
+/** What one child gave to a read. */
+export interface Content {
+  readonly index: number;
+  readonly bytes: Uint8Array;
+  readonly start: number;
+}
+
 /** A content, and the children that have it, by index. */
 export interface Version {
   readonly bytes: Uint8Array;
@@ -46,8 +33,13 @@ export interface Version {
   readonly indexes: number[];
 }
 
+/** Whether all are the same: as good as always, and then nobody has to be asked for a vote. */
+export function unanimous([first, ...others]: readonly Content[], length: number): boolean {
+  return others.every(({ bytes, start }) => sameBytes(first.bytes, first.start, bytes, start, length));
+}
+
 /** The different contents, those of the most children first; of as many, the one that came up last. */
-export function versionsOf(contents: readonly { readonly index: number; readonly bytes: Uint8Array; readonly start: number }[], length: number): Version[] {
+export function versionsOf(contents: readonly Content[], length: number): Version[] {
   const versions: Version[] = [];
   for (const { index, bytes, start } of contents) {
     const same = versions.find((version) => sameBytes(version.bytes, version.start, bytes, start, length));

@@ -3,11 +3,13 @@
  * as many have. Requests that overlap run one after the other, in every copy in the same order.
  */
 import {
+  andAlways,
   dataExtent,
   firstDifference,
   isPromise,
   NO_LIMITS,
   RangeOrder,
+  Together,
   WriteFlag,
   zeroExtent,
   type ChangeableChildren,
@@ -15,14 +17,17 @@ import {
   type DriverNode,
   type Edge,
   type Extent,
+  type Failures,
   type NodeLimits,
   type OpenContext,
 } from '@blk/core-graph';
-import { ask, askAll, versionsOf, votedError, type Answer } from './answers.js';
+import { unanimous, versionsOf, votedError, type Content } from './answers.js';
 import { quorumError } from './errors.js';
 import { Members } from './members.js';
 import { numberOf, type Rules } from './options.js';
 
+/** Bytes of the words that are compared where there is no memcmp. */
+const WORD = 8;
 const HANDED_DOWN = WriteFlag.MayUnmap | WriteFlag.Unchanged;
 
 export class QuorumNode implements DriverNode {
@@ -31,6 +36,7 @@ export class QuorumNode implements DriverNode {
   limits: NodeLimits = NO_LIMITS;
   readonly changeableChildren: ChangeableChildren;
   readonly #order = new RangeOrder();
+  readonly #together = new Together();
   #children: readonly Edge[] = [];
 
   constructor(
@@ -96,58 +102,78 @@ export class QuorumNode implements DriverNode {
 
   async close(): Promise<void> {}
 
-  async #change(operation: 'write' | 'flush', offset: number, length: number, request: (child: Edge) => Completion): Promise<void> {
-    const answers = await askAll(this.#children, request);
-    this.#reportFailed(operation, answers, offset, length);
-    this.#needEnough(answers, offset, length);
+  #change(operation: 'write' | 'flush', offset: number, length: number, request: (child: Edge) => Completion): Completion {
+    const failures = this.#together.ask(this.#children, request);
+    if (isPromise(failures)) return failures.then((each) => { this.#judge(operation, each, offset, length); });
+    this.#judge(operation, failures, offset, length);
   }
 
-  async #readFirst(offset: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
-    let last: Answer | undefined;
-    for (const [index, child] of this.#children.entries()) {
-      last = await ask(child, index, (each) => each.read(offset, buffer, start, length));
-      if (last.error === undefined) return;
-      this.#reportFailed('read', [last], offset, length);
-    }
-    throw last?.error ?? quorumError({ what: 'no-quorum', offset, length });
-  }
-
-  async #readAll(offset: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
-    const { pool } = this.context;
-    // As the caller's buffer is to a word, so that words can be compared. The first child reads to where the bytes are wanted.
-    const shift = (buffer.byteOffset + start) % 4;
-    const copies = this.#children.slice(1).map(() => pool.take(length + shift));
-    const contents = [{ index: 0, bytes: buffer, start }, ...copies.map((bytes, at) => ({ index: at + 1, bytes, start: shift }))];
+  #readFirst(offset: number, buffer: Uint8Array, start: number, length: number, index = 0): Completion {
+    const child = this.#children[index];
+    const next = (error: unknown): Completion => {
+      this.#reportBad('read', child, offset, length, error as Error);
+      if (index + 1 === this.#children.length) throw error;
+      return this.#readFirst(offset, buffer, start, length, index + 1);
+    };
+    let done: Completion;
     try {
-      const answers = await askAll(this.#children, (child, index) => child.read(offset, contents[index].bytes, contents[index].start, length));
-      this.#reportFailed('read', answers, offset, length);
-      this.#needEnough(answers, offset, length);
-      const given = contents.filter(({ index }) => answers[index].error === undefined);
-      const [winner, ...others] = versionsOf(given, length);
-      if (others.length > 0 && this.rules.blkverify) throw this.#mismatch(offset, length, winner, others[0]);
-      if (winner.indexes.length < this.rules.threshold) throw this.#failed(offset, length);
-      const losers = others.flatMap(({ indexes }) => indexes);
-      for (const index of losers) this.#reportBad('read', this.#children[index], offset, length);
-      if (winner.bytes !== buffer) buffer.set(winner.bytes.subarray(winner.start, winner.start + length), start);
-      if (this.rules.rewrite && losers.length > 0) await this.#rewrite(losers, offset, buffer, start, length);
-    } finally {
-      for (const copy of copies) pool.give(copy);
+      done = child.read(offset, buffer, start, length);
+    } catch (error) {
+      return next(error);
     }
+    return done?.catch(next);
+  }
+
+  #readAll(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+    const { pool } = this.context;
+    // As the caller's buffer is to a word, so that words can be compared.
+    const shift = (buffer.byteOffset + start) % WORD;
+    // The first child reads to where the bytes are wanted.
+    const contents = this.#children.map((_, index): Content => (index === 0 ? { index, bytes: buffer, start } : { index, bytes: pool.take(length + shift), start: shift }));
+    const read = (child: Edge, index: number): Completion => child.read(offset, contents[index].bytes, contents[index].start, length);
+    return andAlways(
+      () => {
+        const failures = this.#together.ask(this.#children, read);
+        return isPromise(failures) ? failures.then((each) => this.#vote(contents, each, offset, length)) : this.#vote(contents, failures, offset, length);
+      },
+      () => {
+        for (const { index, bytes } of contents) if (index > 0) pool.give(bytes);
+      },
+    );
+  }
+
+  /** Puts what won where the bytes are wanted, which is where the first child's are. */
+  #vote(contents: readonly Content[], failures: Failures | undefined, offset: number, length: number): Completion {
+    if (failures === undefined && unanimous(contents, length)) return;
+    this.#judge('read', failures, offset, length);
+    const [{ bytes: buffer, start }] = contents;
+    const [winner, ...others] = versionsOf(contents.filter(({ index }) => failures?.[index] === undefined), length);
+    if (others.length > 0 && this.rules.blkverify) throw this.#mismatch(offset, length, winner, others[0]);
+    if (winner.indexes.length < this.rules.threshold) throw this.#failed(offset, length);
+    const losers = others.flatMap(({ indexes }) => indexes);
+    for (const index of losers) this.#reportBad('read', this.#children[index], offset, length);
+    if (winner.bytes !== buffer) buffer.set(winner.bytes.subarray(winner.start, winner.start + length), start);
+    if (this.rules.rewrite && losers.length > 0) return this.#rewrite(losers, offset, buffer, start, length);
   }
 
   /** Gives losers the content that won; what can't be put right is told, and no reason for the read to fail. */
   async #rewrite(losers: readonly number[], offset: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
     const children = losers.map((index) => this.#children[index]);
-    const answers = await askAll(children, (child) => child.write(offset, buffer, start, length));
-    this.#reportFailed('write', answers, offset, length);
+    const failures = await new Together().ask(children, (child) => child.write(offset, buffer, start, length));
+    failures?.forEach((error, at) => { if (error !== undefined) this.#reportBad('write', children[at], offset, length, error); });
   }
 
-  /** Throws where fewer children did it than have to agree. */
-  #needEnough(answers: readonly Answer[], offset: number, length: number): void {
-    const done = answers.reduce((count, { error }) => count + Number(error === undefined), 0);
+  /** Tells of the children that failed; throws where fewer did it than have to agree. */
+  #judge(operation: 'read' | 'write' | 'flush', failures: Failures | undefined, offset: number, length: number): void {
+    if (failures === undefined) return;
+    let done = 0;
+    for (const [index, error] of failures.entries()) {
+      if (error === undefined) done++;
+      else this.#reportBad(operation, this.#children[index], offset, length, error);
+    }
     if (done >= this.rules.threshold) return;
     const failure = this.#failed(offset, length);
-    throw votedError(answers) ?? failure;
+    throw votedError(failures) ?? failure;
   }
 
   #failed(offset: number, length: number): Error {
@@ -160,10 +186,6 @@ export class QuorumNode implements DriverNode {
     const error = quorumError({ what: 'mismatch', offset, length, at });
     this.context.warn(error.message);
     return error;
-  }
-
-  #reportFailed(operation: 'read' | 'write' | 'flush', answers: readonly Answer[], offset: number, length: number): void {
-    for (const { child, error } of answers) if (error !== undefined) this.#reportBad(operation, child, offset, length, error);
   }
 
   #reportBad(operation: 'read' | 'write' | 'flush', child: Edge, offset: number, length: number, error?: Error): void {
