@@ -1,4 +1,5 @@
 /** The program's front: which tool is meant, and handing over to it. Each tool is loaded when it is needed. */
+import { hasForeignBytes } from './foreign-bytes.js';
 import type { Terminal } from './terminal.js';
 import { ExitError, say, TOOL_NAMES, UsageError, versionText, type Tool, type ToolIo } from './tool.js';
 
@@ -10,6 +11,10 @@ import { ExitError, say, TOOL_NAMES, UsageError, versionText, type Tool, type To
 export async function main(argv: readonly string[], io: ToolIo, calledAs = 'blk'): Promise<number> {
   const alias = TOOL_NAMES.find((name) => name === toolName(calledAs));
   const tool: Tool = { name: alias ?? 'blk', alias: alias !== undefined, io };
+  if (hasForeignBytes(argv)) {
+    say(tool, 'File names that are not UTF-8 are not supported');
+    return 1;
+  }
   switch (alias) {
     case 'qemu-img':
       return img(tool, argv);

@@ -25,11 +25,11 @@ function threeDigits(value: number): number {
 export function jsonText(value: unknown): string {
   // An empty list or object ends its line nowhere but where it is a value: text ends with a quotation mark.
   const text = JSON.stringify(value, null, 4).replace(/^( *)(.*)([[{])([\]}])(,?)$/gm, '$1$2$3\n$1$4$5');
-  return `${escapeBeyondAscii(text)}\n`;
+  return `${escapeBeyondAscii(text.replaceAll(/\\(?:u[0-9a-f]{4}|.)/g, (escape) => (escape[1] === 'u' ? `\\u${escape.slice(2).toUpperCase()}` : escape)))}\n`;
 }
 
 export function escapeBeyondAscii(text: string): string {
-  return text.replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`);
 }
 
 /** A hexadecimal number as C's `%#x` prints it. */

@@ -23,6 +23,12 @@ const LOOKS = [
   'compare --image-opts -f raw driver=raw,file.filename=nix driver=raw,file.filename=r.raw', 'compare --image-opts -F raw driver=raw,file.filename=r.raw driver=raw,file.filename=r.raw',
   'compare --output=json r.raw r.raw', 'compare "" ""', 'snapshot -l top.qcow2', 'snapshot -U -l top.qcow2', 'snapshot -q -l top.qcow2', 'snapshot top.qcow2',
   'snapshot --image-opts -l driver=qcow2,file.filename=top.qcow2', 'snapshot -l -c x top.qcow2', 'snapshot -f qcow2 -l top.qcow2',
+  'info --output', 'info --output top.qcow2', 'map --output top.qcow2', 'compare --object secret,id=s r.raw r.raw', 'check --object secret,id=s top.qcow2',
+  'info --image-opts file.filename=top.qcow2', 'info --image-opts file.driver=file,file.filename=top.qcow2', 'info json:{"file.filename":"top.qcow2"}', 'info json:{"file":{"filename":"top.qcow2"}}',
+  'info json:{"file.filename":"top.qcow2","file":{"driver":"file"}}', 'info json:{"file":{"driver":"file"},"file.filename":"top.qcow2"}', 'info -f qcow2 json:{"file":{"filename":"top.qcow2"}}',
+  'info json:{"driver":"raw","file":{"filename":"top.qcow2"}}', 'info json:{"driver":"raw","file":{"driver":"raw","file":{"filename":"r.raw"}}}',
+  'info json:{"driver":"qcow2","file":{"driver":"raw","file":{"filename":"top.qcow2"}}}', 'info --object throttle-group,id=g json:{"driver":"throttle","throttle-group":"g","file":{"driver":"file","filename":"r.raw"}}',
+  'info --object throttle-group,id=g json:{"driver":"raw","file":{"driver":"throttle","throttle-group":"g","file":{"driver":"file","filename":"r.raw"}}}', 'compare json:{"file.filename":"top.qcow2"} r.raw',
   'bench -n r.raw', 'bench -n -i threads -c 1 r.raw', 'bench -i native -c 1 r.raw', 'bench --image-opts -f raw driver=raw,file.filename=nix', 'create -f luks o 1M', 'create -o help -f luks',
 ];
 
@@ -44,6 +50,7 @@ const CHANGES = [
   'convert --object secret,id=s,data=pw --image-opts driver=luks,file.filename=l.luks,key-secret=s o', 'convert --bitmaps -O raw top.qcow2 o', 'convert -U -n -O raw top.qcow2 big.raw',
   'create "" 1M', 'create --image-opts -f qcow2 o 1M', 'create -f raw -F raw o 1M', 'create -f qcow2 -b lost.qcow2 -F qcow2 o', 'create -f qcow2 -b lost.qcow2 o', 'create -f qcow2 -b l.luks -F luks o',
   'create -f qcow2 -F raw -b r.raw -o backing_file=x o', 'create -f qcow2 -o backing_file=r.raw -F raw o', 'create -f qcow2 top.qcow2 1M', 'create -f qcow2 -b "" o 1M', 'create -f qcow2 -u o',
+  'convert -O raw json:{"file.filename":"top.qcow2"} o', 'convert --image-opts -O raw file.filename=top.qcow2 o', 'dd if=nix of=o', 'create -f qcow2 -q é😀\u001f.qcow2 1M',
   'snapshot -a s1 top.qcow2', 'snapshot -d 1 top.qcow2', 'snapshot -c x -d x top.qcow2', 'snapshot -U -c x top.qcow2', 'bitmap --image-opts -f raw --add driver=raw,file.filename=nix b',
 ];
 

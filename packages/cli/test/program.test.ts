@@ -44,6 +44,16 @@ describe('the program', () => {
     expect(await blk('nonsense')).toMatchObject({ code: 1, stderr: expect.stringContaining('blk: Command not found: nonsense') as string });
   });
 
+  test('makes no other file where a name is no text', async () => {
+    using dir = tempDir();
+    const inShell = (name: string): ReturnType<typeof run> => run('bash', ['-c', `exec "$0" "$1" create -q -f raw $'${name}' 1M`, process.execPath, program], { cwd: dir.path });
+    expect(await inShell('\\xff')).toEqual({ code: 1, stdout: '', stderr: 'blk: File names that are not UTF-8 are not supported\n' });
+    expect(readdirSync(dir.path)).toEqual([]);
+    // The character that stands for what is none is one itself.
+    expect(await inShell('\\xef\\xbf\\xbd')).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect(readdirSync(dir.path)).toEqual(['\ufffd']);
+  });
+
   test('makes links that are the reference tools, and leaves what is not its own', async () => {
     using dir = tempDir();
     const folder = dir.file('bin');

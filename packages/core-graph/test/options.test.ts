@@ -148,6 +148,14 @@ describe('dotted options', () => {
     expect(file).toEqual({ driver: 'mem' });
   });
 
+  it('may come before the object that they are members of, of which the later value counts', () => {
+    const file = { driver: 'mem', cache: { direct: false } };
+    const folded = unflatten({ 'file.filename': 'a', 'file.cache.direct': true, 'file.cache.no-flush': true, file, 'file.driver': 'other' });
+    expect(folded).toEqual({ file: { filename: 'a', cache: { direct: false, 'no-flush': true }, driver: 'other' } });
+    expect(file).toEqual({ driver: 'mem', cache: { direct: false } });
+    expect(unflatten({ 'file.filename': 'a', file: 'name' })).toEqual({ file: 'name' });
+  });
+
   it('are refused where they contradict each other, or go too deep', async () => {
     expect((await failure(() => unflatten({ file: 'name', 'file.filename': 'a' })))?.kind).toBe('invalid-argument');
     expect((await failure(() => unflatten({ [Array(50).fill('a').join('.')]: 1 })))?.kind).toBe('invalid-argument');

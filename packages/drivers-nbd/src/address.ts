@@ -84,6 +84,19 @@ function parseOldName(rest: string): Record<string, unknown> {
   return { server: { type: 'inet', host: match[1] ?? match[2], port: match[3] }, ...exported };
 }
 
+/** The name that an export is shown by: as the reference has it, the port always, and no slash without a name behind it. */
+export function shownUri({ path, host = 'localhost', port = NBD_PORT, exportName = '', tls = false }: NbdAddress): string {
+  const scheme = tls ? 'nbds' : 'nbd';
+  const name = exportName === '' ? '' : `/${encoded(exportName)}`;
+  if (path !== undefined) return `${scheme}+unix://${name}?socket=${encoded(path)}`;
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}${name}`;
+}
+
+/** Slashes are left: they say nothing in these places. */
+function encoded(part: string): string {
+  return encodeURIComponent(part).replaceAll('%2F', '/');
+}
+
 const EXPORT_NAME = ':exportname=';
 
 function parseUri(uri: string): Record<string, unknown> {

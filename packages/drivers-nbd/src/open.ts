@@ -1,7 +1,7 @@
 /** Opening an export: where it is, how it is encrypted, and what a read-only one means. */
 import { BlockError, type CredentialLookup, type DriverNode, type OpenContext } from '@blk/core-graph';
-import { NbdClient, nbdUri, TransmissionFlag, type ClientCredentials, type ClientTls, type NbdAddress } from '@blk/nbd';
-import { addressOf } from './address.js';
+import { NbdClient, TransmissionFlag, type ClientCredentials, type ClientTls, type NbdAddress } from '@blk/nbd';
+import { addressOf, shownUri } from './address.js';
 import type { NbdDriverOptions, NbdOptions } from './driver.js';
 import { ALLOCATION, NbdNode } from './node.js';
 import { Session } from './session.js';
@@ -18,7 +18,7 @@ export async function openNbd(options: NbdOptions, context: OpenContext, credent
     session.close();
     throw new BlockError('permission', 'Could not open image: Permission denied', { driver: 'nbd', code: 'EACCES' });
   }
-  return new NbdNode(session, nbdUri(address), context.readOnly);
+  return new NbdNode(session, shownUri(address), context.readOnly);
 }
 
 function openSession(address: NbdAddress, tls: ClientTls | undefined, options: NbdOptions, context: OpenContext): Promise<Session> {

@@ -68,6 +68,7 @@ export async function ddImage(graph: BlockGraph, request: DdRequest): Promise<bo
           inOrder: true,
           rateLimit: 0,
           total: length,
+          words: { reading: 'error while reading from input image file', writing: 'error while writing to output image file' },
           progress: request.progress,
           signal: request.signal,
         });

@@ -3,11 +3,13 @@ import {
   BlockError, normalisePath, resolveReference, type BlockGraph, type BlockNode, type ImagePolicy,
   type SnapshotInfo,
 } from '@blk/core-graph';
-import { nameOf, openSource, wholeSectors, type AnySource } from './open.js';
+import { nameOf, openSource, wholeSectors, unfiltered, type AnySource } from './open.js';
 import { shownName } from './shown-name.js';
 
 /** Drivers of which the reference has nothing to tell, not even whether an image was closed. */
-const SAYS_NOTHING = new Set(['null-co', 'null-aio', 'parallels', 'bochs', 'cloop', 'dmg', 'quorum']);
+const SAYS_NOTHING = new Set([
+  'null-co', 'null-aio', 'parallels', 'bochs', 'cloop', 'dmg', 'quorum', 'nbd', 'http', 'https', 'ftp', 'ftps', 'ssh', 'tftp',
+]);
 
 /** The schema's `ImageInfo`, for images of any format. Sizes in bytes. */
 export interface ImageInfo {
@@ -87,7 +89,10 @@ export async function chainInfo(graph: BlockGraph, source: AnySource, options: I
 export async function describeImage(node: BlockNode, name: string = node.filename): Promise<ImageInfo> {
   const about = await node.driver.info?.();
   const backing = node.driver.recordedBacking;
-  const snapshots = node.driver.snapshots?.list ?? [];
+  // What lies over an image without a format of its own shows that one's.
+  const inner = unfiltered(node);
+  const innerAbout = inner === node ? about : await inner.driver.info?.();
+  const snapshots = inner.driver.snapshots?.list ?? [];
   return {
     ...(snapshots.length === 0 ? {} : { snapshots: snapshots.map(snapshotInfo) }),
     filename: name,
@@ -95,8 +100,8 @@ export async function describeImage(node: BlockNode, name: string = node.filenam
     'virtual-size': wholeSectors(node.size),
     ...(await spaceTaken(node)),
     // Of these the reference knows nothing besides the size.
-    ...(SAYS_NOTHING.has(node.driverName) ? {} : { 'dirty-flag': about?.dirty ?? false }),
-    ...(about?.clusterSize === undefined ? {} : { 'cluster-size': about.clusterSize }),
+    ...(SAYS_NOTHING.has(inner.driverName) ? {} : { 'dirty-flag': innerAbout?.dirty ?? false }),
+    ...(innerAbout?.clusterSize === undefined ? {} : { 'cluster-size': innerAbout.clusterSize }),
     ...(about?.encrypted === true ? { encrypted: true } : {}),
     ...(about?.compressed === true ? { compressed: true } : {}),
     ...(backing === undefined ? {} : { 'backing-filename': backing.filename, 'full-backing-filename': fullName(name, node, backing.filename) }),

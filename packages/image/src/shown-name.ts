@@ -9,9 +9,16 @@ const MATTERS: Readonly<Record<string, readonly string[]>> = {
   'null-aio': ['read-zeroes', 'size'],
   qcow2: ['backing', 'data-file', 'encrypt'],
   luks: ['key-secret'],
+  throttle: ['throttle-group'],
   vvfat: ['dir', 'fat-type', 'floppy', 'label', 'rw'],
   quorum: ['vote-threshold', 'blkverify', 'rewrite-corrupted', 'read-pattern'],
 };
+
+/** Protocols whose names come in several spellings, of which one is shown. */
+const NAMED_BY_ADDRESS = ['nbd', 'nbds'];
+
+/** What lies over something of the same kind has no file of its own to be named by. */
+const FILTERS: ReadonlySet<string> = new Set(['throttle', 'copy-on-read']);
 
 /** What says who asks, and whom to believe: of drivers whose files have URLs. */
 const ABOUT_SERVERS = ['sslverify', 'username', 'password-secret', 'proxy-username', 'proxy-password-secret', 'cookie', 'cookie-secret'];
@@ -24,6 +31,7 @@ export function shownName(source: AnySource, node: BlockNode): string {
   const definition = definitionOf(source);
   if (typeof definition === 'string') {
     if (definition.startsWith('file:')) return plain(definition.slice('file:'.length));
+    if (NAMED_BY_ADDRESS.includes(protocolOf(definition)?.split('+')[0] ?? '')) return node.filename;
     if (!definition.startsWith('json:')) return definition;
     return nameFrom(parseJsonName(definition), node);
   }
@@ -55,7 +63,9 @@ function describe(options: Options, assumed: string, served: string | undefined)
   if (typeof file === 'object' && file !== null) {
     const child = describe(file as Options, 'file', served);
     const json = { driver, ...kept, file: child.json };
-    return bare && child.name !== undefined ? { name: child.name, json } : { json };
+    // Only what lies in a file itself is that file; opened by its name, another layer would not come along.
+    const direct = !FILTERS.has(driver) && child.json['file'] === undefined;
+    return bare && direct && child.name !== undefined ? { name: child.name, json } : { json };
   }
   if (typeof filename === 'string') return { name: plain(filename), json: { driver, filename } };
   if (driver.startsWith('null-')) return bare ? { name: `${driver}://`, json: { driver } } : { json: { driver, ...kept } };
@@ -89,7 +99,7 @@ function nest(definition: Definition): Options {
   const nested: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(definition)) {
     const dot = key.indexOf('.');
-    if (dot < 0) nested[key] = typeof value === 'object' && value !== null && !Array.isArray(value) ? nest(value as Definition) : value;
+    if (dot < 0) nested[key] = typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...(nested[key] as object | undefined), ...nest(value as Definition) } : value;
     else nested[key.slice(0, dot)] = nest({ ...(nested[key.slice(0, dot)] as object | undefined), [key.slice(dot + 1)]: value });
   }
   return nested;

@@ -16,6 +16,8 @@ export interface ImgCommand {
   readonly options: readonly OptionSpec[];
   /** Goes through the content of images, which takes its time; without this a command looks at tables only. */
   readonly long?: true;
+  /** Exit code where objects can't be made; 1 unless given. */
+  readonly failure?: number;
   /** Not there under the name of the reference tool, which has no such command. */
   readonly own?: true;
   /** The last word is an operand even where it begins with a dash: a size such as `-1M`. */

@@ -25,6 +25,7 @@ Exit code: 0 the same, 1 different; 2: an image could not be opened, 3: what it 
 `,
   options: [...COMMON, ...specs('f= F= T= p q s U:force-share :progress=')],
   long: true,
+  failure: 2,
 
   async run(tool, parsed) {
     const options = new Options(parsed);

@@ -1,7 +1,8 @@
 /** Commands that work on images: finding them, help, and how they end. */
 import { BlockError, messageOf } from '@blk/core-graph';
 import type { CommandLine } from '../getopt.js';
-import { readObjects } from '../objects.js';
+import { readObjects, type ToolObjects } from '../objects.js';
+import { traceWarning } from '../trace.js';
 import { ExitError, INTERRUPTED, say, UsageError, versionText, type Tool } from '../tool.js';
 import type { ImgCommand } from './command.js';
 import { withinTime } from './deadline.js';
@@ -28,7 +29,16 @@ async function dispatch(tool: Tool, argv: readonly string[], commands: readonly 
   if (wantsHelp(args, command)) return show(tool, commandHelp(tool, command));
   const parsed = parse(command, args);
   const objects = parsed.options.filter(({ name: option }) => option === 'object').map(({ value }) => value ?? '');
-  return withinTime({ ...tool, objects: await readObjects(objects) }, command, parsed);
+  return withinTime({ ...tool, objects: await objectsOf(objects, command) }, command, parsed);
+}
+
+/** What is wrong with an object ends the command as anything does that keeps it from its work. */
+async function objectsOf(texts: readonly string[], { failure = 1 }: ImgCommand): Promise<ToolObjects> {
+  try {
+    return await readObjects(texts);
+  } catch (error) {
+    throw error instanceof BlockError ? new ExitError(failure, messageOf(error)) : error;
+  }
 }
 
 /** Without `-T PATTERN` and `--trace=PATTERN` in front: there are no trace events here, as the reference says of events that it does not know. */
@@ -38,8 +48,8 @@ function afterTracing(tool: Tool, argv: readonly string[]): readonly string[] {
   const pattern = long?.[1] ?? (word.startsWith('-T') && word !== '-T' ? word.slice(2) : undefined);
   if (pattern === undefined && long === null && word !== '-T') return argv;
   if (pattern === undefined && next === undefined) throw new UsageError(`missing argument for option '${word}'`);
-  const event = (pattern ?? next ?? '').replace(/^enable=/, '').split(',', 1)[0];
-  if (event !== '' && !/[=*?]/.test(event)) say(tool, `warning: trace event '${event}' does not exist`);
+  const warning = traceWarning(pattern ?? next ?? '');
+  if (warning !== undefined) say(tool, warning);
   return afterTracing(tool, pattern === undefined ? rest : argv.slice(1));
 }
 

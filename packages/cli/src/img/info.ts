@@ -23,8 +23,8 @@ export const info: ImgCommand = {
 
   async run(tool, parsed) {
     const options = new Options(parsed);
-    const style = outputStyle(options);
     const filename = oneFile(options);
+    const style = outputStyle(options);
     const format = options.get('format');
     const imageOpts = options.has('image-opts');
     if (imageOpts && format !== undefined) throw new ExitError(1, FORMAT_OF_OPTIONS);

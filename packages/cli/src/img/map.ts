@@ -31,8 +31,8 @@ export const map: ImgCommand = {
     const options = new Options(parsed);
     const start = sizeOf('start-offset', 'start offset');
     const length = sizeOf('max-length', 'max length');
-    const style = outputStyle(options);
     const filename = oneFile(options);
+    const style = outputStyle(options);
     const format = options.get('format');
     if (options.has('image-opts') && format !== undefined) throw new ExitError(1, FORMAT_OF_OPTIONS);
     const printer = new ProgressPrinter(errorIo(tool.io), progressStyle(options));

@@ -9,6 +9,7 @@ import { readObjects } from '../objects.js';
 import { makeThrottleGroups } from '../throttle-groups.js';
 import type { Terminal } from '../terminal.js';
 import { ExitError } from '../tool.js';
+import { traceWarning } from '../trace.js';
 import { describeImage } from './describe.js';
 import { runAll, runInput } from './input.js';
 import { ImageOpener } from './opening.js';
@@ -34,7 +35,7 @@ async function runSession(args: IoArguments, terminal: Terminal): Promise<number
   const warn = (message: string): void => {
     terminal.err(`${terminal.name}: warning: ${message}\n`);
   };
-  if (args.trace) warn('tracing is not supported: --trace is ignored');
+  for (const warning of args.trace.map(traceWarning)) if (warning !== undefined) terminal.err(`${terminal.name}: ${warning}\n`);
   const objects = await readObjects(args.objects);
   const graph = new BlockGraph({
     drivers: allDrivers.map((driver) => (driver.name === 'blkdebug' ? blkdebugDriver({ print: (line) => { terminal.out(`${line}\n`); } }) : driver)),
@@ -101,7 +102,7 @@ Reads, writes and examines a disk image by single requests.
   -d, --discard=MODE   unmap (default) or ignore
   -C, --copy-on-read   store what is read from backing files
   -m, --misalign       ignored: buffers are aligned as the file wants them
-  -T, --trace=WHAT     ignored, with a warning
+  -T, --trace=WHAT     there are no trace events: ignored
   -U, --force-share    open beside other users of the image; read-only
       --untrusted      open no other file, guess no format
   -h, --help           show this text and exit

@@ -36,7 +36,7 @@ export interface IoArguments {
   readonly imageOptions: boolean;
   readonly settings: ImageSettings;
   /** Tracing was asked for, which there is not. */
-  readonly trace: boolean;
+  readonly trace: readonly string[];
 }
 
 /** Throws a `CommandLineError` where help is to follow, an `ExitError` where the message says it all. */
@@ -44,12 +44,14 @@ export function parseIoArguments(words: readonly string[]): IoArguments {
   const { options, operands } = getopt(words, SPECS);
   const commands: string[] = [];
   const objects: string[] = [];
+  const trace: string[] = [];
   const settings = new ImageSettings();
   const seen = new Set<string>();
   for (const { name, value } of options) {
     seen.add(name);
     if (name === 'cmd') commands.push(value ?? '');
     else if (name === 'object') objects.push(value ?? '');
+    else if (name === 'trace') trace.push(value ?? '');
     else settings.take(name, value ?? '');
   }
   if (operands.length > 1) throw new CommandLineError('');
@@ -62,7 +64,7 @@ export function parseIoArguments(words: readonly string[]): IoArguments {
     ...(operands[0] === undefined ? {} : { file: operands[0] }),
     imageOptions: seen.has('image-opts'),
     settings,
-    trace: seen.has('trace'),
+    trace,
   };
 }
 

@@ -2,6 +2,7 @@
 import { BlockError } from '@blk/core-graph';
 import { CommandLineError } from '../getopt.js';
 import type { Terminal } from '../terminal.js';
+import { traceWarning } from '../trace.js';
 import { INVALID_COUNT, parseNbdArguments } from './options.js';
 import { forkedDescriptor, forkNbd, isForked } from './fork.js';
 import { listText } from './list.js';
@@ -22,7 +23,7 @@ export async function nbdMain(words: readonly string[], terminal: Terminal): Pro
     return 0;
   }
   try {
-    if (args.trace) terminal.err(`${terminal.name}: warning: tracing is not supported: --trace is ignored\n`);
+    for (const warning of args.trace.map(traceWarning)) if (warning !== undefined) terminal.err(`${terminal.name}: ${warning}\n`);
     if (args.list) {
       terminal.out(await listText(args));
       return 0;
@@ -69,7 +70,7 @@ Connection properties:
   -e, --shared=NUM          clients at the same time (default 1, 0: any number)
   -t, --persistent          stay when the last client has left
   -v, --verbose             accepted; there is no more to say
-  -T, --trace=WHAT          ignored, with a warning
+  -T, --trace=WHAT          there are no trace events: ignored
   -x, --export-name=NAME    name of the export (default: the empty name)
   -D, --description=TEXT    description of the export
       --tls-creds=ID        offer nothing but TLS, with these credentials

@@ -80,7 +80,7 @@ export interface NbdArguments {
   readonly discard?: boolean;
   readonly detectZeroes: 'off' | 'on' | 'unmap';
   /** Tracing was asked for, which there is not. */
-  readonly trace: boolean;
+  readonly trace: readonly string[];
   readonly untrusted: boolean;
 }
 
@@ -103,10 +103,12 @@ export function parseNbdArguments(words: readonly string[]): NbdArguments {
   const { options, operands } = getopt(words, SPECS);
   const values = new Map<string, string>();
   const objects: string[] = [];
+  const trace: string[] = [];
   const bitmaps: string[] = [];
   for (const { name, value } of options) {
     if (ONCE.includes(name) && values.has(name)) throw new CommandLineError(`--${name} can only be specified once`);
     if (name === 'object') objects.push(value ?? '');
+    else if (name === 'trace') trace.push(value ?? '');
     else if (name === 'bitmap') bitmaps.push(value ?? '');
     else if ((name === 'cache' || name === 'nocache') && (values.has('cache') || values.has('nocache'))) {
       throw new CommandLineError('-n and --cache can only be specified once');
@@ -171,7 +173,7 @@ export function parseNbdArguments(words: readonly string[]): NbdArguments {
     ...(discard === undefined ? {} : { discard: discard === 'unmap' || discard === 'on' }),
     detectZeroes:
       oneOf(values.get('detect-zeroes'), ['off', 'on', 'unmap'] as const, (text) => `Failed to parse detect_zeroes mode: invalid parameter value: ${text}`) ?? 'off',
-    trace: values.has('trace'),
+    trace,
     untrusted: values.has('untrusted'),
   };
 }

@@ -2,7 +2,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { BlockError, BlockGraph, errnoOf, strerror } from '@blk/core-graph';
 import { allDrivers } from '@blk/drivers-all';
-import { dirtyBitmapContext, NbdServer, type ListenTarget } from '@blk/nbd';
+import { dirtyBitmapContext, NBD_PORT, NbdServer, type ListenTarget } from '@blk/nbd';
 import { CommandLineError } from '../getopt.js';
 import { readObjects } from '../objects.js';
 import { makeThrottleGroups } from '../throttle-groups.js';
@@ -89,11 +89,18 @@ async function listen(server: NbdServer, target: ListenTarget): Promise<void> {
     if (!(error instanceof BlockError)) throw error;
     // Refused before the system was asked.
     if (error.kind === 'invalid-argument') throw new CommandLineError(error.message);
+    if ('host' in target && isUnknownHost(error.cause)) {
+      throw new CommandLineError(`address resolution failed for ${target.host}:${target.port ?? NBD_PORT}: Name or service not known`);
+    }
     const what = 'path' in target ? ` to ${target.path}` : '';
     // The original tries one address only, but says it like this.
     const verb = error.errno === 'EADDRINUSE' && !('path' in target) ? 'find an available port' : `bind socket${what}`;
     throw new CommandLineError(`Failed to ${verb}: ${strerror(error.errno)}`);
   }
+}
+
+function isUnknownHost(cause: unknown): boolean {
+  return cause instanceof Error && 'code' in cause && (cause.code === 'ENOTFOUND' || cause.code === 'EAI_AGAIN');
 }
 
 /** Writes the file; the returned function removes it. */

@@ -58,9 +58,25 @@ export function unflatten(flat: Definition): Definition {
       define(at, part, copy);
       at = copy;
     });
-    define(at, path[path.length - 1], value);
+    const last = path[path.length - 1];
+    define(at, last, Object.hasOwn(at, last) ? joined(at[last], value) : value);
   }
   return nested;
+}
+
+/** Members of one object may come under dotted keys and as an object; of two values for one member the later counts. */
+function joined(before: unknown, value: unknown): unknown {
+  if (!isPlain(before) || !isPlain(value)) return value;
+  const both: Record<string, unknown> = {};
+  for (const [key, item] of [...Object.entries(before), ...Object.entries(value)]) define(both, key, Object.hasOwn(both, key) ? joined(both[key], item) : item);
+  return both;
+}
+
+/** A node is no bundle of options. */
+function isPlain(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 /** Splits a definition into the checked common options and what is the driver's. */

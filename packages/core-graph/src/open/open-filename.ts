@@ -2,7 +2,7 @@
 import { BlockError } from '../errors.js';
 import type { BlockDriver } from '../driver.js';
 import type { BlockGraph } from '../graph.js';
-import type { BlockNode } from '../node.js';
+import { BlockNode } from '../node.js';
 import type { Definition } from './definition.js';
 import { parseJsonName, protocolOf } from './filename.js';
 import { openDefinition, openReference } from './open-node.js';
@@ -29,7 +29,7 @@ export async function openFilename(
   const format = typeof options.driver === 'string' ? graph.driver(options.driver) : undefined;
   const protocol = filename === undefined ? undefined : await protocolDefinition(graph, filename);
   if (format?.role === 'protocol') return openDefinition(graph, { ...protocol, ...options }, state);
-  const source = protocol ?? (file as Reference);
+  const source = protocol ?? (await asProtocol(graph, file as Reference));
   if (format !== undefined) return openDefinition(graph, { ...options, file: source }, state);
   return probeAndOpen(graph, source, options, state);
 }
@@ -83,6 +83,14 @@ export function formatOf(graph: BlockGraph, head: Uint8Array, filename: string):
     }
   }
   return best;
+}
+
+/** What an image lies in is a protocol: a file name without a driver says which, and is not looked into for a format. */
+export async function asProtocol(graph: BlockGraph, reference: Reference): Promise<Reference> {
+  if (typeof reference !== 'object' || reference === null || reference instanceof BlockNode || reference['driver'] !== undefined) return reference;
+  const { filename } = reference;
+  if (typeof filename !== 'string' || filename.startsWith('json:')) return reference;
+  return { ...reference, ...(await protocolDefinition(graph, filename)) };
 }
 
 /** The definition of the protocol node that a file name means. */

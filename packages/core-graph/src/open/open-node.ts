@@ -12,7 +12,7 @@ import { changeAccess, childAccess, cumulativeAccess } from '../permissions.js';
 import type { OpenState } from './open-state.js';
 import { splitCommon, unflatten, type Definition } from './definition.js';
 import { normalisePath, resolveReference } from './filename.js';
-import { formatOf, openFilename, protocolDefinition } from './open-filename.js';
+import { asProtocol, formatOf, openFilename } from './open-filename.js';
 import { readDefinition, type Reference } from './read-definition.js';
 
 export async function openReference(graph: BlockGraph, reference: Reference, state: OpenState): Promise<BlockNode | undefined> {
@@ -123,7 +123,9 @@ async function openChild(
   if (reference === undefined || reference === null || reference === '') {
     throw new BlockError('invalid-argument', `A block device must be specified for "${name}"`);
   }
-  const child = await openReference(graph, await asProtocol(graph, parent, reference, role), {
+  // Filters and backing files may be of any format.
+  const guessed = parent.settings.driver.role === 'filter' || role === 'backing';
+  const child = await openReference(graph, guessed ? reference : await asProtocol(graph, reference), {
     ...state,
     checking: false,
     // A format hands discards down whatever its own guests may do; a filter passes its own setting on.
@@ -133,15 +135,6 @@ async function openChild(
     chain: role === 'filtered' ? state.chain : [],
   });
   return attach(graph, parent, name, role, child as BlockNode);
-}
-
-/** What a format or another protocol lies in is a protocol: a file name without a driver says which, and is not looked into for a format. */
-async function asProtocol(graph: BlockGraph, parent: BlockNode, reference: Reference, role: ChildRole): Promise<Reference> {
-  if (parent.settings.driver.role === 'filter' || role === 'backing') return reference;
-  if (typeof reference !== 'object' || reference === null || reference instanceof BlockNode || reference['driver'] !== undefined) return reference;
-  const { filename } = reference;
-  if (typeof filename !== 'string' || filename.startsWith('json:')) return reference;
-  return { ...reference, ...(await protocolDefinition(graph, filename)) };
 }
 
 async function attach(graph: BlockGraph, parent: BlockNode, name: string, role: ChildRole, child: BlockNode): Promise<Edge> {

@@ -12,6 +12,13 @@ export interface TransferOptions {
   /** What is not written reads as zeroes. */
   readonly zeroed: boolean;
   readonly compress: boolean;
+  /** How failures begin; by default they name the byte. */
+  readonly words?: TransferWords;
+}
+
+interface TransferWords {
+  readonly reading: string;
+  readonly writing: string;
 }
 
 export class Transfer {
@@ -53,7 +60,7 @@ export class Transfer {
 
   #read(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
     const explain = (error: unknown): never => {
-      throw notRead(error, offset);
+      throw notRead(error, offset, this.options.words);
     };
     try {
       const read = this.options.sources.read(offset, buffer, start, length);
@@ -85,7 +92,7 @@ export class Transfer {
       const done = target.write(offset, buffer, start, length, compress ? WriteFlag.Compressed : 0);
       return done === undefined ? undefined : this.#written(done, offset);
     } catch (error) {
-      throw notWritten(error, offset);
+      throw notWritten(error, offset, this.options.words);
     }
   }
 
@@ -94,13 +101,13 @@ export class Transfer {
       const done = this.options.target.writeZeroes(offset, length, WriteFlag.MayUnmap);
       return done === undefined ? undefined : this.#written(done, offset);
     } catch (error) {
-      throw notWritten(error, offset);
+      throw notWritten(error, offset, this.options.words);
     }
   }
 
   #written(done: Promise<void>, offset: number): Promise<void> {
     return this.waiting(done).catch((error: unknown) => {
-      throw notWritten(error, offset);
+      throw notWritten(error, offset, this.options.words);
     });
   }
 }
@@ -115,10 +122,10 @@ async function settled(pending: readonly Promise<void>[]): Promise<void> {
 }
 
 /** The error with the place where it came. */
-export function notRead(error: unknown, offset: number): unknown {
-  return errnoText(error, `error while reading at byte ${offset}`);
+export function notRead(error: unknown, offset: number, words?: TransferWords): unknown {
+  return errnoText(error, words?.reading ?? `error while reading at byte ${offset}`);
 }
 
-export function notWritten(error: unknown, offset: number): unknown {
-  return errnoText(error, `error while writing at byte ${offset}`);
+export function notWritten(error: unknown, offset: number, words?: TransferWords): unknown {
+  return errnoText(error, words?.writing ?? `error while writing at byte ${offset}`);
 }
