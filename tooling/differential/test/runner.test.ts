@@ -46,6 +46,9 @@ describe('scripts', () => {
 test('clocks, folders and sizes on the host are hidden, and nothing else', () => {
   const text = 'image: /tmp/x/a/d\ndisk size: 4 KiB\n512 bytes, 1 ops; 00.00 sec (9.1 MiB/sec and 3.2 ops/sec)\nvirtual size: 1 MiB\n';
   expect(mask(text, '/tmp/x/a')).toBe('image: DIR/d\ndisk size: SIZE\n512 bytes, 1 ops; TIME\nvirtual size: 1 MiB\n');
+  const counters = ['0:00:00.00,857255444.424,817.542', '0:00:00.00,inf,inf', '0:01:02.50,16777.216,0.016'].map((times) => `1048576,1,${times}\n`);
+  expect(mask(counters.join(''), '/tmp/x/a')).toBe('1048576,1,TIME\n'.repeat(3));
+  expect(mask('1048576,1,0:00:00.00,infinite,1\n', '/tmp/x/a')).toContain('infinite');
 });
 
 const needs = skipUnless('qemu-img', 'qemu-io');
