@@ -21,16 +21,22 @@ const MAX_SMALL = 1024 * 1024;
 
 /** Smallest rest of a payload that is worth a read into its own place. */
 const DIRECT = 4096;
+/** After a payload of so many bytes the next one is expected to be long too. */
+const LONG = 128 * 1024;
+/** Bytes that are read with the head of a long one: those of the payload are copied once more. */
+const HEAD_SPACE = 4096;
 
 export class ReplyParser {
   readonly #head = new Uint8Array(32);
   readonly #view = new DataView(this.#head.buffer);
   readonly #space = new Uint8Array(64 * 1024);
+  readonly #headSpace = this.#space.subarray(0, HEAD_SPACE);
   #state: 'magic' | 'simple' | 'chunk' | 'offset' | 'data' | 'small' = 'magic';
   #have = 0;
   #need = 4;
   #request: Request | undefined;
   #last = false;
+  #long = false;
   #type = 0;
   /** Payload that goes into the request's buffer: place and rest, in bytes. */
   #at = 0;
@@ -42,7 +48,8 @@ export class ReplyParser {
   /** Where the next bytes go. */
   space(): Uint8Array {
     const buffer = this.#state === 'data' && this.#left >= DIRECT ? this.#request?.buffer : undefined;
-    return buffer === undefined ? this.#space : buffer.subarray(this.#at, this.#at + this.#left);
+    if (buffer === undefined) return this.#long ? this.#headSpace : this.#space;
+    return buffer.subarray(this.#at, this.#at + this.#left);
   }
 
   /** Takes the first `length` bytes of `bytes`. Throws at the first that is wrong. */
@@ -175,6 +182,7 @@ export class ReplyParser {
     this.#state = 'data';
     this.#at = request.start + from;
     this.#left = length;
+    this.#long = length >= LONG;
     if (length === 0) this.#endOfChunk();
   }
 
