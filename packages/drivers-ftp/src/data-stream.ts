@@ -43,7 +43,11 @@ export class DataStream {
    * come from the client, when it has not been told yet that it is to send, may end the connection (RFC 4217, section 12.5, has the command first).
    */
   encrypt(encrypted: (plain: Socket) => Socket): void {
-    if (this.#failure !== undefined) return;
+    if (this.#failure !== undefined) {
+      // Whatever came unencrypted is nobody's word.
+      this.#held = [];
+      return;
+    }
     const plain = this.#socket.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose);
     this.#socket = encrypted(plain);
     this.#listen(this.#socket);
@@ -64,9 +68,11 @@ export class DataStream {
     return length - wanted.left;
   }
 
+  /** Nothing more will come; what came can still be read. */
   fail(error: Error): void {
     this.#failure ??= error;
     this.#socket.destroy();
+    this.#salvage();
     this.#wanted?.wake();
   }
 
@@ -78,6 +84,13 @@ export class DataStream {
 
   #listen(socket: Socket): void {
     socket.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose).pause();
+  }
+
+  /** A socket that was held back has bytes that came before it broke: it tells nobody of them any more, but gives them to whoever asks. */
+  #salvage(): void {
+    const socket = this.#socket.off('data', this.#onData);
+    for (let chunk = socket.read() as Uint8Array | null; chunk !== null; chunk = socket.read() as Uint8Array | null) this.#held.push(chunk);
+    this.#serve();
   }
 
   #serve(): void {
