@@ -50,6 +50,7 @@ export class BlockNode implements EdgeParent {
   closed = false;
   /** The driver wants to be told of events; all writes go the slow path, which tells. */
   listens = false;
+  #ownRead = false;
   #plainRead = false;
   #plainWrite = false;
   #copyOnRead = 0;
@@ -106,9 +107,9 @@ export class BlockNode implements EdgeParent {
     for (const edge of this.children.values()) if (edge.role === 'storage' || edge.role === 'filtered') return edge;
     return undefined;
   }
-  /** Whether a read is its driver's and nothing else. */
+  /** Whether a read is its driver's and nothing else, but for being cut to what the driver takes. */
   get readsPlainly(): boolean {
-    return this.#plainRead;
+    return this.#ownRead;
   }
   /** Whether a write is its driver's and nothing else but noted (`wrote`). */
   get writesPlainly(): boolean {
@@ -141,7 +142,9 @@ export class BlockNode implements EdgeParent {
     if (this.driver === undefined) return;
     const { alignment, memoryAlignment, maxTransfer } = this.driver.limits;
     this.listens = this.driver.event !== undefined;
-    const plain = !this.closed && alignment <= 1 && memoryAlignment <= 1 && maxTransfer === 0 && !this.requests.hasSerialising;
+    const own = !this.closed && !this.requests.hasSerialising;
+    const plain = own && alignment <= 1 && memoryAlignment <= 1 && maxTransfer === 0;
+    this.#ownRead = own && this.#copyOnRead === 0;
     this.#plainRead = plain && this.#copyOnRead === 0;
     this.#plainWrite =
       plain &&

@@ -86,7 +86,9 @@ export class VhdxNode implements DriverNode {
       return this.#absent(state, Math.min(end - offset, length));
     }
     const piece = Math.min(length, this.#blockSize - within);
-    const host = table.offsetOf(block) + within;
+    // What the log or a zeroing still has to bring to the file is not there yet.
+    const there = this.image.reader === this.image.file && this.image.prepared(block) === undefined;
+    const host = there ? table.offsetOf(block) + within : -1;
     if (state === BlockState.Present) return dataExtent(piece, host);
     const found = this.#bitmaps.get(block);
     const told = (bitmap: SectorBitmap): Extent => {

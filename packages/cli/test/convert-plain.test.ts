@@ -1,0 +1,49 @@
+// Disks that formats hold as they are, and that are long enough to be copied from file to file past the formats' own reading.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { prng, qemuImg, skipUnless, tempDir } from '@blk/oracle';
+import { describe, expect, test } from 'vitest';
+import { oursIn } from './img-support.js';
+
+const oracle = skipUnless('qemu-img');
+
+const MIB = 1 << 20;
+/** Beyond what is read and written before it is worth while. */
+const SIZE = 57 * MIB;
+
+const FORMATS: readonly (readonly [format: string, options: readonly string[]])[] = [
+  ['vdi', []], ['parallels', []], ['qed', []], ['qcow2', []], ['vhdx', []], ['vhdx', ['subformat=fixed']], ['vpc', ['force_size=on']], ['vpc', ['force_size=on', 'subformat=fixed']],
+  ['vmdk', []], ['vmdk', ['subformat=twoGbMaxExtentFlat']],
+];
+
+describe.skipIf(oracle.skip)(oracle.title('long disks in plain formats become raw'), () => {
+  test.each(FORMATS)('%s %j', async (format, options) => {
+    using dir = tempDir();
+    const content = disk();
+    writeFileSync(dir.file('plain'), content);
+    const { code, stderr } = await qemuImg('convert', '-f', 'raw', '-O', format, ...options.flatMap((option) => ['-o', option]), dir.file('plain'), dir.file('image'));
+    expect(code, stderr).toBe(0);
+    // A new file, and one that has something else in it.
+    writeFileSync(dir.file('used'), Buffer.alloc(SIZE, 0xee));
+    for (const [target, ...words] of [['new'], ['used', '-n'], ['used', '-n', '-S', '0']]) {
+      expect(await oursIn(['convert', '-f', format, '-O', 'raw', ...words, 'image', target], dir.path), words.join(' ')).toMatchObject({ code: 0, stderr: '' });
+      expect(readFileSync(dir.file(target)).equals(content), `${target} ${words.join(' ')}`).toBe(true);
+    }
+  });
+});
+
+/** Data; in the middle of it short runs of zeroes, one that is a hole in every format, and data again. */
+function disk(): Buffer {
+  const random = prng(5);
+  const content = Buffer.alloc(SIZE);
+  const block = random.bytes(MIB);
+  for (let at = 0; at < SIZE; at += MIB) {
+    block[at / MIB] ^= 0xff;
+    content.set(block, at);
+  }
+  for (let index = 0; index < 60; index++) {
+    const at = random.below(SIZE / 4096 - 1) * 4096;
+    content.fill(0, at, at + 4096 * (1 + random.below(3)));
+  }
+  content.fill(0, 40 * MIB + 12_288, 49 * MIB + 8192);
+  return content;
+}
