@@ -1,8 +1,8 @@
 // Disks that formats hold as they are, and that are long enough to be copied from file to file past the formats' own reading.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { prng, qemuImg, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
-import { oursIn } from './img-support.js';
+import { oursIn, reference } from './img-support.js';
 
 const oracle = skipUnless('qemu-img');
 
@@ -28,6 +28,20 @@ describe.skipIf(oracle.skip)(oracle.title('long disks in plain formats become ra
       expect(await oursIn(['convert', '-f', format, '-O', 'raw', ...words, 'image', target], dir.path), words.join(' ')).toMatchObject({ code: 0, stderr: '' });
       expect(readFileSync(dir.file(target)).equals(content), `${target} ${words.join(' ')}`).toBe(true);
     }
+  });
+});
+
+describe.skipIf(oracle.skip)(oracle.title('an image whose file was cut short'), () => {
+  test.each(['qed', 'vmdk', 'qcow2'])('%s: what is missing counts as data, and is not taken for zeroes', async (format) => {
+    using dir = tempDir();
+    writeFileSync(dir.file('plain'), prng(6).bytes(4 * MIB));
+    expect(await qemuImg('convert', '-f', 'raw', '-O', format, dir.file('plain'), dir.file('image'))).toMatchObject({ code: 0 });
+    truncateSync(dir.file('image'), 3 * MIB);
+    const map = ['map', '--output=json', '-f', format, 'image'];
+    expect(await oursIn(map, dir.path)).toEqual(await reference(map, dir.path));
+    const { code, stderr } = await oursIn(['convert', '-f', format, '-O', 'raw', 'image', 'raw'], dir.path);
+    expect(stderr).toMatch(/error while reading at byte \d+: Input\/output error/);
+    expect(code).toBe(1);
   });
 });
 

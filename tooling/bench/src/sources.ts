@@ -1,9 +1,9 @@
 // The images that workloads start from: made once, then read only, since a source that was written measures something else.
 import { chmodSync, closeSync, copyFileSync, existsSync, ftruncateSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { cloopImage } from '@blk/image-writers';
+import { bochsImage, cloopImage, dmgImage } from '@blk/image-writers';
 import { prng, qemuImg, run, type RunResult } from '@blk/oracle';
-import type { PACKED_FORMATS, PLAIN_FORMATS, Source } from './workload.js';
+import type { Source } from './workload.js';
 
 /** Makes and finds sources in one folder. */
 export interface Sources {
@@ -40,6 +40,7 @@ export const formatOf = (source: Source): string => source.slice(source.lastInde
 type Maker = (path: string, get: (source: Source) => Promise<string>) => Promise<void>;
 
 const MiB = 1024 * 1024;
+const DMG_CHUNK = MiB / 4;
 
 /** What opens the container that is encrypted. */
 export const SECRET = ['--object', 'secret,id=s,data=bench'] as const;
@@ -71,7 +72,7 @@ const makers: Record<Source, Maker> = {
 };
 
 /** The same content in other formats. */
-function inOtherFormats(): Record<`long.${(typeof PLAIN_FORMATS)[number]}` | `long-text.${(typeof PACKED_FORMATS)[number]}`, Maker> {
+function inOtherFormats() {
   const by = (from: Source, ...words: readonly string[]): Maker => async (path, get) => need(qemuImg('convert', '-f', 'raw', ...words, await get(from), path));
   return {
     'long.vdi': by('long.raw', '-O', 'vdi'),
@@ -80,11 +81,21 @@ function inOtherFormats(): Record<`long.${(typeof PLAIN_FORMATS)[number]}` | `lo
     'long.parallels': by('long.raw', '-O', 'parallels'),
     'long.qed': by('long.raw', '-O', 'qed'),
     'long.qcow': by('long.raw', '-O', 'qcow'),
+    'long.vmdk': by('long.raw', '-O', 'vmdk'),
     'long-text.vmdk': by('long-text.raw', '-O', 'vmdk', '-o', 'subformat=streamOptimized'),
     'long-text.cloop': async (path, get) => {
       writeFileSync(path, cloopImage(readFileSync(await get('long-text.raw'))));
     },
-  };
+    'long-text.bochs': async (path, get) => {
+      writeFileSync(path, bochsImage(readFileSync(await get('long-text.raw')), { extentSize: MiB }));
+    },
+    // As the system of that name packs by default: zlib, chunks of 256 KiB.
+    'long-text.dmg': async (path, get) => {
+      const content = readFileSync(await get('long-text.raw'));
+      const chunks = Array.from({ length: content.length / DMG_CHUNK }, (_, at) => ({ kind: 'zlib', content: content.subarray(at * DMG_CHUNK, (at + 1) * DMG_CHUNK) }) as const);
+      writeFileSync(path, dmgImage([{ chunks }]));
+    },
+  } satisfies Partial<Record<Source, Maker>>;
 }
 
 async function write(

@@ -51,7 +51,10 @@ function refine(node: BlockNode, offset: number, found: Extent, inside: number):
   if (node.children.has('data-file')) return extent;
   const below = node.driver.dataChild === undefined ? node.children.get('file') : node.driver.dataChild(offset);
   if (below === undefined || below.role === 'filtered') return extent;
-  const child = below.extent(extent.hostOffset, extent.length);
+  const stored = below.size - extent.hostOffset;
+  // Whoever reads what a file that was cut short does not hold has to hear of it from the format: it is no hole.
+  if (stored <= 0) return extent;
+  const child = below.extent(extent.hostOffset, Math.min(extent.length, stored));
   return isPromise(child) ? child.then((host) => overlay(extent, host)) : overlay(extent, child);
 }
 
