@@ -96,7 +96,7 @@ Reads, writes and examines a disk image by single requests.
   -r, --read-only      open read-only
   -s, --snapshot       write to a temporary image over it
   -n, --nocache        the same as -t none
-  -t, --cache=MODE     none, writeback (default), writethrough, directsync, unsafe
+  -t, --cache=MODE     none, writeback, writethrough (default), directsync, unsafe
   -i, --aio=MODE       threads, native, io_uring
   -k, --native-aio     the same as -i native
   -d, --discard=MODE   unmap (default) or ignore

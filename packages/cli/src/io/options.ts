@@ -70,7 +70,8 @@ export function parseIoArguments(words: readonly string[]): IoArguments {
 
 /** Collects what the options of the program, or of the command `open`, say about an image. */
 export class ImageSettings {
-  writeThrough = false;
+  /** Every write is on stable storage before it is done: as with the reference, unless a cache mode says otherwise. */
+  writeThrough = true;
   readOnly = false;
   /** What is written goes to a temporary overlay. */
   snapshot = false;
@@ -96,7 +97,7 @@ export class ImageSettings {
         this.snapshot = true;
         break;
       case 'nocache':
-        this.#direct = true;
+        this.#takeCache('none');
         break;
       case 'copy-on-read':
         this.#copyOnRead = true;

@@ -14,7 +14,7 @@ export async function imageIoRun(lab: Lab, workload: ImageIo): Promise<Run> {
   const image = `driver=luks,key-secret=s,file.filename=${file}`;
   return {
     measure: async (side) => {
-      const { stdout } = await timed([...lab.programs[side].io, ...SECRET, ...(writes ? [] : ['-r']), '--image-opts', image, '-c', workload.command]);
+      const { stdout } = await timed([...lab.programs[side].io, ...SECRET, ...(writes ? ['-t', 'writeback'] : ['-r']), '--image-opts', image, '-c', workload.command]);
       const match = /\(([\d.]+) ([GMK]iB)\/sec/.exec(stdout);
       if (match === null) throw new Error(`no rate in the output of io: ${stdout}`);
       return Number(match[1]) * UNITS[match[2] as keyof typeof UNITS];
