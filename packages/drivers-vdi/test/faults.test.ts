@@ -1,7 +1,8 @@
 /** A disk that fails now and then: a request fails as a whole or is done, and what is tried again succeeds. */
-import { expectSameBytes, prng, readAll, slow } from '@blk/driver-conformance';
+import { expectSameBytes, prng, proveFailingDisk, readAll, saveDisk, slow, type MemoryDisk } from '@blk/driver-conformance';
+import { expectContent, qemuImg, skipUnless, tempDir } from '@blk/oracle';
 import { BlockError } from '@blk/core-graph';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { checkVdiBytes } from './judge.js';
 import { Bench, handMade } from './support.js';
 
@@ -51,4 +52,26 @@ test.each([1, 2, 3, 4, 5, 6])('requests are tried again until they succeed, seed
   const reader = await bench.open(disk, {}, { readOnly: true });
   expectSameBytes(await readAll(reader), model);
   expect(failures).toBeGreaterThan(10);
+});
+
+const oracle = skipUnless('qemu-img');
+
+describe.skipIf(oracle.skip)(oracle.title('requests at the same places'), () => {
+  test.each([false, true])('leave nothing but what was asked for, blocks of a MiB: %s', async (large) => {
+    using dir = tempDir();
+    const bench = new Bench();
+    const size = large ? 2 << 20 : 200 * 4608;
+    const disk = large ? await bench.create(size) : handMade(size, 4608, new Array<number>(200).fill(0xffff_ffff));
+    const look = async (left: MemoryDisk, content: Uint8Array): Promise<void> => {
+      checkVdiBytes(left);
+      // The reference knows blocks of a MiB alone.
+      if (!large) return;
+      saveDisk(left, dir.file('image'));
+      const { stderr } = await qemuImg('check', '-f', 'vdi', dir.file('image'));
+      expect(stderr.split('\n').filter((line) => line !== '' && !line.startsWith('ERROR: allocated blocks mismatch'))).toEqual([]);
+      await expectContent(dir.file('image'), 'vdi', content);
+    };
+    const failures = await proveFailingDisk({ ...bench.subject(), look }, disk, { seed: large ? 1 : 2, rounds: 20, longest: 40_000 });
+    expect(failures).toBeGreaterThan(5);
+  });
 });

@@ -5,6 +5,8 @@ import { qemuImg, qemuIo, type TempDir } from '@blk/oracle';
 import { succeed } from './packing.js';
 
 export interface FormatImage {
+  /** Of the image, which no other one has. */
+  readonly name: string;
   /** The package that reads it, without scope. */
   readonly package: string;
   /** Name of its driver, which is that of its export as well. */
@@ -15,19 +17,19 @@ export interface FormatImage {
 
 /** The formats that are read wherever there is JavaScript. */
 export const FORMATS: readonly FormatImage[] = [
-  { package: 'drivers-qcow2', driver: 'qcow2', convert: ['-c', '-O', 'qcow2'] },
-  { package: 'drivers-qcow', driver: 'qcow', convert: ['-O', 'qcow'] },
-  { package: 'drivers-qed', driver: 'qed', convert: ['-O', 'qed'] },
-  { package: 'drivers-parallels', driver: 'parallels', convert: ['-O', 'parallels'] },
-  { package: 'drivers-vdi', driver: 'vdi', convert: ['-O', 'vdi'] },
-  { package: 'drivers-vhdx', driver: 'vhdx', convert: ['-O', 'vhdx'] },
-  { package: 'drivers-vmdk', driver: 'vmdk', convert: ['-O', 'vmdk'] },
-  { package: 'drivers-vpc', driver: 'vpc', convert: ['-O', 'vpc'] },
-  { package: 'drivers-vmdk', driver: 'vmdk', convert: ['-O', 'vmdk', '-o', 'subformat=streamOptimized'] },
-  { package: 'drivers-cloop', driver: 'cloop', convert: cloopImage },
-  { package: 'drivers-bochs', driver: 'bochs', convert: bochsImage },
-  { package: 'drivers-dmg', driver: 'dmg', convert: inChunks },
-  { package: 'drivers-dmg', driver: 'dmg', convert: dmgOf },
+  { name: 'qcow2', package: 'drivers-qcow2', driver: 'qcow2', convert: ['-c', '-O', 'qcow2'] },
+  { name: 'qcow', package: 'drivers-qcow', driver: 'qcow', convert: ['-O', 'qcow'] },
+  { name: 'qed', package: 'drivers-qed', driver: 'qed', convert: ['-O', 'qed'] },
+  { name: 'parallels', package: 'drivers-parallels', driver: 'parallels', convert: ['-O', 'parallels'] },
+  { name: 'vdi', package: 'drivers-vdi', driver: 'vdi', convert: ['-O', 'vdi'] },
+  { name: 'vhdx', package: 'drivers-vhdx', driver: 'vhdx', convert: ['-O', 'vhdx'] },
+  { name: 'vmdk', package: 'drivers-vmdk', driver: 'vmdk', convert: ['-O', 'vmdk'] },
+  { name: 'vpc', package: 'drivers-vpc', driver: 'vpc', convert: ['-O', 'vpc'] },
+  { name: 'vmdk-stream', package: 'drivers-vmdk', driver: 'vmdk', convert: ['-O', 'vmdk', '-o', 'subformat=streamOptimized'] },
+  { name: 'cloop', package: 'drivers-cloop', driver: 'cloop', convert: cloopImage },
+  { name: 'bochs', package: 'drivers-bochs', driver: 'bochs', convert: bochsImage },
+  { name: 'dmg-zlib', package: 'drivers-dmg', driver: 'dmg', convert: inChunks },
+  { name: 'dmg-mixed', package: 'drivers-dmg', driver: 'dmg', convert: dmgOf },
 ];
 
 function inChunks(content: Uint8Array): Uint8Array {
@@ -35,7 +37,7 @@ function inChunks(content: Uint8Array): Uint8Array {
   return dmgImage([{ chunks: pieces.map((piece) => ({ kind: 'zlib', content: piece })) }]);
 }
 
-/** Makes the images, with 7s at 64 KiB and 9s at 1 MiB; their paths by name of the driver. */
+/** Makes the images, with 7s at 64 KiB and 9s at 1 MiB; their paths by name. */
 export async function makeImages(dir: TempDir): Promise<Map<string, string>> {
   const plain = dir.file('plain.qcow2');
   succeed(await qemuImg('create', '-q', '-f', 'qcow2', plain, '4M'));
@@ -43,11 +45,12 @@ export async function makeImages(dir: TempDir): Promise<Map<string, string>> {
   succeed(await qemuImg('convert', '-O', 'raw', plain, dir.file('disk.raw')));
   const content = readFileSync(dir.file('disk.raw'));
   const paths = new Map<string, string>();
-  for (const { driver, convert } of FORMATS) {
-    const path = dir.file(`disk.${driver}`);
+  for (const { name, driver, convert } of FORMATS) {
+    // Some are known by the end of their name.
+    const path = dir.file(`${name}.${driver}`);
     if (typeof convert === 'function') writeFileSync(path, convert(content));
     else succeed(await qemuImg('convert', ...convert, plain, path));
-    paths.set(driver, path);
+    paths.set(name, path);
   }
   return paths;
 }

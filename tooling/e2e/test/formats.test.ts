@@ -26,8 +26,8 @@ describe.skipIf(needs.skip)(needs.title('packages of formats, packed'), () => {
     return () => { dir[Symbol.dispose](); };
   }, 180_000);
 
-  test.each(FORMATS.map((format) => [format.package, format.driver] as const))('%s alone opens an image', { timeout: 120_000 }, async (name, driver) => {
-    const project = dir.file(`alone-${driver}`);
+  test.each(FORMATS.map((format) => [format.package, format.name, format.driver] as const))('%s alone opens an image: %s', { timeout: 120_000 }, async (name, image, driver) => {
+    const project = dir.file(`alone-${image}`);
     const wanted = withDependencies(['core-graph', 'drivers-file', name]);
     await installPacked(project, new Map(wanted.map((each) => [each, tarballs.get(each) ?? ''])));
     const script = `import { openImage } from '@blk/core-graph';
@@ -37,7 +37,7 @@ await using image = await openImage(process.argv[2], { drivers: [file, ${driver}
 console.log(image.format, (await Promise.all(${READ})).join('|'));`;
     writeFileSync(join(project, 'main.ts'), script);
     await build({ entryPoints: [join(project, 'main.ts')], outfile: join(project, 'main.js'), format: 'esm', target: 'node20', logLevel: 'silent' });
-    const { stdout } = succeed(await run(process.execPath, [join(project, 'main.js'), images.get(driver) ?? ''], { cwd: project }));
+    const { stdout } = succeed(await run(process.execPath, [join(project, 'main.js'), images.get(image) ?? ''], { cwd: project }));
     expect(stdout).toBe(`${driver} ${EXPECTED}\n`);
   });
 
@@ -46,15 +46,15 @@ console.log(image.format, (await Promise.all(${READ})).join('|'));`;
     await installPacked(project, tarballs);
     const script = `import { openImage } from '@blk/core-graph';
 import { blob, blobSource } from '@blk/drivers-blob';
-${FORMATS.map((format) => `import { ${format.driver} } from '@blk/${format.package}';`).join('\n')}
+${[...new Set(FORMATS.map((format) => `import { ${format.driver} } from '@blk/${format.package}';`))].join('\n')}
 const found: Record<string, string> = {};
-for (const driver of [${FORMATS.map(({ driver }) => driver).join(', ')}]) {
-  const source = await (await fetch(driver.name)).blob();
+for (const [name, driver] of [${FORMATS.map(({ name, driver }) => `['${name}', ${driver}] as const`).join(', ')}]) {
+  const source = await (await fetch(name)).blob();
   try {
     await using image = await openImage({ driver: driver.name, file: blobSource(source) }, { drivers: [blob, driver] });
-    found[driver.name] = (await Promise.all(${READ})).join('|');
+    found[name] = (await Promise.all(${READ})).join('|');
   } catch (error) {
-    found[driver.name] = String(error instanceof Error ? error.stack : error);
+    found[name] = String(error instanceof Error ? error.stack : error);
   }
 }
 (globalThis as unknown as { done: (value: unknown) => void }).done(found);`;
@@ -62,7 +62,7 @@ for (const driver of [${FORMATS.map(({ driver }) => driver).join(', ')}]) {
       stdin: { contents: wrapped(script), resolveDir: project, loader: 'ts' }, write: false, bundle: true, platform: 'browser', format: 'iife', target: 'es2022', metafile: true, logLevel: 'silent',
     });
     expect(Object.keys(bundle.metafile.inputs).filter((input) => input.startsWith('node:') || /-node\./.test(input))).toEqual([]);
-    expect(await runInBrowser(bundle.outputFiles[0].text, images)).toEqual(Object.fromEntries(FORMATS.map(({ driver }) => [driver, EXPECTED])));
+    expect(await runInBrowser(bundle.outputFiles[0].text, images)).toEqual(Object.fromEntries(FORMATS.map(({ name }) => [name, EXPECTED])));
   });
 });
 
