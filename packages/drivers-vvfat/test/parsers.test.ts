@@ -121,6 +121,26 @@ test('a root directory with a place of its own has at most as many entries as it
   }
 });
 
+test('a disk has as many clusters as its type may have, however long its root directory is', () => {
+  for (const floppy of [false, true]) {
+    for (const fatType of [undefined, 12, 16, 32] as const) {
+      if (floppy && fatType === 32) continue;
+      for (let rootSlots = 1; rootSlots <= 65520; rootSlots += 97) {
+        let clusters: number;
+        try {
+          ({ clusters } = shapeFor({ floppy, fatType }, { rootSlots, clusters: () => 1 }));
+        } catch (error) {
+          // A floppy disk that is all root directory, or would be taken for one of FAT12.
+          expect(floppy ? rootSlots : 0).toBeGreaterThan(20_000);
+          expect(error).toMatchObject({ kind: 'too-large' });
+          continue;
+        }
+        expect(clusters < 4085 ? 12 : clusters < 65525 ? 16 : 32).toBe(fatType ?? (floppy ? 12 : 16));
+      }
+    }
+  }
+});
+
 test('the owner of a cluster is found in any order of asking', () => {
   const runs = fc.array(fc.record({ gap: fc.nat(2), count: fc.integer({ min: 1, max: 3 }) }), { maxLength: 8 });
   fc.assert(fc.property(runs, fc.array(fc.nat(50), { maxLength: 40 }), (lengths, questions) => {

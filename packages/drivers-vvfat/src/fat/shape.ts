@@ -56,13 +56,22 @@ export const clusterOffset = (shape: Shape, cluster: number): number => (shape.d
 export function shapeFor(request: ShapeRequest, need: Need): Shape {
   let largest: Shape | undefined;
   for (const shape of candidates(request, need.rootSlots)) {
-    if (need.clusters(clusterBytes(shape)) <= shape.clusters) return shape;
+    if (isOfItsType(shape) && need.clusters(clusterBytes(shape)) <= shape.clusters) return shape;
     largest = shape;
   }
   const { fatType, volumeSectors } = largest as Shape;
   const capacity = ((volumeSectors * SECTOR) / 1_024_000).toFixed(2);
   throw vvfatError({ what: 'no-fit', fatType, capacity, larger: !request.floppy && fatType !== 32 });
 }
+
+/** Others tell the type by the number of clusters alone; a long root directory may leave too few of them. */
+function isOfItsType({ fatType, clusters }: Shape): boolean {
+  return fatType === (clusters < MIN_FAT16 ? 12 : clusters < MIN_FAT32 ? 16 : 32);
+}
+
+/** The fewest clusters of these types, by the specification. */
+const MIN_FAT16 = 4085;
+const MIN_FAT32 = 65525;
 
 /** Disks of 16 heads and 63 sectors a track, the first track for the partition table, with as many cylinders as the reference has; FAT32 grows. */
 function* candidates({ fatType, floppy }: ShapeRequest, rootSlots: number): Iterable<Shape> {
