@@ -46,6 +46,10 @@ export abstract class Device extends Attachment {
   get inFlight(): number {
     return this.gate.inFlight;
   }
+  /** A request has to come through this door: it may have to wait, for a drained section or for limits, or its failure is not for whoever asked. */
+  get held(): boolean {
+    return this.gate.closed || this.throttle.group !== undefined || this.writeError !== undefined;
+  }
 
   /** The group whose limits hold for what goes through; undefined for none. */
   get throttleGroup(): ThrottleGroup | undefined {

@@ -30,7 +30,7 @@ export * from './bitmap-actions.js';
 export * from './snapshots.js';
 export { isZero, zeroRun } from './zero.js';
 export { chainExtents, chainExtentAt } from './io/extents.js';
-export { AsideTarget, type AsideCopied, type AsideCopy, type AsideWish } from './io/copy-aside.js';
+export { AsideTarget, type AsideCopied, type AsideCopy, type AsideUser, type AsideWish } from './io/copy-aside.js';
 export { heldWrite, heldZeroes } from './io/held.js';
 export { BlockGraph } from './graph.js';
 export type { GraphEvent, GraphOptions, OpenOptions } from './graph-options.js';

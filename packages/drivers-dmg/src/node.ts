@@ -78,7 +78,11 @@ export class DmgNode implements DriverNode {
       return compressedExtent(next === undefined ? length : Math.min(length, next.start * SECTOR - offset));
     }
     const from = offset - chunk.start * SECTOR;
-    if (chunk.kind === 'raw') return dataExtent(Math.min(length, chunk.sectors * SECTOR - from), chunk.offset + from);
+    if (chunk.kind === 'raw') {
+      // One that has not all its bytes is read here, and refused: what follows it in the file belongs to others.
+      const whole = chunk.length >= chunk.sectors * SECTOR;
+      return dataExtent(Math.min(length, chunk.sectors * SECTOR - from), whole ? chunk.offset + from : -1);
+    }
     const zero = isZero(chunk);
     const end = this.#map.runEnd(index, (offset + length) / SECTOR, (other) => other.kind !== 'raw' && isZero(other) === zero);
     const size = Math.min(length, end * SECTOR - offset);

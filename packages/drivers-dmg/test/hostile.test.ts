@@ -102,6 +102,17 @@ describe('hostile images', () => {
     expect(bench.warnings.length).toBe(8);
   });
 
+  test('a raw chunk that has not all its bytes has no place in the file: what follows there is not its own', async () => {
+    const places = async (image: Uint8Array): Promise<number[]> => {
+      const node = await new Bench().openBytes(image);
+      return [(await node.extent(69 * 512, 512)).hostOffset, (await node.extent(70 * 512 - 100, 100)).hostOffset];
+    };
+    const [start, end] = await places(FORK);
+    expect(FORK.subarray(start, start + 512)).toEqual(CONTENT.subarray(0, 512));
+    expect(end).toBe(start + 412);
+    expect(await places(withRow(3, 'length', 511n))).toEqual([-1, -1]);
+  });
+
   test('what a check finds', async () => {
     expect((await new Bench().checkBytes(IMAGE)).result).toMatchObject({ corruptions: 0, totalClusters: 3, allocatedClusters: 2, compressedClusters: 1 });
     const raw = IMAGE.slice();

@@ -5,6 +5,7 @@
 import { isPromise, type MaybePromise } from '../completion.js';
 import type { BlockNode } from '../node.js';
 import type { DriverNode } from '../driver-node.js';
+import type { Extent } from '../extent.js';
 
 /** A range for `DriverNode.copyAside`; all in bytes. */
 export interface AsideCopy {
@@ -25,6 +26,14 @@ export type AsideWish = Pick<AsideCopy, 'granularity' | 'tellZeroes'> & {
   readonly least: number;
 };
 
+/** Who writes to a target; a `Backend`. */
+export interface AsideUser {
+  readonly root: BlockNode;
+  readonly writeThrough: boolean;
+  /** Its requests must not go past it. */
+  readonly held: boolean;
+}
+
 /** How far it came. */
 export interface AsideCopied {
   /** Bytes from the front that are copied, or zeroes. Fewer than were asked for after a failure, and where the zeroes lie very scattered. */
@@ -34,83 +43,95 @@ export interface AsideCopied {
   readonly failure?: { readonly verb: 'read' | 'write'; readonly at: number; readonly error: Error } | undefined;
 }
 
+/** A node, and the place in it of what is copied. */
+interface Step {
+  readonly node: BlockNode;
+  readonly offset: number;
+}
+
 interface Place {
   /** From the image down to the file. */
-  readonly way: readonly BlockNode[];
-  readonly offset: number;
+  readonly way: readonly Step[];
   readonly length: number;
 }
 
 export class AsideTarget {
+  /** `way`: from the image down to the file, each with what is to be added to places in the image. */
   private constructor(
-    private readonly way: readonly BlockNode[],
-    private readonly shift: number,
+    private readonly user: AsideUser,
+    private readonly way: readonly Step[],
   ) {}
 
-  /** Undefined where a write to `node` is more than a write to a file. */
-  static of(node: BlockNode): AsideTarget | undefined {
-    const way = [node];
-    let shift = 0;
-    for (let at = node; at.driver.copyAside === undefined; way.push(at)) {
-      const { fixedOffset } = at.driver;
-      const below = at.children.get('file')?.node;
+  /** Undefined where what `user` writes is more than a write to a file. */
+  static of(user: AsideUser): AsideTarget | undefined {
+    if (user.writeThrough) return undefined;
+    let step: Step = { node: user.root, offset: 0 };
+    const way = [step];
+    while (step.node.driver.copyAside === undefined) {
+      const { fixedOffset } = step.node.driver;
+      const below = step.node.children.get('file')?.node;
       if (fixedOffset === undefined || below === undefined) return undefined;
-      shift += fixedOffset;
-      at = below;
+      step = { node: below, offset: step.offset + fixedOffset };
+      way.push(step);
     }
-    return new AsideTarget(way, shift);
+    return new AsideTarget(user, way);
   }
 
   /**
    * Copies `length` bytes, or fewer, from `offset` of `source` to `targetOffset`. Nobody else writes there meanwhile. Undefined where they
-   * have to be read and written.
+   * have to be read and written, be it to find out what is wrong with them.
    */
-  copy(source: BlockNode, offset: number, targetOffset: number, length: number, wish: AsideWish): MaybePromise<AsideCopied | undefined> {
-    const place = placeOf([source], offset, length);
-    const go = (found: Place | undefined): Promise<AsideCopied> | undefined =>
-      found === undefined || found.length < Math.min(length, wish.least) ? undefined : this.#copy(found, targetOffset, wish);
-    return isPromise(place) ? place.then(go) : go(place);
+  async copy(source: BlockNode, offset: number, targetOffset: number, length: number, wish: AsideWish): Promise<AsideCopied | undefined> {
+    try {
+      const found = placeOf([{ node: source, offset }], length);
+      const place = isPromise(found) ? await found : found;
+      if (place === undefined || place.length < Math.min(length, wish.least)) return undefined;
+      return await this.#copy(place, targetOffset, wish);
+    } catch {
+      return undefined;
+    }
   }
 
-  #copy(place: Place, targetOffset: number, { granularity, tellZeroes }: AsideWish): Promise<AsideCopied> | undefined {
-    const { way, offset, length } = place;
-    const at = targetOffset + this.shift;
+  #copy({ way, length }: Place, targetOffset: number, { granularity, tellZeroes }: AsideWish): Promise<AsideCopied> | undefined {
+    const { user } = this;
+    const into = this.way.map(({ node, offset }) => ({ node, offset: targetOffset + offset }));
     const from = way[way.length - 1];
-    const to = this.way[this.way.length - 1];
-    if (this.way.some((node) => !node.writesPlainly) || at + length > to.size) return undefined;
-    const done = from.driver.copyAside?.({ offset, length, target: to.driver, targetOffset: at, granularity, tellZeroes });
+    const to = into[into.length - 1];
+    // While it was looked for the bytes, somebody may have begun to drain the target, or to mind what is written there.
+    if (user.held || user.root !== into[0].node || into.some(({ node, offset }) => !node.writesPlainly || offset + length > node.size)) return undefined;
+    const done = from.node.driver.copyAside?.({ offset: from.offset, length, target: to.node.driver, targetOffset: to.offset, granularity, tellZeroes });
     if (done === undefined) return undefined;
-    for (const node of this.way) node.wrote(at + length);
+    for (const { node, offset } of into) node.wrote(offset + length);
     // Whoever closes or drains one of these nodes waits for the copy.
-    const requests = [...way, ...this.way].map((node) => node.requests.begin(at, length, false));
+    const requests = [...way, ...into].map(({ node, offset }) => node.requests.begin(offset, length, false));
     return done.finally(() => {
       for (const request of requests) request.finish();
     });
   }
 }
 
-/** Where the bytes at `offset` of the last node of `way` lie as they are; undefined where somebody has to make them first. */
-function placeOf(way: readonly BlockNode[], offset: number, length: number): MaybePromise<Place | undefined> {
-  const node = way[way.length - 1];
+/** Where the bytes at the last of `way` lie as they are; undefined where somebody has to make them first. */
+function placeOf(way: readonly Step[], length: number): MaybePromise<Place | undefined> {
+  const { node, offset } = way[way.length - 1];
   const { driver } = node;
   const inside = Math.min(length, driver.size - offset);
   if (!node.readsPlainly || inside <= 0) return undefined;
-  if (driver.copyAside !== undefined) return { way, offset, length: inside };
+  if (driver.copyAside !== undefined) return { way, length: inside };
   const file = node.children.get('file')?.node;
-  if (driver.fixedOffset !== undefined) return file && placeOf([...way, file], offset + driver.fixedOffset, inside);
+  if (driver.fixedOffset !== undefined) return file && placeOf([...way, { node: file, offset: offset + driver.fixedOffset }], inside);
   const extent = driver.extent?.(offset, inside);
-  const goOn = (found: typeof extent): MaybePromise<Place | undefined> => {
-    if (found === undefined || isPromise(found)) return undefined;
+  const goOn = (found: Extent | undefined): MaybePromise<Place | undefined> => {
+    if (found === undefined) return undefined;
     const { allocated, data, zero, compressed, hostOffset } = found;
     const within = Math.min(found.length, inside);
     if (!allocated) {
       const backing = node.backing?.node;
-      return zero || backing === undefined ? undefined : placeOf([...way, backing], offset, within);
+      return zero || backing === undefined ? undefined : placeOf([...way, { node: backing, offset }], within);
     }
     if (!data || zero || compressed || hostOffset < 0) return undefined;
     const child = driver.dataChild === undefined ? (node.children.get('data-file') ?? node.children.get('file')) : driver.dataChild(offset);
     // A filter's child shows what the filter makes of it.
-    return child === undefined || child.role === 'filtered' ? undefined : placeOf([...way, child.node], hostOffset, within);
+    return child === undefined || child.role === 'filtered' ? undefined : placeOf([...way, { node: child.node, offset: hostOffset }], within);
   };
   return isPromise(extent) ? extent.then(goOn) : goOn(extent);
 }

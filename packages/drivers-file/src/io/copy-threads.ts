@@ -7,7 +7,7 @@
 import type { AsideCopied } from '@blk/core-graph';
 
 /** What is used of a `Worker` of node:worker_threads. */
-type Worker = Pick<InstanceType<ReturnType<typeof threads>['Worker']>, 'postMessage' | 'ref' | 'unref' | 'terminate' | 'removeAllListeners'>;
+type Worker = Pick<InstanceType<ReturnType<typeof threads>['Worker']>, 'postMessage' | 'on' | 'ref' | 'unref' | 'terminate'>;
 
 const threads = () => process.getBuiltinModule('node:worker_threads');
 
@@ -27,8 +27,15 @@ type Answer = Omit<AsideCopied, 'failure'> & {
   readonly failure?: { readonly verb: 'read' | 'write'; readonly at: number; readonly message: string; readonly code: string | undefined };
 };
 
-/** Milliseconds after which threads without work end. */
-const IDLE = 2000;
+export interface CopyThreadsOptions {
+  /** Starts a thread that answers one `CopyOrder` after the other. May throw. Default: one that copies. */
+  readonly start?: () => Worker;
+  /** Milliseconds after which threads without work end. Default 2000. */
+  readonly idle?: number;
+  /** Threads are of no use where there are fewer than two. Default: as many as this process may use. */
+  readonly processors?: number;
+}
+
 /** More of them wait for one another: a file is written by one at a time. */
 const MOST_THREADS = 2;
 
@@ -37,19 +44,34 @@ export class CopyThreads {
   #idle: NodeJS.Timeout | undefined;
   #useless: boolean | undefined;
 
+  constructor(private readonly options: CopyThreadsOptions = {}) {}
+
   /** Starts the threads, which takes 30 ms in the background. */
   prepare(): void {
-    this.#useless ??= process.getBuiltinModule('node:os').availableParallelism() < MOST_THREADS;
-    if (this.#useless) return;
-    while (this.#threads.length < MOST_THREADS) this.#threads.push(new CopyThread((thread) => { this.#failed(thread); }));
+    this.#start();
     this.#rest();
   }
 
   /** Undefined where there is no processor to spare, or no thread to be had. */
   copy(order: CopyOrder): Promise<AsideCopied> | undefined {
-    this.prepare();
+    this.#start();
+    if (this.#useless === true) return undefined;
+    clearTimeout(this.#idle);
     const [thread] = this.#threads.toSorted((one, other) => one.orders - other.orders);
-    return this.#useless ? undefined : thread.copy(order).finally(() => { this.#rest(); });
+    return thread.copy(order).finally(() => { this.#rest(); });
+  }
+
+  #start(): void {
+    const { start = startThread, processors } = this.options;
+    this.#useless ??= (processors ?? process.getBuiltinModule('node:os').availableParallelism()) < MOST_THREADS;
+    try {
+      while (!this.#useless && this.#threads.length < MOST_THREADS) {
+        this.#threads.push(new CopyThread(start(), (thread) => { this.#failed(thread); }));
+      }
+    } catch {
+      // There may be a limit of threads, or a policy against them.
+      this.#useless = true;
+    }
   }
 
   /** Threads without work end after a while. */
@@ -58,29 +80,37 @@ export class CopyThreads {
     if (this.#threads.some(({ orders }) => orders > 0)) return;
     this.#idle = setTimeout(() => {
       for (const thread of this.#threads.splice(0)) thread.end();
-    }, IDLE).unref();
+    }, this.options.idle ?? 2000).unref();
   }
 
+  /** What failed once is not tried again: everything can be done without. */
   #failed(thread: CopyThread): void {
     this.#threads = this.#threads.filter((other) => other !== thread);
     this.#useless = true;
+    this.#rest();
   }
 }
 
+function startThread(): Worker {
+  const module = threads();
+  return new module.Worker(`(${work.toString()})()`, { eval: true, execArgv: [], env: module.SHARE_ENV, trackUnmanagedFds: false });
+}
+
 class CopyThread {
-  readonly #worker: Worker;
   /** In the order in which they are answered. */
   readonly #waiting: ((answer: AsideCopied) => void)[] = [];
+  #ended = false;
 
   /** `onFailure`: nothing is copied by this thread any more. */
-  constructor(private readonly onFailure: (thread: CopyThread) => void) {
-    const module = threads();
-    const worker = new module.Worker(`(${work.toString()})()`, { eval: true, execArgv: [], env: module.SHARE_ENV, trackUnmanagedFds: false });
+  constructor(
+    private readonly worker: Worker,
+    private readonly onFailure: (thread: CopyThread) => void,
+  ) {
     worker.unref();
     worker.on('message', (answer: Answer) => { this.#answered(answer); });
-    worker.on('error', () => { this.#fail(); });
+    // Its end follows, and only then does it surely write nothing any more.
+    worker.on('error', () => undefined);
     worker.on('exit', () => { this.#fail(); });
-    this.#worker = worker;
   }
 
   /** How many it has to work off. */
@@ -90,25 +120,26 @@ class CopyThread {
 
   copy(order: CopyOrder): Promise<AsideCopied> {
     // While it has work, the process must not end.
-    if (this.#waiting.length === 0) this.#worker.ref();
-    this.#worker.postMessage(order);
+    if (this.#waiting.length === 0) this.worker.ref();
+    this.worker.postMessage(order);
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   end(): void {
-    this.#worker.removeAllListeners();
-    void this.#worker.terminate();
+    this.#ended = true;
+    void this.worker.terminate();
   }
 
   #answered({ failure, ...copied }: Answer): void {
     const told = failure && { verb: failure.verb, at: failure.at, error: Object.assign(new Error(failure.message), { code: failure.code }) };
     this.#waiting.shift()?.({ ...copied, failure: told });
-    if (this.#waiting.length === 0) this.#worker.unref();
+    if (this.#waiting.length === 0) this.worker.unref();
   }
 
   /** What it was told comes back as not done at all. */
   #fail(): void {
-    this.end();
+    if (this.#ended) return;
+    this.#ended = true;
     this.onFailure(this);
     for (const answer of this.#waiting.splice(0)) answer({ length: 0, zeroes: [] });
   }
@@ -156,7 +187,7 @@ function work(): void {
     const copyPiece = (size: number): void => {
       verb = 'read';
       let have = 0;
-      for (let count = -1; have < size && count !== 0; have += count) count = fs.readSync(from, buffer, have, size - have, offset + at);
+      for (let count = -1; have < size && count !== 0; have += count) count = fs.readSync(from, buffer, have, size - have, offset + at + have);
       // What lies behind the end of a file reads as zeroes.
       buffer.fill(0, have, size);
       const step = granularity === 0 ? size : granularity;

@@ -18,8 +18,7 @@ export class Aside {
 
   /** Undefined where what is written has to pass somebody. */
   static of(sources: Pick<Sources, 'at'>, target: Backend, wish: Omit<AsideWish, 'least'>): Aside | undefined {
-    if (target.writeThrough) return undefined;
-    const file = AsideTarget.of(target.root);
+    const file = AsideTarget.of(target);
     return file && new Aside(sources, file, { ...wish, least: LEAST_ASIDE });
   }
 

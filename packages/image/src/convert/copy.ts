@@ -124,18 +124,22 @@ class Copier {
     this.#goneAside = 'tries';
     this.#inOrder = false;
     this.#wakeAll();
-    for (let i = 0; i < ASIDE_LANES; i++) this.#start(() => this.#asideLane(aside));
+    for (let i = Math.min(ASIDE_LANES, this.options.lanes); i > 0; i--) this.#start(() => this.#asideLane(aside));
   }
 
   async #asideLane(aside: Aside): Promise<void> {
     while (this.#failure === undefined && this.#aside !== undefined) {
-      this.options.signal?.throwIfAborted();
       const next = this.#requests.next(ASIDE_PIECE);
       const request = isPromise(next) ? await next : next;
       if (request === undefined) return;
-      const done = request.action === 'data' ? this.#copyAside(aside, request.ranges[0]) : this.#perform(request, NOTHING);
-      if (done !== undefined) await done;
+      if (request.action === 'data') {
+        for (const range of request.ranges) await this.#copyAside(aside, range);
+      } else {
+        const done = this.#perform(request, NOTHING);
+        if (done !== undefined) await done;
+      }
       this.#report(request);
+      if (this.#pace.due()) await this.#pace.pause();
     }
     this.#goneAside = 'tries';
   }
@@ -144,8 +148,8 @@ class Copier {
     for (let at = 0; at < length; ) {
       const copied = length < LEAST_ASIDE ? undefined : await aside.copy(offset + at, length - at);
       if (copied === undefined) {
-        // What somebody has to read or write mostly has neighbours of its kind.
-        if (length >= LEAST_ASIDE) this.#aside = undefined;
+        // What somebody has to read or write mostly has neighbours of its kind; not so what is left behind the end of a file.
+        if (at === 0 && length >= LEAST_ASIDE) this.#aside = undefined;
         return this.#copyHere(offset + at, length - at);
       }
       const { zeroes, failure } = copied;

@@ -1,0 +1,294 @@
+// Copies past the layers: down to which file, at which place, and by whom they are kept from it.
+import { UNLIMITED } from '@blk/throttle';
+import { describe, expect, it } from 'vitest';
+import {
+  AsideTarget, Backend, BlockError, BlockGraph, DirtyBitmap, FilterNode, compressedExtent, dataExtent, defineDriver, NO_LIMITS, unallocatedExtent, zeroExtent,
+  type AsideCopied, type AsideCopy, type BackendOptions, type BlockNode, type Completion, type DriverNode, type Edge, type Extent, type MaybePromise,
+} from '../src/index.js';
+import { gate, MemFile, MemFiles, turn } from './support.js';
+
+const K = 1024;
+const WISH = { granularity: 512, tellZeroes: true, least: 4 * K };
+
+/** Every byte is `by` bytes further on in the file. */
+const shift = defineDriver<{ file: unknown; by?: number; role?: 'filtered' | 'storage' }>({
+  name: 'shift', role: 'format', options: { by: { type: 'any' }, role: { type: 'any' } }, children: { file: 'required' }, probe: () => 1,
+  open: async ({ file: reference, by = 0 }, context) => {
+    const file = await context.child('file', reference, 'filtered');
+    return {
+      get size() { return file.size - by; },
+      limits: NO_LIMITS, fixedOffset: by,
+      read: (offset, buffer, start, length) => file.read(offset + by, buffer, start, length),
+      write: (offset, buffer, start, length, flags) => file.write(offset + by, buffer, start, length, flags),
+      close: async () => undefined,
+    } satisfies DriverNode;
+  },
+});
+
+type ExtentAt = (offset: number, length: number) => MaybePromise<Extent>;
+
+/** What `at` says, of a disk of 1 MiB. Reading it here is nobody's affair. */
+const mapped = defineDriver<{ file: unknown; data?: unknown; other?: unknown; at?: unknown }>({
+  name: 'mapped', role: 'format', options: { at: { type: 'any' } }, children: { file: 'required', 'data-file': 'optional', other: 'optional' }, backing: true, probe: () => 1,
+  open: async (options, context) => {
+    await context.child('file', options.file, 'storage');
+    const given = options as unknown as Record<string, unknown>;
+    if (given['data-file'] !== undefined) await context.child('data-file', given['data-file'], 'data');
+    const other: Edge | undefined = given.other === undefined ? undefined : await context.child('other', given.other, 'data');
+    return {
+      size: 1024 * K, limits: NO_LIMITS, extent: options.at as ExtentAt,
+      read: () => { throw new Error('nobody reads here'); },
+      ...(other === undefined ? {} : { dataChild: (offset: number) => (offset < 512 * K ? other : undefined) }),
+      setBacking: () => undefined,
+      close: async () => undefined,
+    } satisfies DriverNode;
+  },
+});
+
+const filter = defineDriver<{ file: unknown }>({
+  name: 'filter', role: 'filter', options: {}, children: { file: 'required' },
+  open: async ({ file }, context) => new FilterNode(await context.child('file', file, 'filtered')),
+});
+
+class Bench {
+  readonly files = new MemFiles();
+  readonly graph = new BlockGraph({ drivers: [this.files.driver, shift, mapped, filter] });
+  /** What reached the driver of a file. */
+  readonly seen: (Omit<AsideCopy, 'target'> & { readonly from: MemFile; readonly to: unknown })[] = [];
+  answer: (copy: AsideCopy) => Promise<AsideCopied> | undefined = ({ length }) => Promise.resolve({ length, zeroes: [] });
+  readonly source = new MemFile(1024 * K);
+  readonly target = new MemFile(1024 * K);
+  backend!: Backend;
+
+  async open(definition: object, readOnly = true): Promise<BlockNode> {
+    const node = await this.graph.open(definition as never, { readOnly });
+    this.#equip(node);
+    return node;
+  }
+
+  async targetOver(definition: object = this.target.definition, options: BackendOptions = {}): Promise<AsideTarget | undefined> {
+    this.backend = Backend.over(this.graph, await this.open(definition, false), { writable: true, ...options });
+    return AsideTarget.of(this.backend);
+  }
+
+  /** Files of this test can copy to one another. */
+  #equip(node: BlockNode): void {
+    for (const edge of node.children.values()) this.#equip(edge.node);
+    if (node.driverName !== 'mem' || node.driver.copyAside !== undefined) return;
+    const from = (node.settings.options as { mem?: MemFile } | undefined)?.mem as MemFile;
+    Object.assign(node.driver, {
+      copyAside: ({ target, ...copy }: AsideCopy): Promise<AsideCopied> | undefined => {
+        this.seen.push({ ...copy, from, to: target });
+        return this.answer({ target, ...copy });
+      },
+    });
+  }
+}
+
+async function targetOf(bench: Bench, definition?: object, options?: BackendOptions): Promise<AsideTarget> {
+  const target = await bench.targetOver(definition, options);
+  if (target === undefined) throw new Error('the target should be plain');
+  return target;
+}
+
+const image = (at: ExtentAt, file: MemFile, more: object = {}): object => ({ driver: 'mapped', at, file: file.definition, ...more });
+
+describe('a target', () => {
+  it('is the file itself, or what lies over it without doing anything', async () => {
+    const bench = new Bench();
+    const target = await targetOf(bench, { driver: 'shift', by: 100, file: { driver: 'shift', by: 7, file: bench.target.definition } });
+    const source = await bench.open(bench.source.definition);
+    expect(await target.copy(source, 10 * K, 20 * K, 8 * K, WISH)).toEqual({ length: 8 * K, zeroes: [] });
+    const file = bench.backend.root.children.get('file')?.node.children.get('file')?.node;
+    expect(bench.seen).toMatchObject([{ offset: 10 * K, targetOffset: 20 * K + 107, length: 8 * K, granularity: 512, tellZeroes: true, to: file?.driver }]);
+    // Noted, so that a flush is not left out, by everyone on the way.
+    expect(file?.highestWrite).toBe(28 * K + 107);
+    expect(bench.backend.root.highestWrite).toBe(28 * K);
+    await bench.backend.flush();
+  });
+
+  it.each<readonly [string, object | undefined]>([
+    ['a filter', { driver: 'filter', file: new MemFile(K).definition }],
+    ['a format that has its own places', image(() => dataExtent(K, 0), new MemFile(K))],
+    ['a file that can not', undefined],
+    ['a filter below', { driver: 'shift', file: { driver: 'filter', file: new MemFile(K).definition } }],
+  ])('is none: %s', async (_title, definition) => {
+    const bench = new Bench();
+    if (definition === undefined) {
+      const node = await bench.graph.open(bench.target.definition);
+      expect(AsideTarget.of({ root: node, writeThrough: false, held: false })).toBeUndefined();
+      return;
+    }
+    const node = await bench.open(definition);
+    expect(AsideTarget.of({ root: node, writeThrough: false, held: false })).toBeUndefined();
+  });
+
+  it('is none that is to be flushed after each write', async () => {
+    expect(await new Bench().targetOver(undefined, { writeThrough: true })).toBeUndefined();
+  });
+
+  it.each<readonly [string, (bench: Bench) => unknown]>([
+    ['a bitmap', ({ backend }) => { backend.root.bitmaps.add(new DirtyBitmap('b', 512, backend.root.size)); backend.root.updatePaths(); }],
+    ['a threshold', ({ backend }) => { backend.root.writeThreshold = 5; backend.root.updatePaths(); }],
+    ['zeroes that are looked for', ({ backend }) => { backend.root.detectZeroes = 'unmap'; backend.root.updatePaths(); }],
+    ['somebody who is told before', ({ backend }) => { backend.root.beforeWrite.add(() => undefined); backend.root.updatePaths(); }],
+    ['the same below', ({ backend }) => { const file = backend.root.children.get('file')?.node as BlockNode; file.beforeWrite.add(() => undefined); file.updatePaths(); }],
+    ['a request that excludes others', ({ backend }) => backend.root.requests.serialise(0, 1)],
+    ['a drained section', ({ backend }) => { backend.quiesce(); }],
+    ['limits', ({ backend }) => { backend.setThrottle({ ...UNLIMITED, 'bps-total': 1000 }, 'g'); }],
+    ['a file that shrank', ({ target }) => { target.resize(20 * K); }],
+  ])('keeps copies away by %s, and lets them in before', async (_title, change) => {
+    const bench = new Bench();
+    const target = await targetOf(bench, { driver: 'shift', file: bench.target.definition });
+    const source = await bench.open(bench.source.definition);
+    expect(await target.copy(source, 0, 16 * K, 8 * K, WISH)).toMatchObject({ length: 8 * K });
+    await change(bench);
+    expect(await target.copy(source, 0, 16 * K, 8 * K, WISH)).toBeUndefined();
+    expect(bench.seen).toHaveLength(1);
+  });
+
+  it('looks again when it had to wait for the place', async () => {
+    const bench = new Bench();
+    const target = await targetOf(bench);
+    const waiting = gate();
+    const source = await bench.open(image((_at, length) => waiting.promise.then(() => dataExtent(length, 0)), bench.source));
+    const copy = target.copy(source, 0, 0, 8 * K, WISH);
+    bench.backend.quiesce();
+    waiting.open();
+    expect(await copy).toBeUndefined();
+    expect(bench.seen).toEqual([]);
+  });
+});
+
+describe('a source', () => {
+  it.each<readonly [string, ExtentAt, readonly [number, number] | undefined]>([
+    ['data', (offset, length) => dataExtent(length, 4096 + offset), [4096 + 64 * K, 16 * K]],
+    ['data told later', async (offset, length) => dataExtent(length, 512 + offset), [512 + 64 * K, 16 * K]],
+    ['a part of it', (offset) => dataExtent(5 * K, offset), [64 * K, 5 * K]],
+    ['too little', (offset) => dataExtent(3 * K, offset), undefined],
+    ['more than was asked for', (offset) => dataExtent(999 * K, offset), [64 * K, 16 * K]],
+    ['data that ends with the file', (_offset, length) => dataExtent(length, 1018 * K), [1018 * K, 6 * K]],
+    ['data beyond the end of the file', (_offset, length) => dataExtent(length, 1024 * K), undefined],
+    ['data that lies nowhere as it is', (_offset, length) => dataExtent(length, -1), undefined],
+    ['compressed data', (_offset, length) => compressedExtent(length), undefined],
+    ['compressed data with a place', (_offset, length) => ({ ...compressedExtent(length), hostOffset: 0 }), undefined],
+    ['zeroes', (_offset, length) => zeroExtent(length), undefined],
+    ['zeroes with a place', (_offset, length) => zeroExtent(length, 0), undefined],
+    ['nothing', (_offset, length) => unallocatedExtent(length), undefined],
+    ['nothing with a place', (_offset, length) => unallocatedExtent(length, 0), undefined],
+    ['an error', () => { throw new BlockError('io', 'damaged'); }, undefined],
+    ['an error told later', () => Promise.reject(new BlockError('io', 'damaged')), undefined],
+  ])('has %s', async (_title, at, expected) => {
+    const bench = new Bench();
+    const target = await targetOf(bench);
+    const source = await bench.open(image(at, bench.source));
+    const copied = await target.copy(source, 64 * K, 0, 16 * K, WISH);
+    expect(bench.seen.map(({ offset, length }) => [offset, length])).toEqual(expected === undefined ? [] : [expected]);
+    expect(copied?.length).toBe(expected?.[1]);
+  });
+
+  it('takes the last bytes of an image, however few, and nothing behind it', async () => {
+    const bench = new Bench();
+    const target = await targetOf(bench);
+    const source = await bench.open(bench.source.definition);
+    expect(await target.copy(source, 1023 * K, 0, K, WISH)).toMatchObject({ length: K });
+    expect(await target.copy(source, 1024 * K, 0, 512, WISH)).toBeUndefined();
+    expect(await target.copy(source, 1020 * K, 0, 8 * K, WISH)).toMatchObject({ length: 4 * K });
+  });
+
+  it('leads to the file that holds the data, and to the backing file', async () => {
+    const bench = new Bench();
+    const [meta, data, other, base] = [1, 2, 3, 4].map(() => new MemFile(1024 * K));
+    const target = await targetOf(bench);
+    const at: ExtentAt = (offset, length) => (offset < 256 * K ? dataExtent(length, offset + 512) : unallocatedExtent(Math.min(length, 32 * K)));
+    const named = { 'data-file': data.definition, backing: { driver: 'shift', by: 3, file: base.definition } };
+    const first = await bench.open(image(at, meta, named));
+    await target.copy(first, 0, 0, 8 * K, WISH);
+    await target.copy(first, 300 * K, 0, 64 * K, WISH);
+    const second = await bench.open(image((offset, length) => dataExtent(length, offset), new MemFile(1024 * K), { other: other.definition }));
+    await target.copy(second, 8 * K, 0, 8 * K, WISH);
+    // No child at all: somebody else knows.
+    expect(await target.copy(second, 600 * K, 0, 8 * K, WISH)).toBeUndefined();
+    expect(bench.seen.map(({ from, offset, length }) => [[meta, data, other, base].indexOf(from), offset, length])).toEqual([
+      [1, 512, 8 * K], [3, 300 * K + 3, 32 * K], [2, 8 * K, 8 * K],
+    ]);
+  });
+
+  it.each([
+    ['over the file', (file: object): object => ({ driver: 'filter', file })],
+    ['below a format', (file: object): object => ({ driver: 'mapped', at: (offset: number, length: number) => dataExtent(length, offset), file: { driver: 'filter', file } })],
+    ['below what does nothing', (file: object): object => ({ driver: 'shift', file: { driver: 'filter', file } })],
+  ])('is none with a filter %s', async (_title, over) => {
+    const bench = new Bench();
+    const target = await targetOf(bench);
+    expect(await target.copy(await bench.open(over(bench.source.definition)), 0, 0, 8 * K, WISH)).toBeUndefined();
+    expect(bench.seen).toEqual([]);
+  });
+
+  it('is none whose reads are more than reads', async () => {
+    const bench = new Bench();
+    const target = await targetOf(bench);
+    const source = await bench.open({ driver: 'shift', file: bench.source.definition });
+    source.setCopyOnRead(true);
+    expect(await target.copy(source, 0, 0, 8 * K, WISH)).toBeUndefined();
+    source.setCopyOnRead(false);
+    expect(await target.copy(source, 0, 0, 8 * K, WISH)).toMatchObject({ length: 8 * K });
+    const coarse = await bench.open(new MemFile(64 * K, { alignment: 512 }).definition);
+    expect(await target.copy(coarse, 0, 0, 8 * K, WISH)).toBeUndefined();
+  });
+
+  it('may be one from whose file the driver does not copy', async () => {
+    const bench = new Bench();
+    bench.answer = () => undefined;
+    const target = await targetOf(bench);
+    expect(await target.copy(await bench.open(bench.source.definition), 0, 0, 8 * K, WISH)).toBeUndefined();
+    expect(bench.backend.root.requests.inFlight).toBe(0);
+  });
+});
+
+describe('while a copy is under way', () => {
+  it('a drained section of either side waits for it, and requests that exclude others too', async () => {
+    const bench = new Bench();
+    const target = await targetOf(bench, { driver: 'shift', by: 512, file: bench.target.definition });
+    const source = await bench.open({ driver: 'shift', by: 1024, file: bench.source.definition });
+    const nodes = [source, bench.backend.root].flatMap((node) => [node, node.children.get('file')?.node as BlockNode]);
+    const hold = gate();
+    bench.answer = ({ length }) => hold.promise.then(() => ({ length, zeroes: [] }));
+    const copy = target.copy(source, 64 * K, 128 * K, 8 * K, WISH);
+    await turn();
+    const order: string[] = [];
+    const places = [64 * K, 64 * K + 1024, 128 * K, 128 * K + 512];
+    const waits: Promise<void>[] = [];
+    for (const [index, node] of nodes.entries()) {
+      expect(node.requests.inFlight).toBe(1);
+      // Only who wants the same bytes has to wait.
+      const beside = await node.requests.serialise(places[index] + 8 * K, 512);
+      beside.finish();
+      waits.push(node.requests.serialise(places[index] + 8 * K - 1, 1).then((request) => { order.push('excluded'); request.finish(); }));
+    }
+    waits.push(bench.graph.drained([source], (): Completion => { order.push('drained'); }) as Promise<void>);
+    await turn();
+    expect(order).toEqual([]);
+    hold.open();
+    expect(await copy).toMatchObject({ length: 8 * K });
+    await Promise.all(waits);
+    expect(order).toHaveLength(5);
+    for (const node of nodes) expect(node.requests.inFlight).toBe(0);
+  });
+
+  it('a flush does not count it as stored', async () => {
+    const bench = new Bench();
+    const target = await targetOf(bench);
+    const hold = gate();
+    bench.answer = ({ length }) => hold.promise.then(() => ({ length, zeroes: [] }));
+    const copy = target.copy(await bench.open(bench.source.definition), 0, 0, 8 * K, WISH);
+    await turn();
+    await bench.backend.flush();
+    hold.open();
+    await copy;
+    await bench.backend.flush();
+    expect(bench.target.log.filter((line) => line === 'flush')).toHaveLength(2);
+    await bench.backend.flush();
+    expect(bench.target.log.filter((line) => line === 'flush')).toHaveLength(2);
+  });
+});

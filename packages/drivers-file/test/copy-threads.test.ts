@@ -1,0 +1,314 @@
+// The threads that copy between files: what they write and leave out, what fails, and how they end.
+import { EventEmitter } from 'node:events';
+import { closeSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Worker } from 'node:worker_threads';
+import { prng, tempDir } from '@blk/oracle';
+import { CopyThreads, type CopyOrder } from '../src/io/copy-threads.js';
+import { fileDrivers } from '../src/index.js';
+import { graphOf } from './support.js';
+
+const PIECE = 2 * 1024 * 1024;
+const OLD = 0xee;
+
+/** Open files of one test. */
+class Files {
+  readonly dir = tempDir();
+  readonly #fds: number[] = [];
+
+  open(path: string, flags: string): number {
+    const fd = openSync(path, flags);
+    this.#fds.push(fd);
+    return fd;
+  }
+  source(bytes: Uint8Array): number {
+    writeFileSync(this.dir.file('source'), bytes);
+    return this.open(this.dir.file('source'), 'r');
+  }
+  target(size: number): number {
+    writeFileSync(this.dir.file('target'), Buffer.alloc(size, OLD));
+    return this.open(this.dir.file('target'), 'r+');
+  }
+  get content(): Buffer {
+    return readFileSync(this.dir.file('target'));
+  }
+  [Symbol.dispose](): void {
+    for (const fd of this.#fds) closeSync(fd);
+    this.dir[Symbol.dispose]();
+  }
+}
+
+/** Data and zeroes by turns; some of either are so short that they lie inside of one step. */
+function mixed(seed: number, size: number): Buffer {
+  const random = prng(seed);
+  const bytes = Buffer.alloc(size);
+  for (let at = 0; at < size; ) {
+    const length = random.pick([1, 511, 512, 1536, 4096, 8192, 65536, 300_000]);
+    if (random.below(2) === 0) {
+      random.fill(bytes.subarray(at, at + length));
+      bytes[at] = 1;
+    }
+    at += length;
+  }
+  return bytes;
+}
+
+/** By the words of the interface: what is left out of a copy, in steps from the beginning of each piece that is read. */
+function withZeroesLeft(source: Buffer, granularity: number): { bytes: Buffer; left: boolean[] } {
+  const bytes = Buffer.from(source);
+  const left: boolean[] = [];
+  for (let piece = 0; piece < source.length; piece += PIECE) {
+    const end = Math.min(piece + PIECE, source.length);
+    for (let at = piece; at < end; at += granularity) {
+      const step = bytes.subarray(at, Math.min(at + granularity, end));
+      left.push(step.every((byte) => byte === 0));
+      if (left[left.length - 1]) step.fill(OLD);
+    }
+  }
+  return { bytes, left };
+}
+
+const plainOrder = (from: number, to: number, length: number): CopyOrder => ({
+  from, to, length, offset: 0, targetOffset: 0, granularity: 0, tellZeroes: false,
+});
+
+const threads = (): CopyThreads => new CopyThreads({ processors: 2, idle: 50 });
+
+describe('CopyThreads', () => {
+  it.each([[512], [1536], [4096], [65536]])('leaves zeroes of whole steps of %i bytes out, and tells where they are', async (granularity) => {
+    using files = new Files();
+    const source = mixed(granularity, 2 * PIECE + 12_345);
+    const from = files.source(Buffer.concat([Buffer.alloc(777, 5), source]));
+    const to = files.target(source.length + 1000);
+    const copied = await threads().copy({ from, to, offset: 777, targetOffset: 333, length: source.length, granularity, tellZeroes: true });
+    expect(copied).toMatchObject({ length: source.length, failure: undefined });
+    const { bytes, left } = withZeroesLeft(source, granularity);
+    expect(left.filter(Boolean).length).toBeGreaterThan(5);
+    const content = files.content;
+    expect(content.subarray(0, 333).every((byte) => byte === OLD)).toBe(true);
+    expect(content.subarray(333, 333 + source.length).equals(bytes)).toBe(true);
+    expect(content.subarray(333 + source.length).every((byte) => byte === OLD)).toBe(true);
+    // Told are just those that were left out: with them the copy is whole.
+    const whole = Buffer.from(bytes);
+    for (const { at, length } of copied?.zeroes ?? []) {
+      expect(source.subarray(at, at + length).every((byte) => byte === 0)).toBe(true);
+      whole.fill(0, at, at + length);
+    }
+    expect(whole.equals(source)).toBe(true);
+  });
+
+  it('tells of nothing where nobody asks, and writes everything without steps', async () => {
+    using files = new Files();
+    const source = mixed(3, PIECE + 4096);
+    const from = files.source(source);
+    const to = files.target(source.length);
+    const quiet = await threads().copy({ ...plainOrder(from, to, source.length), granularity: 4096 });
+    expect(quiet).toEqual({ length: source.length, zeroes: [], failure: undefined });
+    expect(files.content.equals(withZeroesLeft(source, 4096).bytes)).toBe(true);
+    const all = await threads().copy({ ...plainOrder(from, to, source.length), tellZeroes: true });
+    expect(all).toEqual({ length: source.length, zeroes: [], failure: undefined });
+    expect(files.content.equals(source)).toBe(true);
+  });
+
+  it('stops where zeroes are scattered, and goes on from there', async () => {
+    using files = new Files();
+    const source = Buffer.alloc(4 * PIECE);
+    for (let at = 0; at < source.length; at += 1024) source[at] = 7;
+    const from = files.source(source);
+    const to = files.target(source.length);
+    const pool = threads();
+    const rounds: number[] = [];
+    for (let at = 0; at < source.length; ) {
+      const copied = await pool.copy({ ...plainOrder(from, to, source.length - at), offset: at, targetOffset: at, granularity: 512, tellZeroes: true });
+      expect(copied?.zeroes.length).toBeLessThanOrEqual(8192);
+      for (const run of copied?.zeroes ?? []) writeSync(to, Buffer.alloc(run.length), 0, run.length, at + run.at);
+      rounds.push(copied?.length ?? 0);
+      at += copied?.length ?? Infinity;
+    }
+    expect(rounds.length).toBeGreaterThan(1);
+    expect(files.content.equals(source)).toBe(true);
+  });
+
+  it('reads zeroes behind the end of a source, also of one that was cut meanwhile', async () => {
+    using files = new Files();
+    const source = mixed(5, 100_000);
+    const from = files.source(source);
+    const to = files.target(300_000);
+    expect(await threads().copy(plainOrder(from, to, 200_000))).toMatchObject({ length: 200_000, failure: undefined });
+    expect(files.content.equals(Buffer.concat([source, Buffer.alloc(100_000), Buffer.alloc(100_000, OLD)]))).toBe(true);
+    const cut = files.open(files.dir.file('source'), 'r+');
+    ftruncateSync(cut, 50_000);
+    expect(await threads().copy(plainOrder(from, to, 100_000))).toMatchObject({ length: 100_000, failure: undefined });
+    expect(files.content.subarray(0, 100_000).equals(Buffer.concat([source.subarray(0, 50_000), Buffer.alloc(50_000)]))).toBe(true);
+  });
+
+  it('tells which side failed, where, and why', async () => {
+    using files = new Files();
+    const source = Buffer.concat([Buffer.alloc(PIECE + 8192), Buffer.alloc(8192, 9)]);
+    const from = files.source(source);
+    const to = files.target(source.length);
+    const directory = files.open(files.dir.path, 'r');
+    expect(await threads().copy(plainOrder(directory, to, 4096))).toMatchObject({ length: 0, failure: { verb: 'read', at: 0, error: { code: 'EISDIR' } } });
+    const full = files.open('/dev/full', 'w');
+    // Zeroes before it are done.
+    expect(await threads().copy({ ...plainOrder(from, full, source.length), granularity: 4096, tellZeroes: true })).toMatchObject({
+      length: PIECE + 8192, zeroes: [{ at: 0, length: PIECE + 8192 }], failure: { verb: 'write', at: PIECE + 8192, error: { code: 'ENOSPC' } },
+    });
+    expect(await threads().copy(plainOrder(from, from, 4096))).toMatchObject({ length: 0, failure: { verb: 'write', at: 0, error: { code: 'EBADF' } } });
+    // After a failure they go on.
+    const pool = threads();
+    await pool.copy(plainOrder(directory, to, 4096));
+    expect(await pool.copy(plainOrder(from, to, source.length))).toMatchObject({ length: source.length, failure: undefined });
+    expect(files.content.equals(source)).toBe(true);
+  });
+});
+
+/** A thread whose answers the test gives. */
+class FakeThread extends EventEmitter {
+  readonly orders: CopyOrder[] = [];
+  /** Whether the process lives as long as it does. */
+  holds = true;
+  ended = 0;
+
+  postMessage(order: CopyOrder): void {
+    this.orders.push(order);
+  }
+  ref(): void {
+    this.holds = true;
+  }
+  unref(): void {
+    this.holds = false;
+  }
+  terminate(): Promise<number> {
+    this.ended++;
+    queueMicrotask(() => this.emit('exit', 1));
+    return Promise.resolve(1);
+  }
+  answer(): void {
+    this.emit('message', { length: this.orders.shift()?.length, zeroes: [] });
+  }
+}
+
+function faked(): { fakes: FakeThread[]; pool: CopyThreads } {
+  const fakes: FakeThread[] = [];
+  const start = (): Worker => {
+    fakes.push(new FakeThread());
+    return fakes[fakes.length - 1] as unknown as Worker;
+  };
+  return { fakes, pool: new CopyThreads({ start, processors: 2, idle: 1000 }) };
+}
+
+const order = (length: number): CopyOrder => plainOrder(0, 1, length);
+
+describe('the life of the threads', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('has none where there is no processor to spare', () => {
+    const start = vi.fn();
+    const pool = new CopyThreads({ start, processors: 1 });
+    pool.prepare();
+    expect(pool.copy(order(1))).toBeUndefined();
+    expect(start).not.toHaveBeenCalled();
+  });
+
+  it('goes to whoever has less to do, and holds the process only while there is work', async () => {
+    const { fakes, pool } = faked();
+    pool.prepare();
+    expect(fakes.map(({ holds }) => holds)).toEqual([false, false]);
+    const copies = [1, 2, 3].map((length) => pool.copy(order(length)));
+    expect(fakes.map(({ orders }) => orders.map(({ length }) => length))).toEqual([[1, 3], [2]]);
+    expect(fakes.map(({ holds }) => holds)).toEqual([true, true]);
+    fakes[0].answer();
+    fakes[1].answer();
+    expect(fakes.map(({ holds }) => holds)).toEqual([true, false]);
+    fakes[0].answer();
+    expect(fakes.map(({ holds }) => holds)).toEqual([false, false]);
+    expect(await Promise.all(copies)).toMatchObject([{ length: 1 }, { length: 2 }, { length: 3 }]);
+    expect(fakes).toHaveLength(2);
+  });
+
+  it('ends when there was nothing to do for a while, however long one copy takes, and begins anew', async () => {
+    vi.useFakeTimers();
+    const { fakes, pool } = faked();
+    const copy = pool.copy(order(8));
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(fakes.map(({ ended }) => ended)).toEqual([0, 0]);
+    fakes[0].answer();
+    expect(await copy).toMatchObject({ length: 8 });
+    await vi.advanceTimersByTimeAsync(999);
+    expect(fakes.map(({ ended }) => ended)).toEqual([0, 0]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(fakes.map(({ ended }) => ended)).toEqual([1, 1]);
+    // Their end was no failure.
+    const again = pool.copy(order(9));
+    expect(fakes).toHaveLength(4);
+    fakes[2].answer();
+    expect(await again).toMatchObject({ length: 9 });
+  });
+
+  it('ends also where nothing was ever copied', async () => {
+    vi.useFakeTimers();
+    const { fakes, pool } = faked();
+    pool.prepare();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(fakes.map(({ ended }) => ended)).toEqual([1, 1]);
+  });
+
+  it('says of a thread that died that nothing is done, and starts none again', async () => {
+    vi.useFakeTimers();
+    const { fakes, pool } = faked();
+    const copies = [1, 2, 3].map((length) => pool.copy(order(length)));
+    fakes[0].emit('error', new Error('out of memory'));
+    fakes[0].emit('exit', 1);
+    expect(pool.copy(order(4))).toBeUndefined();
+    fakes[1].answer();
+    expect(await Promise.all(copies)).toMatchObject([{ length: 0, zeroes: [] }, { length: 2 }, { length: 0 }]);
+    // The other one ends in its time.
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(fakes.map(({ ended }) => ended)).toEqual([0, 1]);
+    expect(fakes).toHaveLength(2);
+  });
+
+  it('does without them where they can not be started', () => {
+    const start = vi.fn(() => { throw Object.assign(new Error('no threads'), { code: 'ERR_WORKER_INIT_FAILED' }); });
+    const pool = new CopyThreads({ start, processors: 2 });
+    pool.prepare();
+    expect(pool.copy(order(1))).toBeUndefined();
+    expect(start).toHaveBeenCalledTimes(1);
+  });
+
+  it('goes on after a real thread that dies at work', async () => {
+    const pool = new CopyThreads({ start: () => new Worker('require("node:worker_threads").parentPort.on("message", () => { throw new Error("dead"); })', { eval: true }), processors: 2, idle: 50 });
+    expect(await pool.copy(order(5))).toEqual({ length: 0, zeroes: [] });
+    expect(pool.copy(order(5))).toBeUndefined();
+  });
+});
+
+describe('copyAside', () => {
+  it('is waited for by whoever closes one of the files', async () => {
+    using dir = tempDir();
+    const size = 12 * 1024 * 1024;
+    const source = prng(8).fill(Buffer.alloc(size));
+    writeFileSync(dir.file('source'), source);
+    writeFileSync(dir.file('target'), Buffer.alloc(size, OLD));
+    const graph = graphOf(fileDrivers());
+    const from = await graph.open({ driver: 'file', filename: dir.file('source') }, { readOnly: true });
+    const to = await graph.open({ driver: 'file', filename: dir.file('target') });
+    const range = { offset: 0, length: size, target: to.driver, targetOffset: 0, granularity: 0, tellZeroes: false };
+    // Past the end nobody is asked, nor where nothing may be written.
+    expect(from.driver.copyAside?.({ ...range, targetOffset: 1 })).toBeUndefined();
+    expect(to.driver.copyAside?.({ ...range, target: from.driver })).toBeUndefined();
+    const copy = from.driver.copyAside?.(range);
+    // On one processor there are no threads.
+    if (copy === undefined) return;
+    let done = false;
+    void copy.then(() => { done = true; });
+    await from.driver.close();
+    expect(done).toBe(true);
+    await to.driver.close();
+    expect(await copy).toMatchObject({ length: size, failure: undefined });
+    expect(readFileSync(dir.file('target')).equals(source)).toBe(true);
+  });
+});

@@ -1,0 +1,316 @@
+// Conversions of which threads copy the most, from file to file: content, who copied, progress, failures, and who keeps them away.
+import { availableParallelism } from 'node:os';
+import { closeSync, ftruncateSync, openSync, readSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { BlockError, BlockGraph, defineDriver, FilterNode, type AsideCopied, type AsideCopy, type BlockDriver } from '@blk/core-graph';
+import { file } from '@blk/drivers-file';
+import { qcow2 } from '@blk/drivers-qcow2';
+import { raw } from '@blk/drivers-raw';
+import { prng, tempDir, type TempDir } from '@blk/oracle';
+import { convertImage, type ConvertRequest } from '../src/index.js';
+
+const M = 1024 * 1024;
+/** Neither whole pieces nor a whole sector. */
+const SIZE = 52 * M + 700;
+const WHOLE = Math.ceil(SIZE / 512) * 512;
+const OLD = 0x77;
+/** On one processor there are no threads, and nothing to copy aside. */
+const possible = availableParallelism() > 1;
+/** So few that they leave something to the threads, however slow the disk is. */
+const FEW = { parallel: 2 };
+
+/** Passes everything on, and is something on the way. */
+const filter = defineDriver<{ file: unknown }>({
+  name: 'filter', role: 'filter', options: {}, children: { file: 'required' },
+  open: async ({ file: reference }, context) => new FilterNode(await context.child('file', reference, 'filtered')),
+});
+
+interface Watched {
+  readonly graph: BlockGraph;
+  /** What was copied aside, of the files' bytes. */
+  bytes(): number;
+}
+
+/** A graph that counts what is copied aside. `before` may answer itself. */
+function watched(before: (copy: AsideCopy) => Promise<AsideCopied> | undefined = () => undefined): Watched {
+  let bytes = 0;
+  const spied: BlockDriver = {
+    ...file,
+    async open(options, context) {
+      const node = await file.open(options, context);
+      const copyAside = node.copyAside?.bind(node);
+      const spy = (copy: AsideCopy): Promise<AsideCopied> | undefined =>
+        (before(copy) ?? copyAside?.(copy))?.then((copied) => {
+          bytes += copied.length;
+          return copied;
+        });
+      return copyAside === undefined ? node : Object.assign(node, { copyAside: spy });
+    },
+  };
+  return { graph: new BlockGraph({ drivers: [spied, raw, qcow2, filter] }), bytes: () => bytes };
+}
+
+/** Data with zeroes in it of all lengths, some of them written and some of them holes. */
+function sample(seed: number, size: number): Buffer {
+  const random = prng(seed);
+  const bytes = Buffer.alloc(size);
+  const noise = random.fill(Buffer.alloc(M));
+  for (let at = 0; at < size; ) {
+    const length = random.pick([512, 3072, 65536, 300_000, M, 3 * M]);
+    if (random.below(8) > 0) for (let done = 0; done < length; done += M) noise.copy(bytes, at + done, 0, Math.min(M, length - done));
+    at += length;
+  }
+  return bytes;
+}
+
+/** Pieces of zeroes stay holes, by turns. */
+function writeSparse(name: string, bytes: Buffer): void {
+  const fd = openSync(name, 'w');
+  ftruncateSync(fd, bytes.length);
+  for (let at = 0, piece = 0; at < bytes.length; at += M, piece++) {
+    const part = bytes.subarray(at, at + M);
+    if (piece % 2 === 0 || part.some((byte) => byte !== 0)) writeSync(fd, part, 0, part.length, at);
+  }
+  closeSync(fd);
+}
+
+/** Piece by piece: no test needs the whole file in memory twice. */
+function expectContent(name: string, expected: Buffer, from = 0): void {
+  const fd = openSync(name, 'r');
+  const piece = Buffer.alloc(4 * M);
+  try {
+    for (let at = 0; at < expected.length; at += piece.length) {
+      const want = expected.subarray(at, at + piece.length);
+      expect(readSync(fd, piece, 0, want.length, from + at)).toBe(want.length);
+      if (!want.equals(piece.subarray(0, want.length))) {
+        const first = want.findIndex((byte, index) => byte !== piece[index]);
+        expect.fail(`${name} differs at ${at + first}: ${piece[first]} instead of ${want[first]}`);
+      }
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+const filled = (...parts: readonly Buffer[]): Buffer => Buffer.concat(parts);
+const rawFile = (filename: string, more: object = {}): never => ({ driver: 'raw', file: { driver: 'file', filename }, ...more }) as never;
+
+describe('copied aside', () => {
+  let dir: TempDir;
+  let content: Buffer;
+  let source: string;
+  beforeAll(() => {
+    dir = tempDir();
+    content = sample(1, SIZE);
+    source = dir.file('source');
+    writeSparse(source, content);
+  });
+  afterAll(() => {
+    dir[Symbol.dispose]();
+  });
+
+  const padded = (): Buffer => filled(content, Buffer.alloc(WHOLE - SIZE));
+
+  test.each<readonly [string, Partial<ConvertRequest>]>([
+    ['as always', {}],
+    ['by few', FEW],
+    ['all of it written', { ...FEW, sparse: 0 }],
+    ['with odd steps', { ...FEW, sparse: 1536 }],
+    ['with long steps', { ...FEW, sparse: 16 * M }],
+    ['out of order', { ...FEW, outOfOrder: true }],
+    ['out of order by many', { outOfOrder: true, parallel: 16 }],
+    ['flushed at the end', { ...FEW, targetCache: { writeback: true } }],
+  ])('raw to raw, %s', async (_title, request) => {
+    const { graph, bytes } = watched();
+    const seen: [number, number][] = [];
+    await convertImage(graph, { sources: [source], sourceFormat: 'raw', target: dir.file('target'), progress: (...at) => seen.push(at), ...request });
+    expectContent(dir.file('target'), padded());
+    if (possible && request.parallel === FEW.parallel) expect(bytes()).toBeGreaterThan(0);
+    expect(seen.map(([done]) => done)).toEqual(seen.map(([done]) => done).sort((a, b) => a - b));
+    expect(seen[0][0]).toBe(0);
+    expect(new Set(seen.map(([, total]) => total)).size).toBe(1);
+    expect(seen[seen.length - 1][0]).toBe(seen[0][1]);
+    expect(Math.max(...seen.map(([done]) => done))).toBe(seen[0][1]);
+  });
+
+  test('onto an old file, whose own bytes go, and those behind stay', async () => {
+    const target = dir.file('old');
+    writeFileSync(target, Buffer.alloc(WHOLE + M, OLD));
+    const { graph, bytes } = watched();
+    const seen: number[] = [];
+    const progress = Object.assign((done: number) => { seen.push(done); }, { rough: true });
+    await convertImage(graph, { sources: [source], sourceFormat: 'raw', target, noCreate: true, progress, ...FEW });
+    expectContent(target, filled(padded(), Buffer.alloc(M, OLD)));
+    if (possible) expect(bytes()).toBeGreaterThan(0);
+    expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+    expect(seen[seen.length - 1]).toBe(WHOLE);
+  });
+
+  test('from a part of a file to a part of another', async () => {
+    const target = dir.file('part');
+    writeFileSync(target, Buffer.alloc(56 * M, OLD));
+    const { graph, bytes } = watched();
+    const part = 48 * M;
+    await convertImage(graph, { sources: [rawFile(source, { offset: 1234, size: part })], target: rawFile(target, { offset: 777, size: part }), noCreate: true, ...FEW });
+    expectContent(target, filled(Buffer.alloc(777, OLD), content.subarray(1234, 1234 + part), Buffer.alloc(56 * M - part - 777, OLD)));
+    if (possible) expect(bytes()).toBeGreaterThan(0);
+  });
+
+  test('several sources whose ends lie anywhere', async () => {
+    const more = [1000, 9 * M + 513, 100].map((size, index) => {
+      const bytes = Buffer.alloc(size, index + 1);
+      writeFileSync(dir.file(`more${index}`), bytes);
+      return filled(bytes, Buffer.alloc((512 - (size % 512)) % 512));
+    });
+    const { graph, bytes } = watched();
+    const sources = [dir.file('more0'), source, dir.file('more1'), dir.file('more2')];
+    await convertImage(graph, { sources, sourceFormat: 'raw', target: dir.file('target'), ...FEW });
+    expectContent(dir.file('target'), filled(more[0], padded(), more[1], more[2]));
+    if (possible) expect(bytes()).toBeGreaterThan(0);
+  });
+
+  describe('from qcow2', () => {
+    const make = async (name: string, request: Partial<ConvertRequest> = {}): Promise<string> => {
+      const target = dir.file(name);
+      await convertImage(watched().graph, { sources: [source], sourceFormat: 'raw', target, format: 'qcow2', ...request });
+      return target;
+    };
+    const toRaw = async (image: string): Promise<number> => {
+      const { graph, bytes } = watched();
+      await convertImage(graph, { sources: [image], sourceFormat: 'qcow2', target: dir.file('back'), ...FEW });
+      return bytes();
+    };
+
+    test.each<readonly [string, Partial<ConvertRequest>]>([
+      ['as always', { sparse: 0 }],
+      ['subclusters', { sparse: 0, options: { extended_l2: true, cluster_size: 128 * 1024 } }],
+      ['a data file', { sparse: 0, options: { data_file: 'DATA' } }],
+      ['a raw data file', { sparse: 0, options: { data_file: 'DATA', data_file_raw: true } }],
+    ])('%s', async (title, request) => {
+      const options = request.options?.data_file === undefined ? request.options : { ...request.options, data_file: dir.file(`${title}.data`) };
+      const image = await make(`${title}.qcow2`, { ...request, ...(options === undefined ? {} : { options }) });
+      const bytes = await toRaw(image);
+      expectContent(dir.file('back'), padded());
+      if (possible) expect(bytes).toBeGreaterThan(0);
+    });
+
+    test('compressed, which somebody has to unpack', async () => {
+      const words = Buffer.alloc(40 * M, 'what is said twice takes less space. ');
+      writeFileSync(dir.file('words'), words);
+      const bytes = await toRaw(await make('compressed.qcow2', { sources: [dir.file('words')], compress: true }));
+      expectContent(dir.file('back'), words);
+      expect(bytes).toBe(0);
+    });
+
+    test('over a shorter backing file, with data of both', async () => {
+      const base = dir.file('base');
+      const below = sample(9, 46 * M + 100);
+      writeSparse(base, below);
+      const overlay = dir.file('overlay.qcow2');
+      const { graph } = watched();
+      await graph.create(overlay, { format: 'qcow2', size: 60 * M, options: { backing_file: base, backing_fmt: 'raw' } });
+      const node = await graph.open(overlay, { format: 'qcow2' });
+      const top = prng(4).fill(Buffer.alloc(3 * M));
+      for (const at of [5 * M + 512, 45 * M, 50 * M]) await node.write(at, top, 0, top.length);
+      await graph.release(node);
+      const expected = filled(below, Buffer.alloc(60 * M - below.length));
+      for (const at of [5 * M + 512, 45 * M, 50 * M]) top.copy(expected, at);
+      const bytes = await toRaw(overlay);
+      expectContent(dir.file('back'), expected);
+      if (possible) expect(bytes).toBeGreaterThan(0);
+    });
+
+    test('scattered, so that there is nothing long enough', async () => {
+      const image = dir.file('scattered.qcow2');
+      const { graph } = watched();
+      await graph.create(image, { format: 'qcow2', size: 40 * M, options: { cluster_size: 65536 } });
+      const node = await graph.open(image, { format: 'qcow2' });
+      const expected = prng(6).fill(Buffer.alloc(40 * M));
+      for (const from of [1, 0]) for (let at = from * 65536; at < expected.length; at += 131072) await node.write(at, expected, at, 65536);
+      await graph.release(node);
+      expect(await toRaw(image)).toBe(0);
+      expectContent(dir.file('back'), expected);
+    });
+  });
+
+  describe('not at all', () => {
+    const over = (driver: string, filename: string): never => ({ driver, file: rawFile(filename) }) as never;
+
+    test.each<readonly [string, (target: string) => Partial<ConvertRequest>]>([
+      ['one at a time', () => ({ parallel: 1 })],
+      ['limited', () => ({ rateLimit: 1e12 })],
+      ['written through', () => ({ writeThrough: true })],
+      ['past the page cache, from there', () => ({ sourceCache: { direct: true } as never })],
+      ['past the page cache, to there', () => ({ targetCache: { direct: true } as never })],
+      ['with what can not be read left out', () => ({ salvage: () => undefined }) as never],
+      ['from a filter', () => ({ sources: [over('filter', source)] })],
+      ['to a filter', (target) => ({ noCreate: true, target: over('filter', target) })],
+      ['to where zeroes are looked for', (target) => ({ noCreate: true, target: rawFile(target, { 'detect-zeroes': 'on' }) })],
+      ['to qcow2', () => ({ format: 'qcow2' })],
+    ])('%s', async (_title, more) => {
+      const { graph, bytes } = watched();
+      const target = dir.file('kept');
+      const request = { sources: [source], target, ...more(target) };
+      if (request.noCreate === true) writeFileSync(target, Buffer.alloc(WHOLE, OLD));
+      const named = typeof request.sources[0] === 'string' ? { sourceFormat: 'raw' } : {};
+      await convertImage(graph, { ...named, ...request } as never);
+      expect(bytes()).toBe(0);
+      if (request.format === undefined) return void expectContent(target, padded());
+      await convertImage(graph, { sources: [target], sourceFormat: 'qcow2', target: dir.file('kept.raw'), parallel: 1 });
+      expectContent(dir.file('kept.raw'), padded());
+    });
+  });
+
+  describe.skipIf(!possible)('when it fails', () => {
+    let dense: string;
+    const noise = prng(2).fill(Buffer.alloc(56 * M));
+    beforeAll(() => {
+      dense = dir.file('dense');
+      writeFileSync(dense, noise);
+    });
+
+    test('a thread that dies leaves the work to others', async () => {
+      let copies = 0;
+      const { graph } = watched(() => (++copies > 1 ? Promise.resolve({ length: 0, zeroes: [] }) : undefined));
+      await convertImage(graph, { sources: [dense], sourceFormat: 'raw', target: dir.file('target'), ...FEW });
+      expect(copies).toBeGreaterThan(1);
+      expectContent(dir.file('target'), noise);
+    });
+
+    test.each([['read', 'reading'], ['write', 'writing']] as const)('what could not be done (%s) is told with its place', async (verb, doing) => {
+      let place: number | undefined;
+      const { graph } = watched(({ targetOffset }) => {
+        place ??= targetOffset + 4096;
+        return Promise.resolve({ length: 4096, zeroes: [], failure: { verb, at: 4096, error: new BlockError('no-space', 'No space left on device') } });
+      });
+      const converted = convertImage(graph, { sources: [dense], sourceFormat: 'raw', target: dir.file('target'), ...FEW });
+      await expect(converted).rejects.toThrow(`error while ${doing} at byte `);
+      await expect(converted).rejects.toThrow(`at byte ${place}: No space left on device`);
+    });
+
+    test('a source that is cut meanwhile reads as zeroes behind its end', async () => {
+      const left = 48 * M + 1000;
+      let first = true;
+      const { graph, bytes } = watched(() => {
+        if (first) truncateSync(dense, left);
+        first = false;
+        return undefined;
+      });
+      await convertImage(graph, { sources: [dense], sourceFormat: 'raw', target: dir.file('target'), ...FEW });
+      expect(bytes()).toBeGreaterThan(0);
+      expectContent(dir.file('target'), filled(noise.subarray(0, left), Buffer.alloc(noise.length - left)));
+    });
+
+    test('called off, it ends, and both files are closed', async () => {
+      const stop = new AbortController();
+      let copies = 0;
+      const { graph } = watched(() => {
+        if (++copies === 1) stop.abort(new Error('enough'));
+        return undefined;
+      });
+      await expect(convertImage(graph, { sources: [source], sourceFormat: 'raw', target: dir.file('target'), signal: stop.signal, ...FEW })).rejects.toThrow('enough');
+      expect(copies).toBeGreaterThan(0);
+      expect([...graph.nodes]).toEqual([]);
+    });
+  });
+});
