@@ -28,7 +28,7 @@ const filter = defineDriver<{ file: unknown }>({
 interface Watched {
   readonly graph: BlockGraph;
   /** What was copied aside, of the files' bytes. */
-  bytes(): number;
+  readonly bytes: () => number;
 }
 
 /** A graph that counts what is copied aside. `before` may answer itself. */
@@ -240,9 +240,9 @@ describe('copied aside', () => {
       ['one at a time', () => ({ parallel: 1 })],
       ['limited', () => ({ rateLimit: 1e12 })],
       ['written through', () => ({ writeThrough: true })],
-      ['past the page cache, from there', () => ({ sourceCache: { direct: true } as never })],
-      ['past the page cache, to there', () => ({ targetCache: { direct: true } as never })],
-      ['with what can not be read left out', () => ({ salvage: () => undefined }) as never],
+      ['past the page cache, from there', () => ({ sourceCache: { direct: true } })],
+      ['past the page cache, to there', () => ({ targetCache: { direct: true } })],
+      ['with what can not be read left out', () => ({ salvage: () => undefined })],
       ['from a filter', () => ({ sources: [over('filter', source)] })],
       ['to a filter', (target) => ({ noCreate: true, target: over('filter', target) })],
       ['to where zeroes are looked for', (target) => ({ noCreate: true, target: rawFile(target, { 'detect-zeroes': 'on' }) })],
@@ -253,7 +253,7 @@ describe('copied aside', () => {
       const request = { sources: [source], target, ...more(target) };
       if (request.noCreate === true) writeFileSync(target, Buffer.alloc(WHOLE, OLD));
       const named = typeof request.sources[0] === 'string' ? { sourceFormat: 'raw' } : {};
-      await convertImage(graph, { ...named, ...request } as never);
+      await convertImage(graph, { ...named, ...request });
       expect(bytes()).toBe(0);
       if (request.format === undefined) return void expectContent(target, padded());
       await convertImage(graph, { sources: [target], sourceFormat: 'qcow2', target: dir.file('kept.raw'), parallel: 1 });
