@@ -3,7 +3,7 @@ import { UNLIMITED } from '@blk/throttle';
 import { describe, expect, it } from 'vitest';
 import {
   AsideTarget, Backend, BlockError, BlockGraph, DirtyBitmap, FilterNode, compressedExtent, dataExtent, defineDriver, NO_LIMITS, unallocatedExtent, zeroExtent,
-  type AsideCopied, type AsideCopy, type BackendOptions, type BlockNode, type Completion, type DriverNode, type Edge, type Extent, type MaybePromise,
+  type AsideCopied, type AsideCopy, type BackendOptions, type BlockNode, type DriverNode, type Edge, type Extent, type MaybePromise,
 } from '../src/index.js';
 import { gate, MemFile, MemFiles, turn } from './support.js';
 
@@ -266,7 +266,7 @@ describe('while a copy is under way', () => {
       beside.finish();
       waits.push(node.requests.serialise(places[index] + 8 * K - 1, 1).then((request) => { order.push('excluded'); request.finish(); }));
     }
-    waits.push(bench.graph.drained([source], (): Completion => { order.push('drained'); }) as Promise<void>);
+    waits.push(bench.graph.drained([source], () => { order.push('drained'); }));
     await turn();
     expect(order).toEqual([]);
     hold.open();

@@ -4,7 +4,7 @@ import {
   type BlockGraph, type BlockNode, type ChainExtent,
 } from '@blk/core-graph';
 import { copy } from './convert/copy.js';
-import type { CacheSetting } from './convert/convert.js';
+import type { CacheSetting } from './convert/request.js';
 import type { Segment } from './convert/plan.js';
 import { errnoText } from './failure.js';
 import { openSource, wholeSectors, type AnySource } from './open.js';

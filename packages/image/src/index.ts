@@ -23,7 +23,8 @@ export { measurable, measureImage, type Measured, type MeasureRequest } from './
 export { benchImage, type BenchRequest } from './bench.js';
 export { checksumImage, type Checksum, type ChecksumOptions } from './checksum.js';
 export { chainTree, type ChainTree } from './chain.js';
-export { convertImage, type CacheSetting, type ConvertRequest } from './convert/convert.js';
+export { convertImage } from './convert/convert.js';
+export type { CacheSetting, ConvertRequest } from './convert/request.js';
 export { amendHelp, optionHelp, optionTable, parseCreateOptions, parseSizeOption, splitOptions, wantsHelp } from './create/options.js';
 export { planCreation, type CreationPlan, type CreationRequest } from './create/plan.js';
 export { openSource, nameOf, wholeSectors, type AnySource, type ImageSource, type NamedSource } from './open.js';

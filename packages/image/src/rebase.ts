@@ -3,7 +3,7 @@ import {
   Backend, BlockError, chainExtentAt, errnoOf, isPromise, isZero, messageOf, normalisePath, Permission, resolveReference, sameBytes, strerror,
   WriteFlag, type BlockGraph, type BlockNode, type ChainExtent,
 } from '@blk/core-graph';
-import type { CacheSetting } from './convert/convert.js';
+import type { CacheSetting } from './convert/request.js';
 import { errnoText } from './failure.js';
 import { openSource, type AnySource } from './open.js';
 import { Pace, type Progress } from './pause.js';

@@ -1,58 +1,16 @@
 /** `convertImage`: the content of one or more images in a new one, or in one that is there. */
 import {
   Backend, BlockError, messageOf, Permission, protocolDefinition, resolveReference, type BlockGraph, type BlockNode, type Definition,
-  type OpenOptions,
 } from '@blk/core-graph';
-import { couldNotOpen, definitionOf, nameOf, openSource, storesCompressed, unfiltered, wholeSectors, type AnySource } from '../open.js';
-import type { Progress } from '../pause.js';
-import { loadSnapshot, type WantedSnapshot } from '../snapshot.js';
-import { checkBitmaps, checkTarget, copyBitmaps, type BitmapCopy } from './bitmaps.js';
+import { couldNotOpen, definitionOf, nameOf, openSource, storesCompressed, unfiltered, wholeSectors } from '../open.js';
+import { loadSnapshot } from '../snapshot.js';
 import { Aside } from './aside.js';
+import { checkBitmaps, checkTarget, copyBitmaps } from './bitmaps.js';
 import { copy } from './copy.js';
 import { Plan, type PlanOptions } from './plan.js';
-import { SalvagedSources, type Lost } from './salvage.js';
+import { withBacking, type ConvertRequest } from './request.js';
+import { SalvagedSources } from './salvage.js';
 import { Sources } from './sources.js';
-
-export type CacheSetting = NonNullable<OpenOptions['cache']>;
-
-export interface ConvertRequest {
-  /** Several are put one behind the other. */
-  readonly sources: readonly AnySource[];
-  readonly sourceFormat?: string;
-  readonly sourceCache?: CacheSetting;
-  readonly forceShare?: boolean;
-  /** The source's content is that of one of its snapshots. */
-  readonly snapshot?: WantedSnapshot;
-  /** The persistent bitmaps of the source are copied as well. */
-  readonly bitmaps?: BitmapCopy;
-  /** A file name; with `noCreate` any source. */
-  readonly target: AnySource;
-  /** Default raw; with `noCreate` and a definition as target, what that says. */
-  readonly format?: string;
-  /** The format's options of creation. */
-  readonly options?: Readonly<Record<string, unknown>>;
-  /** The target becomes an overlay of this image, whose content is that of the source's backing file. */
-  readonly backing?: string;
-  readonly backingFormat?: string;
-  /** Default: unsafe, the target is flushed by nobody. */
-  readonly targetCache?: CacheSetting;
-  readonly writeThrough?: boolean;
-  readonly compress?: boolean;
-  /** Shortest run of zeroes, in bytes, that is left out of the target; 0: none is. Default 4096. */
-  readonly sparse?: number;
-  readonly noCreate?: boolean;
-  /** With `noCreate`: the target reads as zeroes from end to end. */
-  readonly targetIsZero?: boolean;
-  /** Sectors that can't be read become zeroes, and are told of; without it they are an error. */
-  readonly salvage?: Lost;
-  readonly outOfOrder?: boolean;
-  /** Most requests under way, 1 to 16. Default 8. */
-  readonly parallel?: number;
-  /** Bytes a second. */
-  readonly rateLimit?: number;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
-}
 
 /** Formats that store compressed clusters. */
 const COMPRESSING: ReadonlySet<string> = new Set(['qcow', 'qcow2', 'vmdk']);
@@ -104,19 +62,6 @@ export async function convertImage(graph: BlockGraph, asked: ConvertRequest): Pr
   } finally {
     for (const node of nodes) await graph.release(node);
   }
-}
-
-/** A backing file among the format's options is one like any other: what the target does not hold is read from it. */
-function withBacking(request: ConvertRequest): ConvertRequest {
-  const { options = {}, noCreate = false } = request;
-  const text = (key: string): string | undefined => (typeof options[key] === 'string' && options[key] !== '' ? options[key] : undefined);
-  const backing = request.backing ?? (noCreate ? undefined : text('backing_file'));
-  if (backing === undefined) return request;
-  const backingFormat = request.backingFormat ?? text('backing_fmt');
-  if (backingFormat === undefined && !noCreate) {
-    throw new BlockError('invalid-argument', 'Use of backing file requires explicit backing format');
-  }
-  return { ...request, backing, ...(backingFormat === undefined ? {} : { backingFormat }) };
 }
 
 async function toTarget(graph: BlockGraph, sources: Sources, nodes: readonly BlockNode[], request: ConvertRequest): Promise<void> {
