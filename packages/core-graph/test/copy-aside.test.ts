@@ -233,8 +233,9 @@ describe('a source', () => {
     expect(await target.copy(source, 0, 0, 8 * K, WISH)).toBeUndefined();
     source.setCopyOnRead(false);
     expect(await target.copy(source, 0, 0, 8 * K, WISH)).toMatchObject({ length: 8 * K });
+    // Being cut to what the driver takes is no work on the bytes.
     const coarse = await bench.open(new MemFile(64 * K, { alignment: 512 }).definition);
-    expect(await target.copy(coarse, 0, 0, 8 * K, WISH)).toBeUndefined();
+    expect(coarse.readsPlainly).toBe(true);
   });
 
   it('may be one from whose file the driver does not copy', async () => {

@@ -3,8 +3,9 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import type { Prng } from '@blk/oracle';
 import type { NbdTestClient } from './nbd-client.js';
 
-/** Bytes of a block; each holds one version as a whole. */
+/** Bytes of a block; each holds one version as a whole, but for one whose write was cut off: that may be of several, sector by sector. */
 export const BLOCK = 4096;
+const SECTOR = 512;
 const ZEROES = Buffer.alloc(BLOCK);
 
 /** For every block, the versions that it may hold: what was flushed last, and what was written since. Version 0 is zeroes. */
@@ -12,6 +13,8 @@ export class Versions {
   readonly blocks: Set<number>[];
   /** Versions that were written as zeroes. */
   readonly zeroes = new Set([0]);
+  /** Blocks whose last write was never answered. */
+  readonly cutOff = new Set<number>();
   #next = 1;
 
   constructor(blocks: number) {
@@ -22,6 +25,7 @@ export class Versions {
     const copy = new Versions(0);
     for (const versions of this.blocks) copy.blocks.push(new Set(versions));
     for (const version of this.zeroes) copy.zeroes.add(version);
+    for (const block of this.cutOff) copy.cutOff.add(block);
     return copy;
   }
 
@@ -51,6 +55,7 @@ export async function writeUntilCut(client: NbdTestClient, lane: number, model: 
       const block = random.below(model.blocks.length / 4) * 4 + lane;
       const version = model.version();
       model.blocks[block].add(version);
+      model.cutOff.add(block);
       if (action === 1) {
         model.zeroes.add(version);
         await client.writeZeroes(block * BLOCK, BLOCK);
@@ -58,6 +63,7 @@ export async function writeUntilCut(client: NbdTestClient, lane: number, model: 
         await client.write(block * BLOCK, content(block, version));
       }
       completed.set(block, version);
+      model.cutOff.delete(block);
     }
   } catch (error) {
     if (!/connection closed/.test((error as Error).message)) throw error;
@@ -78,18 +84,27 @@ export function verifyVersions(raw: string, model: Versions, what: string): void
   try {
     for (let block = 0; block < model.blocks.length; block++) {
       readSync(fd, data, 0, BLOCK, block * BLOCK);
-      const allowed = model.blocks[block];
-      const written = data.readUInt32LE(4);
-      const found = data.equals(ZEROES)
-        ? [...allowed].filter((version) => model.zeroes.has(version)).at(-1)
-        : allowed.has(written) && data.equals(content(block, written)) ? written : undefined;
-      if (found === undefined) {
-        throw new Error(`${what}: block ${block} begins ${data.toString('hex', 0, 16)}, allowed versions: ${[...allowed].join(', ')}`);
+      const whole = versionOf(data, block, model);
+      const found = whole === undefined && model.cutOff.has(block) ? versionsBySector(data, block, model) : [whole];
+      if (found.includes(undefined)) {
+        throw new Error(`${what}: block ${block} begins ${data.toString('hex', 0, 16)}, allowed versions: ${[...model.blocks[block]].join(', ')}`);
       }
       // What survived is what the next life starts from.
-      model.blocks[block] = new Set([found]);
+      model.blocks[block] = new Set(found as number[]);
     }
   } finally {
     closeSync(fd);
   }
+}
+
+/** The version that `data`, of a block or a part of one, is of; undefined: of none that is allowed. */
+function versionOf(data: Buffer, block: number, { blocks, zeroes }: Versions): number | undefined {
+  const allowed = blocks[block];
+  const written = data.readUInt32LE(4);
+  if (data.equals(ZEROES.subarray(0, data.length))) return [...allowed].filter((version) => zeroes.has(version)).at(-1);
+  return allowed.has(written) && data.equals(content(block, written).subarray(0, data.length)) ? written : undefined;
+}
+
+function versionsBySector(data: Buffer, block: number, model: Versions): (number | undefined)[] {
+  return Array.from({ length: BLOCK / SECTOR }, (_, i) => versionOf(data.subarray(i * SECTOR, (i + 1) * SECTOR), block, model));
 }
