@@ -61,10 +61,10 @@ class Files {
     const file = [...(backing === 0 ? [] : ['-b', this.base, '-F', 'qcow2']), this.image, String(size)];
     for (let tries = 0; ; tries++) {
       // It measures key derivation, and gives up where the machine is busy; longer measuring gives up less.
-      const keys = encryption === 'luks' ? [`encrypt.iter-time=${20 * 2 ** tries}`] : [];
+      const keys = encryption === 'luks' ? [`encrypt.iter-time=${20 * 2 ** (tries % 6)}`] : [];
       const { code, stderr } = await qemuImg('create', '-q', '-f', 'qcow2', ...OBJECT, '-o', [...words, ...keys].join(','), ...file);
       if (code === 0) break;
-      if (tries === 6 || !stderr.includes('Unable to get accurate CPU usage')) throw new Error(`qemu-img create -o ${words.join(',')}: ${stderr}`);
+      if (tries === 30 || !stderr.includes('Unable to get accurate CPU usage')) throw new Error(`qemu-img create -o ${words.join(',')}: ${stderr}`);
     }
     await this.write(commands);
   }
