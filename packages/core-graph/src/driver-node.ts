@@ -8,6 +8,7 @@ import type { Edge } from './edge.js';
 import type { Extent } from './extent.js';
 import type { Access, NodeLimits } from './flags.js';
 import type { AsideCopied, AsideCopy } from './io/copy-aside.js';
+import type { NewPlace } from './io/new-place.js';
 import type { PersistentBitmaps } from './persistent-bitmaps.js';
 import type { InternalSnapshots } from './snapshots.js';
 
@@ -54,6 +55,12 @@ export interface DriverNode {
    * whoever asks has to read and write. The range lies inside both; both stay open until it is done. Never rejects.
    */
   copyAside?(copy: AsideCopy): Promise<AsideCopied> | undefined;
+  /**
+   * Formats that put new content anywhere in their file: takes room for a range, or for less of it. It is going to be stored in whole multiples
+   * of `step`; 0: all of it, or from its front as far as it comes. Until the place is settled, whoever changes the range waits. Undefined, or
+   * absent: only a write will do. Throws where there is no room.
+   */
+  takePlace?(offset: number, length: number, step: number): Promise<NewPlace | undefined>;
 
   /** Changes the size. Growth reads as zeroes. Throws before it changes anything where it can't. */
   truncate?(size: number, options: TruncateOptions): Promise<void>;

@@ -100,7 +100,7 @@ describe('a target', () => {
     const source = await bench.open(bench.source.definition);
     expect(await target.copy(source, 10 * K, 20 * K, 8 * K, WISH)).toEqual({ length: 8 * K, zeroes: [] });
     const file = bench.backend.root.children.get('file')?.node.children.get('file')?.node;
-    expect(bench.seen).toMatchObject([{ offset: 10 * K, targetOffset: 20 * K + 107, length: 8 * K, granularity: 512, tellZeroes: true, to: file?.driver }]);
+    expect(bench.seen).toMatchObject([{ offset: 10 * K, targetOffset: 20 * K + 107, length: 8 * K, granularity: 512, zeroes: 'tell', to: file?.driver }]);
     // Noted, so that a flush is not left out, by everyone on the way.
     expect(file?.highestWrite).toBe(28 * K + 107);
     expect(bench.backend.root.highestWrite).toBe(28 * K);

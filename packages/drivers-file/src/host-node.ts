@@ -172,11 +172,17 @@ export class WritableHostNode extends HostNode {
   /** Lets a range be filled from another file, by the threads that copy; `reading` counts there what is under way. */
   fill(from: number, filename: string, range: Omit<AsideCopy, 'target'>, reading: InFlight): Promise<AsideCopied> | undefined {
     const { fd, copies } = this.#parts;
-    if (range.targetOffset + range.length > this.length || this.#extending !== undefined) return undefined;
+    const { targetOffset, length, zeroes } = range;
+    const end = targetOffset + length;
+    // Where zeroes at the end are left out, nobody would say how long the file has become.
+    const mayGrow = this.growable && zeroes === 'pack';
+    if ((end > this.length && !mayGrow) || this.#extending !== undefined) return undefined;
     const done = copies?.copy({ ...range, from, to: fd });
     if (done === undefined) return undefined;
+    if (end > this.#submitted) this.#submitted = end;
     const told = done.then((copied) => {
       const { failure } = copied;
+      if (mayGrow) this.#grown(copied.zeroes.reduce((reached, run) => reached - run.length, targetOffset + copied.length));
       if (failure === undefined) return copied;
       const error = failure.verb === 'read' ? failed('Could not read', filename, failure.error) : failed('Could not write to', this.filename, failure.error);
       return { ...copied, failure: { ...failure, error } };

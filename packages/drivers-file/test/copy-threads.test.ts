@@ -64,7 +64,7 @@ function withZeroesLeft(source: Buffer, granularity: number): Buffer {
 }
 
 const plainOrder = (from: number, to: number, length: number): CopyOrder => ({
-  from, to, length, offset: 0, targetOffset: 0, granularity: 0, tellZeroes: false,
+  from, to, length, offset: 0, targetOffset: 0, granularity: 0, zeroes: 'skip',
 });
 
 const threads = (): CopyThreads => new CopyThreads({ processors: 2, idle: 50 });
@@ -75,7 +75,7 @@ describe('CopyThreads', () => {
     const source = mixed(granularity, 2 * PIECE + 12_345);
     const from = files.source(Buffer.concat([Buffer.alloc(777, 5), source]));
     const to = files.target(source.length + 1000);
-    const copied = await threads().copy({ from, to, offset: 777, targetOffset: 333, length: source.length, granularity, tellZeroes: true });
+    const copied = await threads().copy({ from, to, offset: 777, targetOffset: 333, length: source.length, granularity, zeroes: 'tell' });
     expect(copied).toMatchObject({ length: source.length, failure: undefined });
     // Just what is told was left out, and it is zeroes; wherever they are, at most one step of them was written on either side, and at the ends of what is read at once.
     const bytes = Buffer.from(source);
@@ -113,7 +113,7 @@ describe('CopyThreads', () => {
     const quiet = await threads().copy({ ...plainOrder(from, to, source.length), granularity: 4096 });
     expect(quiet).toEqual({ length: source.length, zeroes: [], failure: undefined });
     expect(files.content.equals(withZeroesLeft(source, 4096))).toBe(true);
-    const all = await threads().copy({ ...plainOrder(from, to, source.length), tellZeroes: true });
+    const all = await threads().copy({ ...plainOrder(from, to, source.length), zeroes: 'tell' });
     expect(all).toEqual({ length: source.length, zeroes: [], failure: undefined });
     expect(files.content.equals(source)).toBe(true);
   });
@@ -127,7 +127,7 @@ describe('CopyThreads', () => {
     const pool = threads();
     const rounds: number[] = [];
     for (let at = 0; at < source.length; ) {
-      const copied = await pool.copy({ ...plainOrder(from, to, source.length - at), offset: at, targetOffset: at, granularity: 512, tellZeroes: true });
+      const copied = await pool.copy({ ...plainOrder(from, to, source.length - at), offset: at, targetOffset: at, granularity: 512, zeroes: 'tell' });
       expect(copied?.zeroes.length).toBeLessThanOrEqual(8192);
       for (const run of copied?.zeroes ?? []) writeSync(to, Buffer.alloc(run.length), 0, run.length, at + run.at);
       rounds.push(copied?.length ?? 0);
@@ -159,7 +159,7 @@ describe('CopyThreads', () => {
     expect(await threads().copy(plainOrder(directory, to, 4096))).toMatchObject({ length: 0, failure: { verb: 'read', at: 0, error: { code: 'EISDIR' } } });
     const full = files.open('/dev/full', 'w');
     // Zeroes before it are done.
-    expect(await threads().copy({ ...plainOrder(from, full, source.length), granularity: 4096, tellZeroes: true })).toMatchObject({
+    expect(await threads().copy({ ...plainOrder(from, full, source.length), granularity: 4096, zeroes: 'tell' })).toMatchObject({
       length: PIECE + 8192, zeroes: [{ at: 0, length: PIECE + 8192 }], failure: { verb: 'write', at: PIECE + 8192, error: { code: 'ENOSPC' } },
     });
     expect(await threads().copy(plainOrder(from, from, 4096))).toMatchObject({ length: 0, failure: { verb: 'write', at: 0, error: { code: 'EBADF' } } });
@@ -304,7 +304,7 @@ describe('copyAside', () => {
     const graph = graphOf(fileDrivers());
     const from = await graph.open({ driver: 'file', filename: dir.file('source') }, { readOnly: true });
     const to = await graph.open({ driver: 'file', filename: dir.file('target') });
-    const range = { offset: 0, length: size, target: to.driver, targetOffset: 0, granularity: 0, tellZeroes: false };
+    const range = { offset: 0, length: size, target: to.driver, targetOffset: 0, granularity: 0, zeroes: 'skip' as const };
     // Past the end nobody is asked, nor where nothing may be written.
     expect(from.driver.copyAside?.({ ...range, targetOffset: 1 })).toBeUndefined();
     expect(to.driver.copyAside?.({ ...range, target: from.driver })).toBeUndefined();

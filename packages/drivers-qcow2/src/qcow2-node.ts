@@ -1,7 +1,7 @@
 /** One open image as the graph sees it: the driver contract, composed of the files around it. */
 import {
   BlockError, NO_LIMITS, WriteFlag, type AmendContext, type CheckOptions, type CheckResult, type Completion, type DriverImageInfo, type DriverNode, type Edge, type Extent,
-  type ImagePolicy, type InternalSnapshots, type MaybePromise, type NodeLimits, type PersistentBitmaps, type RecordedBacking, type TruncateOptions,
+  type ImagePolicy, type InternalSnapshots, type MaybePromise, type NewPlace, type NodeLimits, type PersistentBitmaps, type RecordedBacking, type TruncateOptions,
 } from '@blk/core-graph';
 import { StoredBitmaps } from './bitmaps.js';
 import { closeImage, settleClean } from './close-image.js';
@@ -12,6 +12,7 @@ import { Compatible, Incompatible } from './feature-bits.js';
 import { rewriteHeader } from './header-rewrite.js';
 import { HIGH } from './format.js';
 import { ALL_UNITS, unitMask } from './link.js';
+import { takePlace } from './new-place.js';
 import type { Qcow2Image } from './qcow2-image.js';
 import { readRange } from './read.js';
 import { Snapshots } from './snapshots.js';
@@ -97,6 +98,10 @@ export class Qcow2Node implements DriverNode {
 
   extent(offset: number, length: number): MaybePromise<Extent> {
     return extentAt(this.#image, offset, length);
+  }
+
+  takePlace(offset: number, length: number, step: number): Promise<NewPlace | undefined> {
+    return takePlace(this.#image, offset, length, step);
   }
 
   truncate(size: number, options: TruncateOptions): Promise<void> {

@@ -6,9 +6,12 @@ import type { Options } from './command.js';
 /** Bytes that are stored of the sources, from which on those 30 ms surely come back. */
 const WORTH = 768 * 1024 * 1024;
 
+/** Formats whose files the threads can fill. */
+const FORMATS = new Set(['raw', 'qcow2']);
+
 /** For a `convert`, where it looks as if they will be used: nothing stands between the source's file and the target's. */
 export function startEarly(options: Options): void {
-  if (options.has('c') || options.has('r') || options.has('salvage') || options.has('image-opts') || (options.get('O') ?? 'raw') !== 'raw') return;
+  if (options.has('c') || options.has('r') || options.has('salvage') || options.has('image-opts') || !FORMATS.has(options.get('O') ?? 'raw')) return;
   let bytes = 0;
   for (const name of options.operands.slice(0, -1)) bytes += storedOf(name);
   if (bytes >= WORTH) prepareCopies();

@@ -6,6 +6,13 @@ import { isPromise, type MaybePromise } from '../completion.js';
 import type { BlockNode } from '../node.js';
 import type { DriverNode } from '../driver-node.js';
 import type { Extent } from '../extent.js';
+import { storedBy } from './new-place.js';
+
+/**
+ * What becomes of runs of zeroes: they are left out, told of because somebody has to write them, or told of and what follows moves up: all that
+ * is written lies one behind the other from `targetOffset` on.
+ */
+export type AsideZeroes = 'skip' | 'tell' | 'pack';
 
 /** A range for `DriverNode.copyAside`; all in bytes. */
 export interface AsideCopy {
@@ -16,12 +23,13 @@ export interface AsideCopy {
   readonly targetOffset: number;
   /** Runs of zeroes are looked for in steps of so many bytes from `offset` on, and not written; 0: not at all. */
   readonly granularity: number;
-  /** Whether they are to be told of: somebody has to write them. */
-  readonly tellZeroes: boolean;
+  readonly zeroes: AsideZeroes;
 }
 
 /** What a copy is asked for, wherever the bytes lie. */
-export type AsideWish = Pick<AsideCopy, 'granularity' | 'tellZeroes'> & {
+export type AsideWish = Pick<AsideCopy, 'granularity'> & {
+  /** Whether runs of zeroes are to be told of: somebody has to write them. */
+  readonly tellZeroes: boolean;
   /** Shorter pieces of a file than this are not worth it, but for the last one. */
   readonly least: number;
 };
@@ -34,12 +42,18 @@ export interface AsideUser {
   readonly held: boolean;
 }
 
+/** A part of a copied range, in bytes; `at` counts from its front. */
+export interface AsideRun {
+  readonly at: number;
+  readonly length: number;
+}
+
 /** How far it came. */
 export interface AsideCopied {
   /** Bytes from the front that are copied, or zeroes. Fewer than were asked for after a failure, and where the zeroes lie very scattered. */
   readonly length: number;
-  /** The runs of zeroes among them, where they were to be told; `at` counts from the front. */
-  readonly zeroes: readonly { readonly at: number; readonly length: number }[];
+  /** The runs of zeroes among them, where they were to be told. */
+  readonly zeroes: readonly AsideRun[];
   readonly failure?: { readonly verb: 'read' | 'write'; readonly at: number; readonly error: Error } | undefined;
 }
 
@@ -56,7 +70,7 @@ interface Place {
 }
 
 export class AsideTarget {
-  /** `way`: from the image down to the file, each with what is to be added to places in the image. */
+  /** `way`: from the image down to the file, or to a format that takes room for what is new, each with what is to be added to places in the image. */
   private constructor(
     private readonly user: AsideUser,
     private readonly way: readonly Step[],
@@ -65,16 +79,8 @@ export class AsideTarget {
   /** Undefined where what `user` writes is more than a write to a file. */
   static of(user: AsideUser): AsideTarget | undefined {
     if (user.writeThrough) return undefined;
-    let step: Step = { node: user.root, offset: 0 };
-    const way = [step];
-    while (step.node.driver.copyAside === undefined) {
-      const { fixedOffset } = step.node.driver;
-      const below = step.node.children.get('file')?.node;
-      if (fixedOffset === undefined || below === undefined) return undefined;
-      step = { node: below, offset: step.offset + fixedOffset };
-      way.push(step);
-    }
-    return new AsideTarget(user, way);
+    const way = wayDown(user.root, 0);
+    return way && new AsideTarget(user, way);
   }
 
   /**
@@ -86,20 +92,25 @@ export class AsideTarget {
       const found = placeOf([{ node: source, offset }], length);
       const place = isPromise(found) ? await found : found;
       if (place === undefined || place.length < Math.min(length, wish.least)) return undefined;
-      return await this.#copy(place, targetOffset, wish);
+      const into = this.way.map((step) => ({ node: step.node, offset: targetOffset + step.offset }));
+      if (into[into.length - 1].node.driver.copyAside === undefined) return await this.#copyToNew(place, into, wish);
+      return await this.#copy(place, into, wish.granularity, wish.tellZeroes ? 'tell' : 'skip');
     } catch {
       return undefined;
     }
   }
 
-  #copy({ way, length }: Place, targetOffset: number, { granularity, tellZeroes }: AsideWish): Promise<AsideCopied> | undefined {
+  /** While it was looked for a place, somebody may have begun to drain the target, or to mind what is written there. */
+  #allows(into: readonly Step[], length: number): boolean {
     const { user } = this;
-    const into = this.way.map(({ node, offset }) => ({ node, offset: targetOffset + offset }));
+    return !user.held && user.root === into[0].node && into.every(({ node, offset }) => node.writesPlainly && (node.driver.growable || offset + length <= node.size));
+  }
+
+  #copy({ way, length }: Place, into: readonly Step[], granularity: number, zeroes: AsideZeroes): Promise<AsideCopied> | undefined {
     const from = way[way.length - 1];
     const to = into[into.length - 1];
-    // While it was looked for the bytes, somebody may have begun to drain the target, or to mind what is written there.
-    if (user.held || user.root !== into[0].node || into.some(({ node, offset }) => !node.writesPlainly || offset + length > node.size)) return undefined;
-    const done = from.node.driver.copyAside?.({ offset: from.offset, length, target: to.node.driver, targetOffset: to.offset, granularity, tellZeroes });
+    if (!this.#allows(into, length)) return undefined;
+    const done = from.node.driver.copyAside?.({ offset: from.offset, length, target: to.node.driver, targetOffset: to.offset, granularity, zeroes });
     if (done === undefined) return undefined;
     for (const { node, offset } of into) node.wrote(offset + length);
     // Whoever closes or drains one of these nodes waits for the copy.
@@ -108,6 +119,39 @@ export class AsideTarget {
       for (const request of requests) request.finish();
     });
   }
+
+  /** To an image that takes room for it first, and holds it only afterwards. */
+  async #copyToNew({ way, length }: Place, into: readonly Step[], wish: AsideWish): Promise<AsideCopied | undefined> {
+    if (!this.#allows(into, length)) return undefined;
+    const requests = into.map(({ node, offset }) => node.requests.begin(offset, length, false));
+    try {
+      const { node, offset } = into[into.length - 1];
+      const room = await node.driver.takePlace?.(offset, length, wish.granularity);
+      if (room === undefined) return undefined;
+      let copied: AsideCopied | undefined;
+      try {
+        const below = wayDown(room.node, room.offset);
+        if (below?.[below.length - 1].node.driver.copyAside !== undefined) {
+          copied = await this.#copy({ way, length: room.length }, [...into, ...below], wish.granularity, 'pack');
+        }
+      } finally {
+        await room.settle(copied === undefined ? [] : storedBy(copied));
+      }
+      return copied && { ...copied, zeroes: wish.tellZeroes ? copied.zeroes : [] };
+    } finally {
+      for (const request of requests) request.finish();
+    }
+  }
+}
+
+/** From `node` through what only adds to offsets, down to a file, or to a format that takes room for what is new. */
+function wayDown(node: BlockNode, offset: number): Step[] | undefined {
+  const step: Step = { node, offset };
+  const { copyAside, takePlace, fixedOffset } = node.driver;
+  if (copyAside !== undefined || takePlace !== undefined) return [step];
+  const below = node.children.get('file')?.node;
+  const rest = fixedOffset === undefined || below === undefined ? undefined : wayDown(below, offset + fixedOffset);
+  return rest && [step, ...rest];
 }
 
 /** Where the bytes at the last of `way` lie as they are; undefined where somebody has to make them first. */

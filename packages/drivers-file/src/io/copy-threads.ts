@@ -4,7 +4,7 @@
  * Two that both read and write beat one that reads for another that writes: the bytes stay with the processor that has them, and nobody is
  * woken for each piece.
  */
-import type { AsideCopied } from '@blk/core-graph';
+import type { AsideCopied, AsideZeroes } from '@blk/core-graph';
 
 /** What is used of a `Worker` of node:worker_threads. */
 type Worker = Pick<InstanceType<ReturnType<typeof threads>['Worker']>, 'postMessage' | 'on' | 'ref' | 'unref' | 'terminate'>;
@@ -19,7 +19,7 @@ export interface CopyOrder {
   readonly targetOffset: number;
   readonly length: number;
   readonly granularity: number;
-  readonly tellZeroes: boolean;
+  readonly zeroes: AsideZeroes;
 }
 
 /** Errors lose their codes on the way. */
@@ -166,15 +166,17 @@ function work(): void {
     return true;
   };
 
-  parentPort?.on('message', ({ from, offset, to, targetOffset, length, granularity, tellZeroes }: CopyOrder) => {
+  parentPort?.on('message', ({ from, offset, to, targetOffset, length, granularity, zeroes: wish }: CopyOrder) => {
     const zeroes: { at: number; length: number }[] = [];
     let verb: 'read' | 'write' = 'read';
     /** Everything before it is done. */
     let at = 0;
+    /** What lies before `at` and takes no room. */
+    let packedBy = 0;
     const write = (start: number, end: number): void => {
       verb = 'write';
       for (let done = start; done < end; ) {
-        const count = fs.writeSync(to, buffer, done, end - done, targetOffset + at + done - start);
+        const count = fs.writeSync(to, buffer, done, end - done, targetOffset + at - packedBy + done - start);
         if (count === 0) throw Object.assign(new Error('nothing was written'), { code: 'ENOSPC' });
         done += count;
       }
@@ -197,7 +199,8 @@ function work(): void {
         while (end < size && (granularity !== 0 && isZero(end, Math.min(end + step, size))) === zero) end += step;
         end = Math.min(end, size);
         if (!zero) write(start, end);
-        else if (tellZeroes) note(end - start);
+        else if (wish !== 'skip') note(end - start);
+        if (zero && wish === 'pack') packedBy += end - start;
         at += end - start;
         start = end;
       }
