@@ -3,7 +3,7 @@ import type { OpenContext } from '@blk/core-graph';
 import { failed } from './errors.js';
 import type { HostFile } from './host-file.js';
 import { BufferedIo } from './io/buffered.js';
-import { CopyThreads } from './io/copy-threads.js';
+import { CopyThread } from './io/copy-thread.js';
 import { DirectIo } from './io/direct.js';
 import type { FileIo } from './io/file-io.js';
 import { RingQueue } from './io/ring-queue.js';
@@ -25,7 +25,7 @@ export class Engines {
   readonly #turns = new Turns();
   readonly #rings = new Map<RingKind, RingQueue>();
   /** Through the page cache, between files of whom it may concern. */
-  readonly copies = new CopyThreads();
+  readonly copies = new CopyThread();
 
   constructor(
     private readonly loader: NativeLoader,

@@ -18,7 +18,7 @@ import {
 import { failed } from './errors.js';
 import type { HoleFinder } from './extents.js';
 import { closeFile, statusOfOpen, syncData } from './host-file.js';
-import type { CopyThreads } from './io/copy-threads.js';
+import type { CopyThread } from './io/copy-thread.js';
 import type { FileIo } from './io/file-io.js';
 import { InFlight } from './io/in-flight.js';
 import type { ImageLocks } from './locks/locks.js';
@@ -38,7 +38,7 @@ export interface HostNodeParts {
   /** Drives whose media are changed. */
   readonly medium?: DriveMedium;
   /** Copies from here and to here; undefined: transfers have to go by `io`. */
-  readonly copies: CopyThreads | undefined;
+  readonly copies: CopyThread | undefined;
 }
 
 /** What a writable one has besides. */

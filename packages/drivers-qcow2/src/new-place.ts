@@ -12,7 +12,7 @@ export async function takePlace(image: Qcow2Image, offset: number, length: numbe
   const { clusterSize, l2Span, external } = image.geometry;
   const first = offset / clusterSize;
   const l1Index = Math.floor(offset / l2Span);
-  const end = Math.floor(Math.min(offset + length, (l1Index + 1) * l2Span) / clusterSize);
+  const end = Math.floor(Math.min(offset + length, (l1Index + 1) * l2Span, image.size) / clusterSize);
   if (!Number.isInteger(first) || end <= first || step % clusterSize !== 0 || external || image.encryption !== undefined) return undefined;
   image.corruption.check();
   const generation = image.reclaim.enter();

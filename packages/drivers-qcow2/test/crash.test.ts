@@ -4,7 +4,7 @@ import { prng, slow, type Prng } from '@blk/driver-conformance';
 import { skipUnless, tempDir } from '@blk/oracle';
 import { describe, test } from 'vitest';
 import { PowerCuts, type Promised } from './power-cuts.js';
-import { Bench, done, readAll, save } from './support.js';
+import { Bench, done, fillPlace, readAll, save } from './support.js';
 
 const oracle = skipUnless('qemu-img');
 const SECTOR = 512;
@@ -56,7 +56,7 @@ async function load(
 ): Promise<void> {
   const sectors = versions.history.length;
   for (let step = 0; step < 60; step++) {
-    const kind = random.below(12);
+    const kind = random.below(13);
     const first = random.below(sectors);
     const count = Math.min(sectors - first, 1 + random.below(random.pick([4, (cluster / SECTOR) * 6])));
     const value = 1 + random.below(250);
@@ -84,8 +84,26 @@ async function load(
       const newest = versions.newest();
       await done(node.flush());
       flushed(versions.kept(newest));
+    } else if (kind === 12) {
+      const per = cluster / SECTOR;
+      const index = Math.floor(first / per);
+      const whole = Math.min(Math.floor(sectors / per) - index, 1 + random.below(4));
+      // What comes to lie there is known before anybody can see it.
+      if (whole > 0) await placed(node, versions, index, whole, cluster, value, random);
     }
   }
+}
+
+/** Clusters that are filled past the image's own writing, some of them; all that a cut leaves of them are old or new. */
+async function placed(node: BlockNode, versions: Versions, index: number, count: number, cluster: number, value: number, random: Prng): Promise<void> {
+  const per = cluster / SECTOR;
+  const kept = Array.from({ length: count }, () => random.below(3) > 0);
+  const old = new Uint8Array(count * cluster);
+  await done(node.read(index * cluster, old, 0, old.length));
+  kept.forEach((keep, at) => { if (keep) versions.set((index + at) * per, per, value); });
+  const length = await fillPlace(node, index * cluster, new Uint8Array(count * cluster).fill(value), cluster, (at) => kept[at]);
+  // Where there was no place, nothing has changed.
+  for (let at = length; at < old.length; at += SECTOR) if (kept[Math.floor(at / cluster)]) versions.set(index * per + at / SECTOR, 1, old[at]);
 }
 
 /** One of several guests at a time, each in its own part of the disk; flushes are everybody's. */

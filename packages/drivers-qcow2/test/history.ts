@@ -1,7 +1,7 @@
 /** Random histories: an image is at every moment the same as one array of bytes. */
 import { WriteFlag, type BlockNode } from '@blk/core-graph';
 import { expectSameBytes, prng, type MemoryDisk, type Prng } from '@blk/driver-conformance';
-import { done, readAll, type Bench } from './support.js';
+import { done, fillPlace, readAll, type Bench } from './support.js';
 
 export interface HistoryOptions {
   readonly seed: number;
@@ -60,6 +60,14 @@ const compressedStep: Step = async (node, model, random, clusterSize) => {
   await done(node.write(offset, bytes, 0, length, compressed ? WriteFlag.Compressed : 0));
 };
 
+const placeStep: Step = async (node, model, random, clusterSize) => {
+  const offset = random.below(Math.ceil(model.length / clusterSize)) * clusterSize;
+  const bytes = random.bytes(clusterSize * (1 + random.below(6)));
+  const kept = Array.from({ length: bytes.length / clusterSize }, () => random.below(3) > 0);
+  const length = await fillPlace(node, offset, bytes, clusterSize, (cluster) => kept[cluster]);
+  for (let at = 0; at < length; at += clusterSize) if (kept[at / clusterSize]) model.set(bytes.subarray(at, at + clusterSize), offset + at);
+};
+
 const readStep: Step = async (node, model, random, clusterSize) => {
   const { offset, length } = range(random, model.length, clusterSize);
   const bytes = new Uint8Array(length);
@@ -71,7 +79,7 @@ const flushStep: Step = async (node) => {
   await done(node.flush());
 };
 
-const STEPS: readonly Step[] = [writeStep, writeStep, writeStep, zeroStep, discardStep, compressedStep, readStep, readStep, flushStep];
+const STEPS: readonly Step[] = [writeStep, writeStep, writeStep, zeroStep, discardStep, compressedStep, placeStep, readStep, readStep, flushStep];
 
 /** Plays a history and compares all of the image at its end. The image is closed afterwards. */
 export async function playHistory(bench: Bench, disk: MemoryDisk, model: Uint8Array, options: HistoryOptions): Promise<void> {

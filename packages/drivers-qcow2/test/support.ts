@@ -52,6 +52,28 @@ export async function write(node: BlockNode, offset: number, bytes: Uint8Array, 
   await done(node.write(offset, bytes, 0, bytes.length, flags));
 }
 
+/**
+ * Puts `bytes`, whole clusters of `clusterSize`, at `offset` past the image's own writing (`takePlace`): those that `keep` wants. Returns how many
+ * bytes from the front that was about; 0 where there was no place to be had.
+ */
+export async function fillPlace(node: BlockNode, offset: number, bytes: Uint8Array, clusterSize: number, keep: (cluster: number) => boolean): Promise<number> {
+  const place = await node.driver.takePlace?.(offset, bytes.length, clusterSize);
+  if (place === undefined) return 0;
+  node.wrote(offset + place.length);
+  const stored: { at: number; length: number }[] = [];
+  let to = place.offset;
+  for (let at = 0; at < place.length; at += clusterSize) {
+    if (!keep(at / clusterSize)) continue;
+    await done(place.node.write(to, bytes, at, clusterSize));
+    to += clusterSize;
+    const last = stored[stored.length - 1];
+    if (last !== undefined && last.at + last.length === at) last.length += clusterSize;
+    else stored.push({ at, length: clusterSize });
+  }
+  await place.settle(stored);
+  return place.length;
+}
+
 /** `--object` of the reference tools for these secrets. */
 export const SECRET_OBJECTS = Object.entries(SECRETS).flatMap(([id, text]) => ['--object', `secret,id=${id},data=${text.replaceAll(',', ',,')}`]);
 

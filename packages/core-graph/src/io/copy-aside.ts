@@ -93,7 +93,7 @@ export class AsideTarget {
       const place = isPromise(found) ? await found : found;
       if (place === undefined || place.length < Math.min(length, wish.least)) return undefined;
       const into = this.way.map((step) => ({ node: step.node, offset: targetOffset + step.offset }));
-      if (into[into.length - 1].node.driver.copyAside === undefined) return await this.#copyToNew(place, into, wish);
+      if (!isFile(into)) return await this.#copyToNew(place, into, wish);
       return await this.#copy(place, into, wish.granularity, wish.tellZeroes ? 'tell' : 'skip');
     } catch {
       return undefined;
@@ -101,15 +101,16 @@ export class AsideTarget {
   }
 
   /** While it was looked for a place, somebody may have begun to drain the target, or to mind what is written there. */
-  #allows(into: readonly Step[], length: number): boolean {
+  #allows(into: readonly Step[], length: number, mayGrow: boolean): boolean {
     const { user } = this;
-    return !user.held && user.root === into[0].node && into.every(({ node, offset }) => node.writesPlainly && (node.driver.growable || offset + length <= node.size));
+    const fits = ({ node, offset }: Step): boolean => offset + length <= node.size || (mayGrow && node.driver.growable === true);
+    return !user.held && user.root === into[0].node && into.every((step) => step.node.writesPlainly && fits(step));
   }
 
   #copy({ way, length }: Place, into: readonly Step[], granularity: number, zeroes: AsideZeroes): Promise<AsideCopied> | undefined {
     const from = way[way.length - 1];
     const to = into[into.length - 1];
-    if (!this.#allows(into, length)) return undefined;
+    if (!this.#allows(into, length, zeroes === 'pack')) return undefined;
     const done = from.node.driver.copyAside?.({ offset: from.offset, length, target: to.node.driver, targetOffset: to.offset, granularity, zeroes });
     if (done === undefined) return undefined;
     for (const { node, offset } of into) node.wrote(offset + length);
@@ -122,7 +123,7 @@ export class AsideTarget {
 
   /** To an image that takes room for it first, and holds it only afterwards. */
   async #copyToNew({ way, length }: Place, into: readonly Step[], wish: AsideWish): Promise<AsideCopied | undefined> {
-    if (!this.#allows(into, length)) return undefined;
+    if (!this.#allows(into, length, false)) return undefined;
     const requests = into.map(({ node, offset }) => node.requests.begin(offset, length, false));
     try {
       const { node, offset } = into[into.length - 1];
@@ -131,9 +132,7 @@ export class AsideTarget {
       let copied: AsideCopied | undefined;
       try {
         const below = wayDown(room.node, room.offset);
-        if (below?.[below.length - 1].node.driver.copyAside !== undefined) {
-          copied = await this.#copy({ way, length: room.length }, [...into, ...below], wish.granularity, 'pack');
-        }
+        if (isFile(below)) copied = await this.#copy({ way, length: room.length }, [...into, ...below], wish.granularity, 'pack');
       } finally {
         await room.settle(copied === undefined ? [] : storedBy(copied));
       }
@@ -144,14 +143,21 @@ export class AsideTarget {
   }
 }
 
-/** From `node` through what only adds to offsets, down to a file, or to a format that takes room for what is new. */
+/** From `node` through what only adds to offsets, down to a file, or to a format that takes room in a file for what is new. */
 function wayDown(node: BlockNode, offset: number): Step[] | undefined {
   const step: Step = { node, offset };
-  const { copyAside, takePlace, fixedOffset } = node.driver;
-  if (copyAside !== undefined || takePlace !== undefined) return [step];
+  const { driver } = node;
+  if (driver.copyAside !== undefined) return [step];
   const below = node.children.get('file')?.node;
-  const rest = fixedOffset === undefined || below === undefined ? undefined : wayDown(below, offset + fixedOffset);
+  if (below === undefined) return undefined;
+  const { fixedOffset } = driver;
+  if (driver.takePlace !== undefined) return isFile(wayDown(below, 0)) ? [step] : undefined;
+  const rest = fixedOffset === undefined ? undefined : wayDown(below, offset + fixedOffset);
   return rest && [step, ...rest];
+}
+
+function isFile(way: readonly Step[] | undefined): way is readonly Step[] {
+  return way?.[way.length - 1].node.driver.copyAside !== undefined;
 }
 
 /** Where the bytes at the last of `way` lie as they are; undefined where somebody has to make them first. */

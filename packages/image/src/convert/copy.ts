@@ -4,7 +4,7 @@
  * One lane does all the work as long as every request completes at once; the next lane starts only when one has to wait.
  * What the page cache serves is thus copied at the speed of memory, and a slow disk gets its requests in flight. Long pieces
  * of files are read in the thread pool (see drivers-file): a few lanes then read while one writes. Where bytes only have to be moved from
- * file to file, others do all of it (`Aside`), and lanes tell them what.
+ * file to file, another thread does that (`Aside`): two lanes tell it what, and one copies other ranges beside.
  */
 import { isPromise, type BufferPool, type Completion } from '@blk/core-graph';
 import { nextTurn, Pace, type Progress } from '../pause.js';
@@ -38,8 +38,10 @@ export interface CopyOptions extends TransferOptions {
 
 /** One reads while another writes, and a third is at hand when either is done. */
 const CACHED_LANES = 3;
-/** Enough for the threads that copy aside to have their next ranges before they need them. */
-const ASIDE_LANES = 4;
+/** Enough for the thread that copies aside to have its next range before it needs it. */
+const ASIDE_LANES = 2;
+/** Bytes of a piece that is copied here meanwhile: short enough to be read without another thread. */
+const PIECE_BESIDE = 1024 * 1024;
 /** Milliseconds after which a wait is one for a device. */
 const LONG_WAIT = 2;
 
@@ -98,33 +100,48 @@ class Copier {
   async #lane(): Promise<void> {
     const { pool, piece } = this.options;
     const buffer = pool.take(piece);
+    let beside = false;
     try {
-      while (this.#failure === undefined && this.#goneAside !== 'works') {
+      while (this.#failure === undefined && (beside ? this.#aside !== undefined : this.#goneAside !== 'works')) {
         if (this.#pace.due()) await this.#pace.pause();
-        const next = this.#requests.next();
+        const next = this.#requests.next(beside ? ASIDE_PIECE : piece);
         const request = isPromise(next) ? await next : next;
         if (request === undefined) return;
-        if (this.#goneAside === 'no' && this.#requests.left >= WORTH_ASIDE && this.options.large) this.#goAside();
-        const done = this.#perform(request, buffer);
+        if (this.#goneAside === 'no' && this.#requests.left >= WORTH_ASIDE && this.options.large) beside = this.#goAside();
+        const done = beside ? this.#copyBeside(request, buffer) : this.#perform(request, buffer);
         if (done !== undefined) await done;
         this.#report(request);
         if (request.action === 'data' && this.options.rateLimit > 0) await this.#slowDown();
         // Not for short ranges: they take less time here than to be told of.
-        if (this.#done >= WORTH_ASIDE && this.#goneAside === 'no' && request.ranges[0].length === piece) this.#goAside();
+        if (this.#done >= WORTH_ASIDE && this.#goneAside === 'no' && request.ranges[0].length === piece) beside = this.#goAside();
       }
     } finally {
       pool.give(buffer);
     }
   }
 
-  /** Files have no order of writing that would matter. */
-  #goAside(): void {
+  /** Files have no order of writing that would matter. Whoever is told `true` goes on beside. */
+  #goAside(): boolean {
     const aside = this.#aside;
-    if (aside === undefined) return;
+    if (aside === undefined) return false;
     this.#goneAside = 'tries';
     this.#inOrder = false;
     this.#wakeAll();
-    for (let i = Math.min(ASIDE_LANES, this.options.lanes); i > 0; i--) this.#start(() => this.#asideLane(aside));
+    for (let i = Math.min(ASIDE_LANES, this.options.lanes - 1); i > 0; i--) this.#start(() => this.#asideLane(aside));
+    return true;
+  }
+
+  /** Two that read and write have both processors at work, and the bytes stay with the one that has them. */
+  async #copyBeside(request: Request, buffer: Uint8Array): Promise<void> {
+    const { granularity, piece } = this.options;
+    const step = granularity === 0 || PIECE_BESIDE % granularity === 0 ? PIECE_BESIDE : piece;
+    const { action, ranges } = request;
+    if (action !== 'data') {
+      const done = this.#perform(request, buffer);
+      if (done !== undefined) await done;
+      return;
+    }
+    for (const { offset, length } of ranges) await this.#copyHere(offset, length, buffer, step);
   }
 
   async #asideLane(aside: Aside): Promise<void> {
@@ -150,7 +167,7 @@ class Copier {
       if (copied === undefined) {
         // What somebody has to read or write mostly has neighbours of its kind; not so what is left behind the end of a file.
         if (at === 0 && length >= LEAST_ASIDE) this.#aside = undefined;
-        return this.#copyHere(offset + at, length - at);
+        return this.#copyRest(offset + at, length - at);
       }
       const { zeroes, failure } = copied;
       for (const run of zeroes) {
@@ -163,18 +180,23 @@ class Copier {
     }
   }
 
-  /** Reads and writes a range piece by piece. */
-  async #copyHere(offset: number, length: number): Promise<void> {
+  async #copyRest(offset: number, length: number): Promise<void> {
     const { pool, piece } = this.options;
     const buffer = pool.take(piece);
     try {
-      for (let at = 0; at < length; at += piece) {
-        const range = { action: 'data', offset: offset + at, length: Math.min(piece, length - at) } as const;
-        const done = this.#perform({ number: 0, action: 'data', ranges: [range] }, buffer);
-        if (done !== undefined) await done;
-      }
+      await this.#copyHere(offset, length, buffer, piece);
     } finally {
       pool.give(buffer);
+    }
+  }
+
+  /** Reads and writes a range piece by piece. */
+  async #copyHere(offset: number, length: number, buffer: Uint8Array, piece: number): Promise<void> {
+    for (let at = 0; at < length; at += piece) {
+      const range = { action: 'data', offset: offset + at, length: Math.min(piece, length - at) } as const;
+      const done = this.#perform({ number: 0, action: 'data', ranges: [range] }, buffer);
+      if (done !== undefined) await done;
+      if (this.#pace.due()) await this.#pace.pause();
     }
   }
 
@@ -224,9 +246,10 @@ class Copier {
    */
   #waiting(done: Promise<void>): Promise<void> {
     if (this.#lanes.size >= this.options.lanes || this.#requests.ended) return done;
+    // Those who copy aside keep the disk busy.
+    if (this.#goneAside !== 'no' && this.#aside !== undefined) return done;
     let waits = true;
     const short = this.#lanes.size < CACHED_LANES;
-    if (short && this.#goneAside !== 'no') return done;
     // The several waits of one request are told one by one, and must not start more lanes than one wait would.
     const most = Math.min(this.options.lanes, short ? CACHED_LANES : Infinity);
     const goOn = (): void => {

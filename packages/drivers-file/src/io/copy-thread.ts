@@ -1,8 +1,8 @@
 /**
- * Threads that copy between files: they read, look for zeroes and write, without the event loop.
+ * The thread that copies between files: it reads, looks for zeroes and writes, without the event loop, which copies other ranges meanwhile.
  *
  * Two that both read and write beat one that reads for another that writes: the bytes stay with the processor that has them, and nobody is
- * woken for each piece.
+ * woken for each piece. More would wait for one another: a file is written by one at a time.
  */
 import type { AsideCopied, AsideZeroes } from '@blk/core-graph';
 
@@ -27,26 +27,24 @@ type Answer = Omit<AsideCopied, 'failure'> & {
   readonly failure?: { readonly verb: 'read' | 'write'; readonly at: number; readonly message: string; readonly code: string | undefined };
 };
 
-export interface CopyThreadsOptions {
+export interface CopyThreadOptions {
   /** Starts a thread that answers one `CopyOrder` after the other. May throw. Default: one that copies. */
   readonly start?: () => Worker;
-  /** Milliseconds after which threads without work end. Default 2000. */
+  /** Milliseconds after which it ends without work. Default 2000. */
   readonly idle?: number;
-  /** Threads are of no use where there are fewer than two. Default: as many as this process may use. */
+  /** Where there are fewer than two, a thread is of no use. Default: as many as this process may use. */
   readonly processors?: number;
 }
 
-/** More of them wait for one another: a file is written by one at a time. */
-const MOST_THREADS = 2;
-
-export class CopyThreads {
-  #threads: CopyThread[] = [];
+/** Started when there is something to copy, and again when it had ended. */
+export class CopyThread {
+  #running: RunningThread | undefined;
   #idle: NodeJS.Timeout | undefined;
   #useless: boolean | undefined;
 
-  constructor(private readonly options: CopyThreadsOptions = {}) {}
+  constructor(private readonly options: CopyThreadOptions = {}) {}
 
-  /** Starts the threads, which takes 30 ms in the background. */
+  /** Starts the thread, which takes 30 ms in the background. */
   prepare(): void {
     this.#start();
     this.#rest();
@@ -54,40 +52,39 @@ export class CopyThreads {
 
   /** Undefined where there is no processor to spare, or no thread to be had. */
   copy(order: CopyOrder): Promise<AsideCopied> | undefined {
-    this.#start();
-    if (this.#useless === true) return undefined;
+    const thread = this.#start();
+    if (thread === undefined) return undefined;
     clearTimeout(this.#idle);
-    const [thread] = this.#threads.toSorted((one, other) => one.orders - other.orders);
     return thread.copy(order).finally(() => { this.#rest(); });
   }
 
-  #start(): void {
+  #start(): RunningThread | undefined {
     const { start = startThread, processors } = this.options;
-    this.#useless ??= (processors ?? process.getBuiltinModule('node:os').availableParallelism()) < MOST_THREADS;
+    this.#useless ??= (processors ?? process.getBuiltinModule('node:os').availableParallelism()) < 2;
+    if (this.#useless) return undefined;
     try {
-      while (!this.#useless && this.#threads.length < MOST_THREADS) {
-        this.#threads.push(new CopyThread(start(), (thread) => { this.#failed(thread); }));
-      }
+      this.#running ??= new RunningThread(start(), () => { this.#failed(); });
     } catch {
       // There may be a limit of threads, or a policy against them.
       this.#useless = true;
     }
+    return this.#running;
   }
 
-  /** Threads without work end after a while. */
+  /** Without work it ends after a while. */
   #rest(): void {
     clearTimeout(this.#idle);
-    if (this.#threads.some(({ orders }) => orders > 0)) return;
+    if (this.#running?.busy !== false) return;
     this.#idle = setTimeout(() => {
-      for (const thread of this.#threads.splice(0)) thread.end();
+      this.#running?.end();
+      this.#running = undefined;
     }, this.options.idle ?? 2000).unref();
   }
 
   /** What failed once is not tried again: everything can be done without. */
-  #failed(thread: CopyThread): void {
-    this.#threads = this.#threads.filter((other) => other !== thread);
+  #failed(): void {
+    this.#running = undefined;
     this.#useless = true;
-    this.#rest();
   }
 }
 
@@ -96,7 +93,7 @@ function startThread(): Worker {
   return new module.Worker(`(${work.toString()})()`, { eval: true, execArgv: [], env: module.SHARE_ENV, trackUnmanagedFds: false });
 }
 
-class CopyThread {
+class RunningThread {
   /** In the order in which they are answered. */
   readonly #waiting: ((answer: AsideCopied) => void)[] = [];
   #ended = false;
@@ -104,7 +101,7 @@ class CopyThread {
   /** `onFailure`: nothing is copied by this thread any more. */
   constructor(
     private readonly worker: Worker,
-    private readonly onFailure: (thread: CopyThread) => void,
+    private readonly onFailure: () => void,
   ) {
     worker.unref();
     worker.on('message', (answer: Answer) => { this.#answered(answer); });
@@ -113,9 +110,8 @@ class CopyThread {
     worker.on('exit', () => { this.#fail(); });
   }
 
-  /** How many it has to work off. */
-  get orders(): number {
-    return this.#waiting.length;
+  get busy(): boolean {
+    return this.#waiting.length > 0;
   }
 
   copy(order: CopyOrder): Promise<AsideCopied> {
@@ -140,7 +136,7 @@ class CopyThread {
   #fail(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.onFailure(this);
+    this.onFailure();
     for (const answer of this.#waiting.splice(0)) answer({ length: 0, zeroes: [] });
   }
 }
