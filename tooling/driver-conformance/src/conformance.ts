@@ -38,7 +38,7 @@ export function driverConformance(driver: Conformance): void {
         async () => {
           for (let run = 0; run < runs; run++) await tryHistory(driver, arrangement, run);
         },
-        30_000 + runs * 1000,
+        120_000 + runs * 1000,
       );
     }
     contractTests(driver.provision, {
