@@ -13,6 +13,7 @@ export interface NbdOptions extends AddressOptions {
   readonly 'tls-hostname'?: string;
   readonly 'reconnect-delay'?: number;
   readonly 'open-timeout'?: number;
+  readonly timeout?: number;
   readonly connections?: number;
   /** Of a `nbds:` name: encrypted, with a certificate that the system trusts. */
   readonly tls?: boolean;
@@ -32,6 +33,7 @@ export function nbdDriver({ credentials }: NbdDriverOptions = {}): BlockDriver {
       'tls-hostname': { type: 'string' },
       'reconnect-delay': { type: 'uint' },
       'open-timeout': { type: 'uint' },
+      timeout: { type: 'uint' },
       connections: { type: 'uint' },
       tls: { type: 'bool' },
     },

@@ -8,6 +8,10 @@ import { Session } from './session.js';
 
 /** Most connections to one export. */
 const MAX_CONNECTIONS = 16;
+/** Milliseconds for one attempt to connect, handshake and all, unless an option says so. */
+const CONNECT_TIMEOUT = 30_000;
+/** Milliseconds that timers can count, 24 days: nobody waits longer. */
+const LONGEST = 2 ** 31 - 1;
 
 export async function openNbd(options: NbdOptions, context: OpenContext, credentials: NbdDriverOptions['credentials']): Promise<DriverNode> {
   const tls = await tlsOf(options, credentials ?? context.credentials);
@@ -26,16 +30,24 @@ function openSession(address: NbdAddress, tls: ClientTls | undefined, options: N
   if (connections < 1 || connections > MAX_CONNECTIONS) {
     throw new BlockError('invalid-argument', `connections=${connections}: 1 to ${MAX_CONNECTIONS} are possible`, { driver: 'nbd' });
   }
+  const { host } = context;
+  const stallTimeout = milliseconds(options.timeout);
+  const how = { contexts: [ALLOCATION], stallTimeout, clock: host, ...(tls === undefined ? {} : { tls }) };
   return Session.open(
     {
-      connect: (signal) => NbdClient.connect(address, { contexts: [ALLOCATION], signal, ...(tls === undefined ? {} : { tls }) }),
-      reconnectDelay: (options['reconnect-delay'] ?? 0) * 1000,
-      openTimeout: (options['open-timeout'] ?? 0) * 1000,
+      connect: (signal, timeout) => NbdClient.connect(address, { ...how, signal, timeout }),
+      reconnectDelay: milliseconds(options['reconnect-delay']),
+      openTimeout: milliseconds(options['open-timeout']),
+      connectTimeout: stallTimeout === 0 ? CONNECT_TIMEOUT : stallTimeout,
       connections,
-      host: context.host,
+      host,
     },
     context.signal,
   );
+}
+
+function milliseconds(seconds = 0): number {
+  return Math.min(seconds * 1000, LONGEST);
 }
 
 async function tlsOf(options: NbdOptions, credentials: CredentialLookup | undefined): Promise<ClientTls | undefined> {

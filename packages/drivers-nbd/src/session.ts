@@ -6,12 +6,14 @@ import { BlockError, wait, type Host } from '@blk/core-graph';
 import { TransmissionFlag, type NbdClient, type Negotiated } from '@blk/nbd';
 
 export interface SessionSettings {
-  /** Makes a connection. */
-  connect(signal: AbortSignal): Promise<NbdClient>;
+  /** Makes a connection, within so many milliseconds. */
+  connect(signal: AbortSignal, timeout: number): Promise<NbdClient>;
   /** Milliseconds that requests wait for a lost connection; 0: they fail at once. */
   readonly reconnectDelay: number;
   /** Milliseconds that opening goes on trying; 0: one attempt. */
   readonly openTimeout: number;
+  /** Milliseconds that one attempt to connect may take. */
+  readonly connectTimeout: number;
   /** Connections where the server allows several. */
   readonly connections: number;
   readonly host: Host;
@@ -56,10 +58,12 @@ export class Session {
 
 async function firstClient(settings: SessionSettings, signal: AbortSignal | undefined): Promise<NbdClient> {
   const stop = signal ?? new AbortController().signal;
-  const deadline = settings.host.now() + settings.openTimeout * 1e6;
+  const { connectTimeout, openTimeout } = settings;
+  const deadline = settings.host.now() + openTimeout * 1e6;
   for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
     try {
-      return await settings.connect(stop);
+      const most = openTimeout === 0 ? Infinity : Math.max(1, (deadline - settings.host.now()) / 1e6);
+      return await settings.connect(stop, Math.min(connectTimeout, most));
     } catch (error) {
       const left = (deadline - settings.host.now()) / 1e6;
       if (left <= 0 || stop.aborted || isFinal(error)) throw error;
@@ -92,6 +96,7 @@ class Slot {
   }
 
   async run<T>(request: (client: NbdClient) => Promise<T>): Promise<T> {
+    let deadline: number | undefined;
     for (;;) {
       const client = this.#client ?? (await this.#waitForClient());
       try {
@@ -99,6 +104,10 @@ class Slot {
       } catch (error) {
         // The server's own word is the last one; a lost connection says nothing of what became of the request.
         if (client.failure === undefined || !this.#mayWait) throw error;
+        // A server that comes back each time and answers never would be asked for ever.
+        const now = this.settings.host.now();
+        deadline ??= now + this.settings.reconnectDelay * 1e6;
+        if (now >= deadline) throw error;
       }
     }
   }
@@ -145,7 +154,7 @@ class Slot {
     const first = this.#lostAt === undefined;
     for (let pause = FIRST_PAUSE; !this.#stop.signal.aborted; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
       try {
-        const client = await this.settings.connect(this.#stop.signal);
+        const client = await this.settings.connect(this.#stop.signal, this.settings.connectTimeout);
         this.#checkSame(client);
         this.#connecting = undefined;
         this.#use(client);

@@ -1,64 +1,12 @@
 // Servers that lie: each ends in a clear error, none in wrong bytes, a hang or memory without bound.
-import { createServer, type Server, type Socket } from 'node:net';
-import { prng, tempDir } from '@blk/oracle';
+import { prng } from '@blk/oracle';
 import { describe, expect, it } from 'vitest';
 import { BlockError } from '@blk/core-graph';
 import {
-  Chunk, encodeGreeting, encodeInfoExport, encodeMetaContext, encodeOptionReply, listExports, NbdClient, Option, OptionReply, putChunk, putDataChunk,
+  Chunk, encodeInfoExport, encodeMetaContext, encodeOptionReply, listExports, NbdClient, Option, OptionReply, putChunk, putDataChunk,
   putHoleChunk, putSimpleReply, utf8, Writer, type NbdClientOptions,
 } from '../src/index.js';
-
-const SIZE = 1024 * 1024;
-
-/** A server that greets, answers by `replies` what it is asked, and then each request by `answer`. */
-interface Script {
-  readonly greeting?: Uint8Array;
-  readonly replies?: Partial<Record<number, readonly Uint8Array[]>>;
-  readonly answer?: (cookieHigh: number, cookieLow: number) => Uint8Array;
-}
-
-const ack = (option: number): Uint8Array => encodeOptionReply(option, OptionReply.Ack);
-const HONEST: Readonly<Partial<Record<number, readonly Uint8Array[]>>> = {
-  [Option.StructuredReply]: [ack(Option.StructuredReply)],
-  [Option.Go]: [encodeOptionReply(Option.Go, OptionReply.Info, encodeInfoExport(SIZE, 1)), ack(Option.Go)],
-  [Option.SetMetaContext]: [encodeOptionReply(Option.SetMetaContext, OptionReply.MetaContext, encodeMetaContext(7, 'base:allocation')), ack(Option.SetMetaContext)],
-};
-
-function play(socket: Socket, script: Script): void {
-  let received = Buffer.alloc(0);
-  let state: 'flags' | 'options' | 'requests' = 'flags';
-  socket.on('error', () => undefined);
-  socket.write(script.greeting ?? encodeGreeting());
-  socket.on('data', (chunk: Buffer) => {
-    received = Buffer.concat([received, chunk]);
-    for (;;) {
-      const need = state === 'flags' ? 4 : state === 'requests' ? 28 : received.length < 16 ? 16 : 16 + received.readUInt32BE(12);
-      if (received.length < need) return;
-      const message = received.subarray(0, need);
-      received = received.subarray(need);
-      if (state === 'flags') state = 'options';
-      else if (state === 'options') {
-        const option = message.readUInt32BE(8);
-        const replies = script.replies?.[option] ?? HONEST[option] ?? [encodeOptionReply(option, OptionReply.Unsupported)];
-        if (option === Option.Go) state = 'requests';
-        for (const reply of replies) socket.write(reply);
-      } else socket.write(script.answer?.(message.readUInt32BE(8), message.readUInt32BE(12)) ?? new Uint8Array(0));
-    }
-  });
-}
-
-async function against<T>(script: Script, use: (path: string) => Promise<T>): Promise<T> {
-  using dir = tempDir();
-  const sockets: Socket[] = [];
-  const server: Server = createServer((socket) => { sockets.push(socket); play(socket, script); });
-  await new Promise<void>((resolve) => server.listen(dir.file('s'), resolve));
-  try {
-    return await use(dir.file('s'));
-  } finally {
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
-  }
-}
+import { ack, against, SIZE, type Script } from './scripted-server.js';
 
 const connect = (script: Script, options: NbdClientOptions = {}): Promise<NbdClient> => against(script, (path) => NbdClient.connect({ path }, options));
 

@@ -70,6 +70,11 @@ export class Copies implements AsyncDisposable {
     await exited;
   }
 
+  /** Lets the NBD server hang: it is there, and does nothing any more. */
+  freeze(): void {
+    this.nbd.process.kill('SIGSTOP');
+  }
+
   /** Starts a server again that was killed, where it was. */
   async revive(child: 'nbd' | 'ssh'): Promise<void> {
     if (child === 'nbd') {

@@ -34,7 +34,7 @@ export class Channel implements Receiver {
   private constructor(readonly address: NbdAddress) {}
 
   /** Connects. Throws `Failed to connect to 'address': …`, also where `signal` aborts. */
-  static async open(address: NbdAddress, signal?: AbortSignal): Promise<Channel> {
+  static async open(address: NbdAddress, signal: AbortSignal): Promise<Channel> {
     if (address.path !== undefined) checkSocketPath(address.path);
     const channel = new Channel(address);
     const { path, host = 'localhost', port = NBD_PORT } = address;
@@ -47,8 +47,9 @@ export class Channel implements Receiver {
       await new Promise<void>((resolve, reject) => {
         socket.once('connect', resolve);
         socket.once('error', reject);
-        signal?.addEventListener('abort', () => { reject(new BlockError('aborted', 'Connecting was aborted', {}, signal.reason)); });
-        if (signal?.aborted === true) reject(new BlockError('aborted', 'Connecting was aborted', {}, signal.reason));
+        const abort = (): void => { reject(signal.reason as Error); };
+        signal.addEventListener('abort', abort);
+        if (signal.aborted) abort();
       });
     } catch (error) {
       socket.on('error', () => undefined);
@@ -73,6 +74,10 @@ export class Channel implements Receiver {
 
   write(bytes: Uint8Array): void {
     this.#socket.write(bytes);
+  }
+  /** Bytes that were written and have not left yet, a write that is on its way as a whole. */
+  get unsent(): number {
+    return this.#socket.writableLength;
   }
   /** Puts the writes of `section` into as few packets as they fit in. */
   corked(section: () => void): void {

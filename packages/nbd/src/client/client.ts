@@ -1,24 +1,25 @@
 /** A client of one export over one connection: requests under way together, each known by its cookie. */
-import { BlockError } from '@blk/core-graph';
+import { BlockError, platformHost, type Clock } from '@blk/core-graph';
 import { Command, CommandFlag, DEFAULT_MAX_PAYLOAD } from '../codec/constants.js';
 import { putRequest } from '../codec/transmission.js';
 import type { NbdAddress } from '../codec/uri.js';
-import { Channel, type Sink } from './channel.js';
-import { Negotiator, type ListedExport, type Negotiated } from './negotiate.js';
+import { describeAddress, type Channel, type Sink } from './channel.js';
+import { withChannel, type GreetingOptions } from './greeting.js';
+import type { ListedExport, Negotiated } from './negotiate.js';
 import { ReplyParser, type ReplyHost } from './reply-parser.js';
 import { Request, type StatusRuns } from './request.js';
-import type { ClientTls } from './tls.js';
+import { StallWatch } from './stall-watch.js';
 
-export interface NbdClientOptions {
-  /** Encrypts; a server that does not offer it is refused. */
-  readonly tls?: ClientTls;
+export interface NbdClientOptions extends GreetingOptions {
   /** Metadata contexts to ask for, such as `base:allocation`. The server may have fewer. */
   readonly contexts?: readonly string[];
   /** Requests under way; further ones wait. Default 64. */
   readonly maxInFlight?: number;
-  /** Milliseconds for connecting and the handshake; 0: no limit. Default 30,000. */
-  readonly timeout?: number;
-  readonly signal?: AbortSignal;
+  /**
+   * Milliseconds that requests may be under way without a byte from the server, nor one that leaves; then the connection fails with kind
+   * `timeout`. A quarter of it more may pass. 0, the default: no limit.
+   */
+  readonly stallTimeout?: number;
 }
 
 export interface WriteOptions {
@@ -35,24 +36,26 @@ export class NbdClient implements Sink, ReplyHost {
   readonly #slots: Request[];
   readonly #free: Request[];
   readonly #busy: boolean[];
+  readonly #watch: StallWatch | undefined;
   #waiting: (() => void)[] = [];
   #closing = false;
 
   private constructor(
     private readonly channel: Channel,
     readonly negotiated: Negotiated,
-    maxInFlight: number,
+    { maxInFlight = 64, stallTimeout = 0, clock = platformHost }: NbdClientOptions,
   ) {
     this.#slots = Array.from({ length: maxInFlight }, (_, index) => new Request(index));
     this.#free = [...this.#slots].reverse();
     this.#busy = this.#slots.map(() => false);
+    if (stallTimeout > 0) this.#watch = this.#watched(stallTimeout, clock);
   }
 
   /** Connects to an export. Throws where there is no server, no such export, or an answer that is not NBD. */
   static async connect(address: NbdAddress, options: NbdClientOptions = {}): Promise<NbdClient> {
     return withChannel(address, options, async (channel, negotiator) => {
       const negotiated = await negotiator.enter(address.exportName ?? '', options.contexts ?? []);
-      const client = new NbdClient(channel, negotiated, options.maxInFlight ?? 64);
+      const client = new NbdClient(channel, negotiated, options);
       channel.handOver(client);
       return client;
     });
@@ -111,12 +114,14 @@ export class NbdClient implements Sink, ReplyHost {
       this.channel.write(goodbye.header);
     }
     this.channel.end();
+    this.#watch?.stop();
   }
 
   space(): Uint8Array {
     return this.#parser.space();
   }
   received(bytes: Uint8Array, length: number): void {
+    this.#watch?.moved();
     try {
       this.#parser.received(bytes, length);
     } catch (error) {
@@ -126,6 +131,7 @@ export class NbdClient implements Sink, ReplyHost {
   ended(error: BlockError): void {
     const failure = this.#closing ? new BlockError('closed', 'Connection was closed') : error;
     this.failure = failure;
+    this.#watch?.stop();
     for (const request of this.#slots) {
       if (!this.#busy[request.index]) continue;
       this.#busy[request.index] = false;
@@ -149,6 +155,18 @@ export class NbdClient implements Sink, ReplyHost {
     this.#waiting.shift()?.();
   }
 
+  get #idle(): boolean {
+    return this.#free.length === this.#slots.length;
+  }
+
+  #watched(limit: number, clock: Pick<Clock, 'timer'>): StallWatch {
+    const stalled = (): void => {
+      const text = `Server '${describeAddress(this.channel.address)}' did not answer for ${limit / 1000} s while requests were under way`;
+      this.channel.destroy(new BlockError('timeout', text));
+    };
+    return new StallWatch({ clock, limit, busy: () => !this.#idle, unsent: () => this.channel.unsent, stalled });
+  }
+
   async #send(
     command: number,
     flags: number,
@@ -160,6 +178,7 @@ export class NbdClient implements Sink, ReplyHost {
   ): Promise<void> {
     while (this.#free.length === 0 && this.failure === undefined) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     if (this.failure !== undefined) throw this.failure;
+    if (this.#idle) this.#watch?.begin();
     const request = this.#free.pop() as Request;
     request.begin(command, offset, length, command === Command.Read ? buffer : undefined, start);
     this.#busy[request.index] = true;
@@ -188,30 +207,4 @@ export function listExports(address: NbdAddress, options: Omit<NbdClientOptions,
     channel.end();
     return listed;
   });
-}
-
-/** Connects and greets; the channel is closed where `use`, or anything before it, fails or takes too long. */
-async function withChannel<T>(
-  address: NbdAddress,
-  { tls, signal, timeout = 30_000 }: NbdClientOptions,
-  use: (channel: Channel, negotiator: Negotiator) => Promise<T>,
-): Promise<T> {
-  const limit = timeout === 0 ? undefined : AbortSignal.timeout(timeout);
-  const either = AbortSignal.any([signal, limit].filter((each) => each !== undefined));
-  const channel = await Channel.open(address, either);
-  const stop = (): void => {
-    const late = limit?.aborted === true;
-    channel.destroy(new BlockError(late ? 'timeout' : 'aborted', late ? `Server did not answer within ${timeout} ms` : 'Connecting was aborted'));
-  };
-  either.addEventListener('abort', stop);
-  try {
-    const negotiator = new Negotiator(channel);
-    await negotiator.greet(tls);
-    return await use(channel, negotiator);
-  } catch (error) {
-    channel.destroy(error instanceof BlockError ? error : new BlockError('io', 'Handshake failed', {}, error));
-    throw error;
-  } finally {
-    either.removeEventListener('abort', stop);
-  }
 }

@@ -74,7 +74,7 @@ export const table: SchemaTable = {
     "BlockdevOptionsHostFile": {"struct":{"*locking":"OnOffAuto","*drop-cache":"bool","*aio-max-batch":"int"},"base":"BlockdevOptionsFile"},
     "BlockdevOptionsRaw": {"struct":{"*offset":"int","*size":"int"},"base":"BlockdevOptionsGenericFormat"},
     "BlockdevRefOrNull": {"alternate":{"definition":"BlockdevOptions","reference":"str","null":"null"}},
-    "BlockdevOptionsNbd": {"struct":{"server":"SocketAddress","*export":"str","*tls-creds":"str","*tls-hostname":"str","*reconnect-delay":"uint32","*open-timeout":"uint32"}},
+    "BlockdevOptionsNbd": {"struct":{"server":"SocketAddress","*export":"str","*tls-creds":"str","*tls-hostname":"str","*reconnect-delay":"uint32","*open-timeout":"uint32","*timeout":"uint32"}},
     "BlockdevOptionsLUKS": {"struct":{"*key-secret":"str"},"base":"BlockdevOptionsGenericFormat"},
     "BlockdevEncryptionFormat": {"enum":["aes","luks"]},
     "BlockdevEncryption": {"struct":{"format":"BlockdevEncryptionFormat","*key-secret":"str"}},

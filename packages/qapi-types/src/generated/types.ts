@@ -1227,6 +1227,8 @@ export interface BlockdevOptionsNbd {
   'reconnect-delay'?: number;
   /** how many seconds opening goes on trying to connect (default: 0). (Since 7.0) */
   'open-timeout'?: number;
+  /** how many seconds requests may be under way without anything moving on their connection; 0: for ever (default: 0). This project's own. */
+  timeout?: number;
 }
 
 /**

@@ -1,0 +1,151 @@
+// Servers that are there and do not get on, under a clock that stands still: when a connection is given up, and when it is not.
+import type { Socket } from 'node:net';
+import { ManualClock } from '@blk/core-graph';
+import { prng } from '@blk/oracle';
+import { describe, expect, it } from 'vitest';
+import { StallWatch } from '../src/client/stall-watch.js';
+import { NbdClient, Option, putSimpleReply, type NbdClientOptions } from '../src/index.js';
+import { ack, against, type Script } from './scripted-server.js';
+
+const LIMIT = 8000;
+const ns = (ms: number): number => ms * 1e6;
+const head = (high: number, low: number): Uint8Array => {
+  const bytes = new Uint8Array(16);
+  putSimpleReply(new DataView(bytes.buffer), 0, 0, high, low);
+  return bytes;
+};
+
+interface Stalling {
+  readonly clock: ManualClock;
+  readonly client: NbdClient;
+  /** What the server was asked, with the socket to answer on. */
+  readonly asked: { readonly high: number; readonly low: number; readonly socket: Socket }[];
+}
+
+/** A client of a server that answers nothing by itself. Simple replies. */
+async function stalling(use: (parts: Stalling) => Promise<void>): Promise<void> {
+  const clock = new ManualClock();
+  const asked: { high: number; low: number; socket: Socket }[] = [];
+  const answer: Script['answer'] = (high, low, socket) => {
+    asked.push({ high, low, socket });
+    return new Uint8Array(0);
+  };
+  const refuse = (option: number): Uint8Array => new Uint8Array(Buffer.concat([ack(option).subarray(0, 12), Buffer.from([0x80, 0, 0, 1, 0, 0, 0, 0])]));
+  await against({ answer, replies: { [Option.StructuredReply]: [refuse(Option.StructuredReply)] } }, async (path) => {
+    const client = await NbdClient.connect({ path }, { stallTimeout: LIMIT, clock });
+    await use({ clock, client, asked });
+    client.close();
+  });
+}
+
+describe('a server that does not answer', () => {
+  it('is given up when the time is over, not before, and all that is under way fails', () => stalling(async ({ clock, client, asked }) => {
+    const failures: unknown[] = [];
+    const reads = Array.from({ length: 10 }, () => client.read(0, new Uint8Array(512), 0, 512).catch((error: unknown) => failures.push(error)));
+    await expect.poll(() => asked.length).toBe(10);
+    expect(clock.pending).toBe(1);
+    clock.advance(ns(LIMIT));
+    expect(client.failure).toBeUndefined();
+    clock.advance(ns(LIMIT / 4));
+    await Promise.all(reads);
+    expect(failures).toHaveLength(10);
+    expect(client.failure).toMatchObject({ kind: 'timeout', message: expect.stringMatching(/^Server '.*' did not answer for 8 s while requests were under way$/) as string });
+    expect(new Set(failures)).toEqual(new Set([client.failure]));
+    expect(clock.pending).toBe(0);
+    await expect.poll(() => asked.every(({ socket }) => socket.closed)).toBe(true);
+  }));
+
+  it('is given all the time where no limit was set', async () => {
+    const clock = new ManualClock();
+    await against({}, async (path) => {
+      const client = await NbdClient.connect({ path }, { clock });
+      const read = client.read(0, new Uint8Array(512), 0, 512);
+      expect(clock.pending).toBe(0);
+      client.close();
+      await expect(read).rejects.toMatchObject({ kind: 'closed' });
+    });
+  });
+
+  it('but sends a byte now and then is not given up', () => stalling(async ({ clock, client, asked }) => {
+    const bytes = prng(3).bytes(12);
+    const buffer = new Uint8Array(12);
+    const read = client.read(0, buffer, 0, 12);
+    await expect.poll(() => asked.length).toBe(1);
+    const [{ high, low, socket }] = asked;
+    socket.write(head(high, low));
+    for (const [at, byte] of bytes.entries()) {
+      socket.write(Uint8Array.of(byte));
+      await expect.poll(() => buffer[at]).toBe(byte);
+      clock.advance(ns(LIMIT * 0.9));
+    }
+    await read;
+    expect(buffer).toEqual(bytes);
+    expect(client.failure).toBeUndefined();
+  }));
+
+  it('may be silent for as long as it likes while nothing is asked', () => stalling(async ({ clock, client, asked }) => {
+    for (let i = 0; i < 3; i++) {
+      const flushed = client.flush();
+      await expect.poll(() => asked.length).toBe(i + 1);
+      expect(clock.pending).toBe(1);
+      clock.advance(ns(LIMIT * 0.9));
+      asked[i].socket.write(head(asked[i].high, asked[i].low));
+      await flushed;
+      clock.advance(ns(LIMIT * 10));
+      // The timer ends where it finds nothing under way.
+      expect(clock.pending).toBe(0);
+    }
+    expect(client.failure).toBeUndefined();
+  }));
+});
+
+describe('the watch', () => {
+  const watched = (): { clock: ManualClock; watch: StallWatch; state: { unsent: number; stalls: number } } => {
+    const clock = new ManualClock();
+    const state = { unsent: 0, stalls: 0 };
+    const watch = new StallWatch({ clock, limit: LIMIT, busy: () => true, unsent: () => state.unsent, stalled: () => { state.stalls++; } });
+    return { clock, watch, state };
+  };
+
+  it('takes bytes that leave for movement, and more that wait for none', () => {
+    const { clock, watch, state } = watched();
+    watch.begin();
+    for (state.unsent = 100; state.unsent > 0; state.unsent--) clock.advance(ns(LIMIT * 0.9));
+    expect(state.stalls).toBe(0);
+    for (let i = 0; i < 2; i++) {
+      state.unsent += 1000;
+      clock.advance(ns(LIMIT * 0.7));
+    }
+    expect(state.stalls).toBe(1);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('ends when it is told to', () => {
+    const { clock, watch, state } = watched();
+    watch.begin();
+    watch.stop();
+    clock.advance(ns(LIMIT * 10));
+    expect([clock.pending, state.stalls]).toEqual([0, 0]);
+  });
+});
+
+describe('a handshake that hangs', () => {
+  const credentials = { kind: 'psk', username: 'qemu', key: new Uint8Array(16) } as const;
+
+  it.each<readonly [string, Script, NbdClientOptions]>([
+    ['at the greeting', { greeting: new Uint8Array(0) }, {}],
+    ['at an option', { replies: { [Option.Go]: [] } }, {}],
+    ['in the TLS handshake', { replies: { [Option.StartTls]: [ack(Option.StartTls)] } }, { tls: { credentials } }],
+  ])('%s ends in time', async (_title, script, options) => {
+    const clock = new ManualClock();
+    await against(script, async (path) => {
+      const connecting = NbdClient.connect({ path }, { ...options, timeout: 2000, clock });
+      clock.advance(ns(1999));
+      const first = await Promise.race([connecting.then(() => 'connected', () => 'failed'), new Promise((resolve) => { setTimeout(resolve, 50, 'hangs'); })]);
+      expect(first).toBe('hangs');
+      clock.advance(ns(1));
+      await expect(connecting).rejects.toMatchObject({ kind: 'timeout', message: `Failed to connect to '${path}': No answer within 2 s` });
+      expect(clock.pending).toBe(0);
+    });
+  });
+});
