@@ -1,8 +1,11 @@
 // What goes over one connection, and over several: pieces of any size, bytes that nobody asked for, and ends in the middle.
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createSecureContext, TLSSocket } from 'node:tls';
 import { expectSameBytes, prng, type Prng } from '@blk/driver-conformance';
-import { until } from '@blk/oracle';
+import { makeCertificates, skipUnless, tempDir, until } from '@blk/oracle';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openTransport } from '../src/platform/transport-node.js';
 import type { HttpResponse, Transport } from '../src/transport.js';
@@ -167,6 +170,42 @@ describe('a body', () => {
     await expect(read).rejects.toThrow('called off');
     expect(kept).toBe(true);
     await until(() => raw.sockets.size === 0);
+  });
+});
+
+const needs = skipUnless('openssl');
+describe.skipIf(needs.skip)(needs.title('a server that resets after it has sent'), () => {
+  it.each(['http', 'https'] as const)('has sent all of it, though nobody took it then: %s', async (scheme) => {
+    using dir = tempDir();
+    const sent = 100_000;
+    let reset = (): void => undefined;
+    const respond = (socket: Socket, raw: Socket): void => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.write(answered(BODY).subarray(0, sent)));
+      reset = () => { raw.resetAndDestroy(); };
+    };
+    const plain = createServer((socket) => { if (scheme === 'http') respond(socket, socket); });
+    if (scheme === 'https') {
+      const { server } = await makeCertificates(dir.path);
+      const context = createSecureContext({ cert: readFileSync(join(server, 'server-cert.pem')), key: readFileSync(join(server, 'server-key.pem')) });
+      plain.on('connection', (socket: Socket) => { respond(new TLSSocket(socket, { isServer: true, secureContext: context }), socket); });
+    }
+    await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
+    cleanup.push(() => new Promise((resolve) => plain.close(resolve)));
+    const transport = openTransport({ driver: scheme, verify: false, authorities: undefined, proxyFor: () => undefined, connections: 1, timeout: 0 });
+    cleanup.push(async () => { transport.close(); });
+    const response = await transport.send({ url: new URL(`${scheme}://127.0.0.1:${(plain.address() as AddressInfo).port}/x`), headers: {}, signal: new AbortController().signal });
+    const taken: Uint8Array[] = [];
+    const read = response.body(async (chunk) => {
+      taken.push(Uint8Array.from(chunk));
+      // Long enough for the rest to have come, and the end after it.
+      if (taken.length === 1) await new Promise((resolve) => { setTimeout(resolve, 100); });
+      if (taken.length === 1) reset();
+      await new Promise((resolve) => { setTimeout(resolve, 20); });
+    });
+    await expect(read).rejects.toThrow();
+    const head = answered(BODY).length - BODY.length;
+    expectSameBytes(Buffer.concat(taken), BODY.subarray(0, sent - head));
   });
 });
 

@@ -22,6 +22,8 @@ export interface Wire {
   write(text: string, encoding: 'latin1'): unknown;
   pause(): unknown;
   resume(): unknown;
+  /** What it holds still, though it may have ended; null: nothing. */
+  read(): Uint8Array | null;
   ref(): unknown;
   unref(): unknown;
   destroy(): unknown;
@@ -52,6 +54,8 @@ export class Connection implements ExchangeHost {
   /** The head of an answer that is over, until it is known whether anything followed that nobody asked for. */
   #done: Head | undefined;
   #gone = false;
+  /** The connection has ended, which the exchange is told when it has taken what came before. */
+  #end: { readonly error: unknown } | undefined;
   /** As `performance.now` counts. */
   #usableUntil = Infinity;
 
@@ -90,7 +94,9 @@ export class Connection implements ExchangeHost {
   goOn(): void {
     const rest = this.#rest;
     this.#rest = NOTHING;
-    if (this.#take(rest, rest.length)) this.#socket?.resume();
+    if (!this.#take(rest, rest.length)) return;
+    if (this.#end === undefined) this.#socket?.resume();
+    else this.#ended(this.#end.error);
   }
 
   over(head: Head): void {
@@ -156,7 +162,17 @@ export class Connection implements ExchangeHost {
 
   #ended(error: unknown): void {
     if (this.#gone) return;
+    if (this.#exchange?.paused === true) {
+      this.#end ??= { error };
+      this.#keepHeld();
+      return;
+    }
     this.#exchange?.ended(error);
     this.drop();
+  }
+
+  /** An encrypted socket reads on while it is paused, and does not hand out what it has once it has ended. */
+  #keepHeld(): void {
+    for (let held = this.#socket?.read(); held instanceof Uint8Array; held = this.#socket?.read()) this.#rest = Buffer.concat([this.#rest, held]);
   }
 }

@@ -96,10 +96,10 @@ export class Exchange {
     return at;
   }
 
-  /** The connection has ended, by `error` or by itself. */
+  /** The connection has ended, by `error` or by itself, and all that had come was taken. */
   ended(error: unknown): void {
     if (this.#over) return;
-    if (error === undefined && this.#parser.mayEnd && !this.paused) this.#finish();
+    if (error === undefined && this.#parser.mayEnd) this.#finish();
     else this.fail(this.host.explain(error ?? this.#cutOff()));
   }
 
