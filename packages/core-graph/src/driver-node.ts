@@ -51,8 +51,8 @@ export interface DriverNode {
   /** Every byte lies at its own offset plus this in the child `file`, and reading and writing do nothing but go there. Absent: they do. */
   readonly fixedOffset?: number | undefined;
   /**
-   * Protocols whose bytes lie in files of the host: copies from here to another of them, in a thread of the driver's own. Undefined, or absent:
-   * whoever asks has to read and write. The range lies inside both; both stay open until it is done. Never rejects.
+   * Protocols whose bytes lie in files of the host: copies from others of them to here, in a thread of the driver's own. Undefined, or absent:
+   * whoever asks has to read and write. All that is copied lies inside the files, which stay open until it is done. Never rejects.
    */
   copyAside?(copy: AsideCopy): Promise<AsideCopied> | undefined;
   /**

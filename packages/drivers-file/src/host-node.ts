@@ -5,6 +5,7 @@ import {
   type Access,
   type AsideCopied,
   type AsideCopy,
+  type AsidePart,
   type Completion,
   type DriverNode,
   type Extent,
@@ -18,7 +19,7 @@ import {
 import { failed } from './errors.js';
 import type { HoleFinder } from './extents.js';
 import { closeFile, statusOfOpen, syncData } from './host-file.js';
-import type { CopyThread } from './io/copy-thread.js';
+import type { CopyPart, CopyThread } from './io/copy-thread.js';
 import type { FileIo } from './io/file-io.js';
 import { InFlight } from './io/in-flight.js';
 import type { ImageLocks } from './locks/locks.js';
@@ -57,7 +58,7 @@ export class HostNode implements DriverNode {
   readonly medium?: Medium;
   readonly copyAside?: (copy: AsideCopy) => Promise<AsideCopied> | undefined;
   /** Copies that read from here, or write. */
-  protected readonly copying = new InFlight();
+  readonly copying = new InFlight();
   protected length: number;
   readonly #parts: HostNodeParts;
   readonly #io: FileIo;
@@ -75,15 +76,16 @@ export class HostNode implements DriverNode {
       medium.onSize = (size) => { this.length = size; };
     }
     if (io.readv !== undefined) this.readv = io.readv;
-    if (parts.copies !== undefined) {
-      this.copyAside = ({ target, ...range }) =>
-        target instanceof WritableHostNode ? target.fill(parts.fd, this.filename, range, this.copying) : undefined;
-    }
+    if (parts.copies !== undefined) this.copyAside = (copy) => this.fill(copy);
     if (locks !== undefined) this.prepareAccess = (access) => locks.prepare(access);
   }
 
   get size(): number {
     return this.length;
+  }
+
+  get fd(): number {
+    return this.#parts.fd;
   }
 
   read(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
@@ -100,6 +102,11 @@ export class HostNode implements DriverNode {
     } catch (error) {
       throw failed('Could not stat', this.filename, error);
     }
+  }
+
+  /** Copies to here what lies in other files; nothing goes to a file that is only read. */
+  protected fill(_copy: AsideCopy): Promise<AsideCopied> | undefined {
+    return undefined;
   }
 
   /** Waits for what is under way, and closes the file; its locks go with it. */
@@ -169,25 +176,26 @@ export class WritableHostNode extends HostNode {
     }
   }
 
-  /** Lets a range be filled from another file, by the threads that copy; `reading` counts there what is under way. */
-  fill(from: number, filename: string, range: Omit<AsideCopy, 'target'>, reading: InFlight): Promise<AsideCopied> | undefined {
+  /** Lets a range be filled from other files, by the threads that copy. */
+  protected override fill({ parts, length, targetOffset, granularity, zeroes }: AsideCopy): Promise<AsideCopied> | undefined {
     const { fd, copies } = this.#parts;
-    const { targetOffset, length, zeroes } = range;
     const end = targetOffset + length;
     // Where zeroes at the end are left out, nobody would say how long the file has become.
     const mayGrow = this.growable && zeroes === 'pack';
     if ((end > this.length && !mayGrow) || this.#extending !== undefined) return undefined;
-    const done = copies?.copy({ ...range, from, to: fd });
+    const from = filesOf(parts);
+    const done = from && copies?.copy({ parts: from, length, to: fd, targetOffset, granularity, zeroes });
     if (done === undefined) return undefined;
     if (end > this.#submitted) this.#submitted = end;
     const told = done.then((copied) => {
       const { failure } = copied;
       if (mayGrow) this.#grown(copied.zeroes.reduce((reached, run) => reached - run.length, targetOffset + copied.length));
       if (failure === undefined) return copied;
-      const error = failure.verb === 'read' ? failed('Could not read', filename, failure.error) : failed('Could not write to', this.filename, failure.error);
+      const error = failure.verb === 'read' ? failed('Could not read', fileAt(parts, failure.at), failure.error) : failed('Could not write to', this.filename, failure.error);
       return { ...copied, failure: { ...failure, error } };
     });
-    return this.copying.track(reading.track(told));
+    for (const file of new Set(parts.map((part) => part.file))) if (file instanceof HostNode) file.copying.track(told);
+    return this.copying.track(told);
   }
 
   async flush(): Promise<void> {
@@ -248,4 +256,21 @@ export class WritableHostNode extends HostNode {
 
 function ignoreUnsupported(error: unknown): void {
   if (!(error instanceof BlockError) || error.kind !== 'unsupported') throw error;
+}
+
+/** What the threads are told of `parts`; undefined where one of them lies in no file of ours. */
+function filesOf(parts: readonly AsidePart[]): CopyPart[] | undefined {
+  const told: CopyPart[] = [];
+  for (const { file, offset, length } of parts) {
+    if (file !== undefined && !(file instanceof HostNode)) return undefined;
+    told.push({ from: file?.fd ?? -1, offset, length });
+  }
+  return told;
+}
+
+/** The name of the file that lies `at` bytes behind the front. */
+function fileAt(parts: readonly AsidePart[], at: number): string {
+  let left = at;
+  const part = parts.find(({ length }) => (left -= length) < 0);
+  return part?.file instanceof HostNode ? part.file.filename : '';
 }

@@ -2,10 +2,8 @@
  * Copying from file to file beside the event loop: ranges that no layer has anything to do with, from the file where the bytes lie as they
  * are to the file of a target that keeps them so.
  */
-import { isPromise, type MaybePromise } from '../completion.js';
 import type { BlockNode } from '../node.js';
-import type { DriverNode } from '../driver-node.js';
-import type { Extent } from '../extent.js';
+import { AsideSource, type AsidePart, type Step } from './aside-source.js';
 import { storedBy } from './new-place.js';
 
 /**
@@ -16,12 +14,12 @@ export type AsideZeroes = 'skip' | 'tell' | 'pack';
 
 /** A range for `DriverNode.copyAside`; all in bytes. */
 export interface AsideCopy {
-  readonly offset: number;
+  /** What is copied; all files are of the same kind as the target. */
+  readonly parts: readonly AsidePart[];
+  /** Bytes of all parts. */
   readonly length: number;
-  /** Another node of the same kind, and the place there. */
-  readonly target: DriverNode;
   readonly targetOffset: number;
-  /** Runs of zeroes are looked for in steps of so many bytes from `offset` on, and not written; 0: not at all. */
+  /** Runs of zeroes are looked for in steps of so many bytes from the front on, and not written; 0: not at all. */
   readonly granularity: number;
   readonly zeroes: AsideZeroes;
 }
@@ -30,7 +28,7 @@ export interface AsideCopy {
 export type AsideWish = Pick<AsideCopy, 'granularity'> & {
   /** Whether runs of zeroes are to be told of: somebody has to write them. */
   readonly tellZeroes: boolean;
-  /** Shorter pieces of a file than this are not worth it, but for the last one. */
+  /** Less than this is not worth it, but for the last bytes. */
   readonly least: number;
 };
 
@@ -57,18 +55,6 @@ export interface AsideCopied {
   readonly failure?: { readonly verb: 'read' | 'write'; readonly at: number; readonly error: Error } | undefined;
 }
 
-/** A node, and the place in it of what is copied. */
-interface Step {
-  readonly node: BlockNode;
-  readonly offset: number;
-}
-
-interface Place {
-  /** From the image down to the file. */
-  readonly way: readonly Step[];
-  readonly length: number;
-}
-
 export class AsideTarget {
   /** `way`: from the image down to the file, or to a format that takes room for what is new, each with what is to be added to places in the image. */
   private constructor(
@@ -89,12 +75,11 @@ export class AsideTarget {
    */
   async copy(source: BlockNode, offset: number, targetOffset: number, length: number, wish: AsideWish): Promise<AsideCopied | undefined> {
     try {
-      const found = placeOf([{ node: source, offset }], length);
-      const place = isPromise(found) ? await found : found;
-      if (place === undefined || place.length < Math.min(length, wish.least)) return undefined;
+      const found = await AsideSource.find(source, offset, length);
+      if (found.length === 0 || found.length < Math.min(length, wish.least)) return undefined;
       const into = this.way.map((step) => ({ node: step.node, offset: targetOffset + step.offset }));
-      if (!isFile(into)) return await this.#copyToNew(place, into, wish);
-      return await this.#copy(place, into, wish.granularity, wish.tellZeroes ? 'tell' : 'skip');
+      if (!isFile(into)) return await this.#copyToNew(found, into, wish);
+      return await this.#copy(found, found.length, into, wish.granularity, wish.tellZeroes ? 'tell' : 'skip');
     } catch {
       return undefined;
     }
@@ -107,22 +92,23 @@ export class AsideTarget {
     return !user.held && user.root === into[0].node && into.every((step) => step.node.writesPlainly && fits(step));
   }
 
-  #copy({ way, length }: Place, into: readonly Step[], granularity: number, zeroes: AsideZeroes): Promise<AsideCopied> | undefined {
-    const from = way[way.length - 1];
+  /** The first `length` bytes of `source`. */
+  #copy(source: AsideSource, length: number, into: readonly Step[], granularity: number, zeroes: AsideZeroes): Promise<AsideCopied> | undefined {
     const to = into[into.length - 1];
-    if (!this.#allows(into, length, zeroes === 'pack')) return undefined;
-    const done = from.node.driver.copyAside?.({ offset: from.offset, length, target: to.node.driver, targetOffset: to.offset, granularity, zeroes });
+    if (!source.plain || !this.#allows(into, length, zeroes === 'pack')) return undefined;
+    const done = to.node.driver.copyAside?.({ parts: source.upTo(length), length, targetOffset: to.offset, granularity, zeroes });
     if (done === undefined) return undefined;
     for (const { node, offset } of into) node.wrote(offset + length);
     // Whoever closes or drains one of these nodes waits for the copy.
-    const requests = [...way, ...into].map(({ node, offset }) => node.requests.begin(offset, length, false));
+    const requests = [...source.begin(), ...into.map(({ node, offset }) => node.requests.begin(offset, length, false))];
     return done.finally(() => {
       for (const request of requests) request.finish();
     });
   }
 
   /** To an image that takes room for it first, and holds it only afterwards. */
-  async #copyToNew({ way, length }: Place, into: readonly Step[], wish: AsideWish): Promise<AsideCopied | undefined> {
+  async #copyToNew(source: AsideSource, into: readonly Step[], wish: AsideWish): Promise<AsideCopied | undefined> {
+    const { length } = source;
     if (!this.#allows(into, length, false)) return undefined;
     const requests = into.map(({ node, offset }) => node.requests.begin(offset, length, false));
     try {
@@ -132,7 +118,7 @@ export class AsideTarget {
       let copied: AsideCopied | undefined;
       try {
         const below = wayDown(room.node, room.offset);
-        if (isFile(below)) copied = await this.#copy({ way, length: room.length }, [...into, ...below], wish.granularity, 'pack');
+        if (isFile(below)) copied = await this.#copy(source, room.length, [...into, ...below], wish.granularity, 'pack');
       } finally {
         await room.settle(copied === undefined ? [] : storedBy(copied));
       }
@@ -158,30 +144,4 @@ function wayDown(node: BlockNode, offset: number): Step[] | undefined {
 
 function isFile(way: readonly Step[] | undefined): way is readonly Step[] {
   return way?.[way.length - 1].node.driver.copyAside !== undefined;
-}
-
-/** Where the bytes at the last of `way` lie as they are; undefined where somebody has to make them first. */
-function placeOf(way: readonly Step[], length: number): MaybePromise<Place | undefined> {
-  const { node, offset } = way[way.length - 1];
-  const { driver } = node;
-  const inside = Math.min(length, driver.size - offset);
-  if (!node.readsPlainly || inside <= 0) return undefined;
-  if (driver.copyAside !== undefined) return { way, length: inside };
-  const file = node.children.get('file')?.node;
-  if (driver.fixedOffset !== undefined) return file && placeOf([...way, { node: file, offset: offset + driver.fixedOffset }], inside);
-  const extent = driver.extent?.(offset, inside);
-  const goOn = (found: Extent | undefined): MaybePromise<Place | undefined> => {
-    if (found === undefined) return undefined;
-    const { allocated, data, zero, compressed, hostOffset } = found;
-    const within = Math.min(found.length, inside);
-    if (!allocated) {
-      const backing = node.backing?.node;
-      return zero || backing === undefined ? undefined : placeOf([...way, { node: backing, offset }], within);
-    }
-    if (!data || zero || compressed || hostOffset < 0) return undefined;
-    const child = driver.dataChild === undefined ? (node.children.get('data-file') ?? node.children.get('file')) : driver.dataChild(offset);
-    // A filter's child shows what the filter makes of it.
-    return child === undefined || child.role === 'filtered' ? undefined : placeOf([...way, { node: child.node, offset: hostOffset }], within);
-  };
-  return isPromise(extent) ? extent.then(goOn) : goOn(extent);
 }

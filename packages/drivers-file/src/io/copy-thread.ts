@@ -11,10 +11,17 @@ type Worker = Pick<InstanceType<ReturnType<typeof threads>['Worker']>, 'postMess
 
 const threads = () => process.getBuiltinModule('node:worker_threads');
 
-/** Offsets and lengths in bytes; the files are open. */
-export interface CopyOrder {
+/** Bytes of an open file; `from` -1: zeroes. */
+export interface CopyPart {
   readonly from: number;
   readonly offset: number;
+  readonly length: number;
+}
+
+/** Offsets and lengths in bytes; the files are open. */
+export interface CopyOrder {
+  /** What goes one behind the other to the target; together of `length` bytes. */
+  readonly parts: readonly CopyPart[];
   readonly to: number;
   readonly targetOffset: number;
   readonly length: number;
@@ -162,15 +169,14 @@ function work(): void {
     return true;
   };
 
-  parentPort?.on('message', ({ from, offset, to, targetOffset, length, granularity, zeroes: wish }: CopyOrder) => {
+  parentPort?.on('message', ({ parts, to, targetOffset, length, granularity, zeroes: wish }: CopyOrder) => {
     const zeroes: { at: number; length: number }[] = [];
-    let verb: 'read' | 'write' = 'read';
+    let verb: 'read' | 'write' = 'write';
     /** Everything before it is done. */
     let at = 0;
     /** What lies before `at` and takes no room. */
     let packedBy = 0;
     const write = (start: number, end: number): void => {
-      verb = 'write';
       for (let done = start; done < end; ) {
         const count = fs.writeSync(to, buffer, done, end - done, targetOffset + at - packedBy + done - start);
         if (count === 0) throw Object.assign(new Error('nothing was written'), { code: 'ENOSPC' });
@@ -182,12 +188,37 @@ function work(): void {
       if (last !== undefined && last.at + last.length === at) last.length += run;
       else zeroes.push({ at, length: run });
     };
-    const copyPiece = (size: number): void => {
-      verb = 'read';
+    let part = 0;
+    /** Bytes of that part that were read. */
+    let gone = 0;
+    let failure: unknown;
+    /** How many bytes there are in the buffer: fewer than asked for where the next ones can not be read. */
+    const read = (size: number): number => {
       let have = 0;
-      for (let count = -1; have < size && count !== 0; have += count) count = fs.readSync(from, buffer, have, size - have, offset + at + have);
-      // What lies behind the end of a file reads as zeroes.
-      buffer.fill(0, have, size);
+      while (have < size) {
+        const { from, offset, length: all } = parts[part];
+        const want = Math.min(size - have, all - gone);
+        let count = 0;
+        if (from >= 0) {
+          try {
+            count = fs.readSync(from, buffer, have, want, offset + gone);
+          } catch (error) {
+            failure = error;
+            break;
+          }
+        }
+        // What lies behind the end of a file reads as zeroes.
+        if (count === 0) buffer.fill(0, have, have + (count = want));
+        have += count;
+        gone += count;
+        if (gone < all) continue;
+        part++;
+        gone = 0;
+      }
+      return have;
+    };
+    const copyPiece = (wanted: number): void => {
+      const size = read(wanted);
       const step = granularity === 0 ? size : granularity;
       for (let start = 0; start < size; ) {
         const zero = granularity !== 0 && isZero(start, Math.min(start + step, size));
@@ -202,7 +233,12 @@ function work(): void {
       }
     };
     try {
-      while (at < length && zeroes.length < mostRuns) copyPiece(Math.min(piece, length - at));
+      while (at < length && zeroes.length < mostRuns) {
+        copyPiece(Math.min(piece, length - at));
+        if (failure === undefined) continue;
+        verb = 'read';
+        throw failure;
+      }
       parentPort.postMessage({ length: at, zeroes } satisfies Answer);
     } catch (error) {
       const { message, code } = error as NodeJS.ErrnoException;
