@@ -194,7 +194,7 @@ export class WritableHostNode extends HostNode {
       const error = failure.verb === 'read' ? failed('Could not read', fileAt(parts, failure.at), failure.error) : failed('Could not write to', this.filename, failure.error);
       return { ...copied, failure: { ...failure, error } };
     });
-    for (const file of new Set(parts.map((part) => part.file))) if (file instanceof HostNode) file.copying.track(told);
+    for (const file of new Set(parts.map((part) => part.file))) if (file instanceof HostNode) void file.copying.track(told);
     return this.copying.track(told);
   }
 

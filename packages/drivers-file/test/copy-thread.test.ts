@@ -3,8 +3,9 @@ import { EventEmitter } from 'node:events';
 import { closeSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Worker } from 'node:worker_threads';
+import type { DriverNode } from '@blk/core-graph';
 import { prng, tempDir } from '@blk/oracle';
-import { CopyThread, type CopyOrder } from '../src/io/copy-thread.js';
+import { CopyThread, type CopyOrder, type CopyPart } from '../src/io/copy-thread.js';
 import { fileDrivers } from '../src/index.js';
 import { graphOf } from './support.js';
 
@@ -63,8 +64,8 @@ function withZeroesLeft(source: Buffer, granularity: number): Buffer {
   return bytes;
 }
 
-const plainOrder = (from: number, to: number, length: number): CopyOrder => ({
-  from, to, length, offset: 0, targetOffset: 0, granularity: 0, zeroes: 'skip',
+const plainOrder = (from: number, to: number, length: number, offset = 0): CopyOrder => ({
+  parts: [{ from, offset, length }], to, length, targetOffset: 0, granularity: 0, zeroes: 'skip',
 });
 
 const threads = (): CopyThread => new CopyThread({ processors: 2, idle: 50 });
@@ -75,7 +76,7 @@ describe('CopyThread', () => {
     const source = mixed(granularity, 2 * PIECE + 12_345);
     const from = files.source(Buffer.concat([Buffer.alloc(777, 5), source]));
     const to = files.target(source.length + 1000);
-    const copied = await threads().copy({ from, to, offset: 777, targetOffset: 333, length: source.length, granularity, zeroes: 'tell' });
+    const copied = await threads().copy({ ...plainOrder(from, to, source.length, 777), targetOffset: 333, granularity, zeroes: 'tell' });
     expect(copied).toMatchObject({ length: source.length, failure: undefined });
     // Just what is told was left out, and it is zeroes; wherever they are, at most one step of them was written on either side, and at the ends of what is read at once.
     const bytes = Buffer.from(source);
@@ -124,7 +125,7 @@ describe('CopyThread', () => {
     const source = mixed(11, 2 * PIECE + 8192);
     const from = files.source(source);
     const to = files.target(100 + source.length);
-    const copied = await threads().copy({ from, to, offset: 0, targetOffset: 100, length: source.length, granularity: step, zeroes: 'pack' });
+    const copied = await threads().copy({ ...plainOrder(from, to, source.length), targetOffset: 100, granularity: step, zeroes: 'pack' });
     expect(copied).toMatchObject({ length: source.length, failure: undefined });
     const parts: Buffer[] = [];
     let at = 0;
@@ -137,6 +138,53 @@ describe('CopyThread', () => {
     expect(files.content.equals(Buffer.concat([Buffer.alloc(100, OLD), packed, Buffer.alloc(source.length - packed.length, OLD)]))).toBe(true);
   });
 
+  it.each([[0, 21], [512, 22], [65536, 23]])('gathers parts of several files, and zeroes (steps of %i bytes)', async (granularity, seed) => {
+    using files = new Files();
+    const random = prng(seed);
+    const contents = [mixed(seed, PIECE), mixed(seed + 50, PIECE)];
+    const fds = contents.map((bytes, index) => {
+      writeFileSync(files.dir.file(`part${index}`), bytes);
+      return files.open(files.dir.file(`part${index}`), 'r');
+    });
+    const parts: CopyPart[] = [];
+    const expected: Buffer[] = [];
+    let length = 0;
+    while (length < 3 * PIECE) {
+      const which = random.below(3);
+      const size = random.pick([1, 512, 4096, 65536, 70_001, 1_500_000]);
+      // Some begin or end behind the end of the file.
+      const offset = which === 2 ? 0 : random.below(PIECE + 1000);
+      parts.push({ from: which === 2 ? -1 : fds[which], offset, length: size });
+      const bytes = Buffer.alloc(size);
+      if (which < 2) contents[which].copy(bytes, 0, offset, offset + size);
+      expected.push(bytes);
+      length += size;
+    }
+    const content = Buffer.concat(expected);
+    const to = files.target(length + 500);
+    const copied = await threads().copy({ parts, to, length, targetOffset: 300, granularity, zeroes: 'tell' });
+    expect(copied).toMatchObject({ length, failure: undefined });
+    for (const run of copied?.zeroes ?? []) {
+      expect(content.subarray(run.at, run.at + run.length).every((byte) => byte === 0)).toBe(true);
+      content.fill(OLD, run.at, run.at + run.length);
+    }
+    expect(copied?.zeroes.length === 0).toBe(granularity === 0);
+    expect(files.content.equals(Buffer.concat([Buffer.alloc(300, OLD), content, Buffer.alloc(200, OLD)]))).toBe(true);
+  });
+
+  it('copies what comes before a part that can not be read', async () => {
+    using files = new Files();
+    const source = mixed(31, 100_000);
+    const from = files.source(source);
+    const to = files.target(source.length);
+    const directory = files.open(files.dir.path, 'r');
+    const parts = [{ from, offset: 50_000, length: 30_000 }, { from: directory, offset: 0, length: 10 }, { from, offset: 0, length: 100 }];
+    expect(await threads().copy({ parts, to, length: 30_110, targetOffset: 0, granularity: 0, zeroes: 'skip' })).toEqual({
+      length: 30_000, zeroes: [], failure: { verb: 'read', at: 30_000, error: expect.objectContaining({ code: 'EISDIR' }) as Error },
+    });
+    expect(files.content.equals(Buffer.concat([source.subarray(50_000, 80_000), Buffer.alloc(70_000, OLD)]))).toBe(true);
+  });
+
   it('stops where zeroes are scattered, and goes on from there', async () => {
     using files = new Files();
     const source = Buffer.alloc(4 * PIECE);
@@ -146,7 +194,7 @@ describe('CopyThread', () => {
     const pool = threads();
     const rounds: number[] = [];
     for (let at = 0; at < source.length; ) {
-      const copied = await pool.copy({ ...plainOrder(from, to, source.length - at), offset: at, targetOffset: at, granularity: 512, zeroes: 'tell' });
+      const copied = await pool.copy({ ...plainOrder(from, to, source.length - at, at), targetOffset: at, granularity: 512, zeroes: 'tell' });
       expect(copied?.zeroes.length).toBeLessThanOrEqual(8192);
       for (const run of copied?.zeroes ?? []) writeSync(to, Buffer.alloc(run.length), 0, run.length, at + run.at);
       rounds.push(copied?.length ?? 0);
@@ -319,9 +367,9 @@ describe('copyAside', () => {
     const graph = graphOf(fileDrivers());
     const from = await graph.open({ driver: 'file', filename: dir.file('source') }, { readOnly: true });
     const to = await graph.open({ driver: 'file', filename: dir.file('target') });
-    const range = { offset: 0, length: source.length, target: to.driver, targetOffset: 4096, granularity: 4096 };
-    expect(from.driver.copyAside?.({ ...range, zeroes: 'skip' })).toBeUndefined();
-    const copied = await from.driver.copyAside?.({ ...range, zeroes: 'pack' });
+    const range = { parts: [{ file: from.driver, offset: 0, length: source.length }], length: source.length, targetOffset: 4096, granularity: 4096 };
+    expect(to.driver.copyAside?.({ ...range, zeroes: 'skip' })).toBeUndefined();
+    const copied = await to.driver.copyAside?.({ ...range, zeroes: 'pack' });
     // On one processor there is no thread.
     if (copied !== undefined) {
       expect(copied).toMatchObject({ length: source.length, zeroes: [{ at: 8192, length: 4096 }, { at: 16384, length: 16384 }] });
@@ -341,11 +389,14 @@ describe('copyAside', () => {
     const graph = graphOf(fileDrivers());
     const from = await graph.open({ driver: 'file', filename: dir.file('source') }, { readOnly: true });
     const to = await graph.open({ driver: 'file', filename: dir.file('target') });
-    const range = { offset: 0, length: size, target: to.driver, targetOffset: 0, granularity: 0, zeroes: 'skip' as const };
+    const parts = [{ file: undefined, offset: 0, length: 8192 }, { file: from.driver, offset: 8192, length: size - 8192 }];
+    const range = { parts, length: size, targetOffset: 0, granularity: 0, zeroes: 'skip' as const };
     // Past the end nobody is asked, nor where nothing may be written.
-    expect(from.driver.copyAside?.({ ...range, targetOffset: 1 })).toBeUndefined();
-    expect(to.driver.copyAside?.({ ...range, target: from.driver })).toBeUndefined();
-    const copy = from.driver.copyAside?.(range);
+    expect(to.driver.copyAside?.({ ...range, targetOffset: 1 })).toBeUndefined();
+    expect(from.driver.copyAside?.(range)).toBeUndefined();
+    // What is no file of this driver can not be told of.
+    expect(to.driver.copyAside?.({ ...range, parts: [{ file: {} as DriverNode, offset: 0, length: size }] })).toBeUndefined();
+    const copy = to.driver.copyAside?.(range);
     // On one processor there are no threads.
     if (copy === undefined) return;
     let done = false;
@@ -354,6 +405,22 @@ describe('copyAside', () => {
     expect(done).toBe(true);
     await to.driver.close();
     expect(await copy).toMatchObject({ length: size, failure: undefined });
-    expect(readFileSync(dir.file('target')).equals(source)).toBe(true);
+    expect(readFileSync(dir.file('target')).equals(source.fill(0, 0, 8192))).toBe(true);
+  });
+
+  it('names the file that could not be read', async () => {
+    using dir = tempDir();
+    for (const name of ['one', 'target']) writeFileSync(dir.file(name), Buffer.alloc(16384, 1));
+    const graph = graphOf(fileDrivers());
+    const open = (filename: string, readOnly: boolean) => graph.open({ driver: 'file', filename }, { readOnly });
+    // Nobody has memory at its front.
+    const [one, other, to] = [await open(dir.file('one'), true), await open('/proc/self/mem', true), await open(dir.file('target'), false)];
+    const parts = [{ file: one.driver, offset: 0, length: 8192 }, { file: other.driver, offset: 0, length: 4096 }];
+    const copied = await to.driver.copyAside?.({ parts, length: 12288, targetOffset: 0, granularity: 0, zeroes: 'skip' });
+    if (copied !== undefined) {
+      expect(copied).toMatchObject({ length: 8192, failure: { verb: 'read', at: 8192 } });
+      expect(copied.failure?.error.message).toContain('/proc/self/mem');
+    }
+    for (const node of [one, other, to]) await node.driver.close();
   });
 });

@@ -221,17 +221,44 @@ describe('copied aside', () => {
       if (possible) expect(bytes).toBeGreaterThan(0);
     });
 
-    test('scattered, so that there is nothing long enough', async () => {
-      const image = dir.file('scattered.qcow2');
-      const { graph } = watched();
-      await graph.create(image, { format: 'qcow2', size: 40 * M, options: { cluster_size: 65536 } });
-      const node = await graph.open(image, { format: 'qcow2' });
-      const expected = prng(6).fill(Buffer.alloc(40 * M));
-      for (const from of [1, 0]) for (let at = from * 65536; at < expected.length; at += 131072) await node.write(at, expected, at, 65536);
-      await graph.release(node);
-      expect(await toRaw(image)).toBe(0);
-      expectContent(dir.file('back'), expected);
-    });
+    test.each<readonly [string, number, boolean]>([['large', 65536, false], ['small', 4096, false], ['large, over a shorter backing file', 65536, true]])(
+      'scattered in random order, with clusters that hold nothing, or zeroes: %s', async (title, cluster, backed) => {
+        const image = dir.file('scattered.qcow2');
+        const random = prng(6);
+        const size = 48 * M;
+        const expected = Buffer.alloc(size);
+        const { graph } = watched();
+        if (backed) random.fill(expected.subarray(0, 44 * M + 512));
+        writeFileSync(dir.file('below'), expected.subarray(0, 44 * M + 512));
+        const backing = backed ? { backing_file: dir.file('below'), backing_fmt: 'raw' } : {};
+        await graph.create(image, { format: 'qcow2', size, options: { cluster_size: cluster, ...backing } });
+        const node = await graph.open(image, { format: 'qcow2' });
+        const noise = random.fill(Buffer.alloc(M));
+        const places = Array.from({ length: size / cluster }, (_, index) => ({ at: index * cluster, key: random.next() }));
+        for (const { at, key } of places.sort((one, other) => one.key - other.key)) {
+          // Holes of so many bytes are left out of what is copied at once.
+          const kind = random.below(cluster === 65536 ? 150 : 12);
+          // Some stay what they are below.
+          if (kind === 0) continue;
+          const start = key % 4096;
+          await (kind === 1 ? node.writeZeroes(at, cluster) : node.write(at, noise, start, cluster));
+          expected.set(kind === 1 ? Buffer.alloc(cluster) : noise.subarray(start, start + cluster), at);
+        }
+        await graph.release(node);
+        expect(await toRaw(image), title).toBeGreaterThan(possible ? 0 : -1);
+        expectContent(dir.file('back'), expected);
+        // What was there is gone, also where there are zeroes now.
+        writeFileSync(dir.file('back'), Buffer.alloc(size, OLD));
+        const request = { sources: [image], sourceFormat: 'qcow2', ...FEW };
+        for (const sparse of [4096, 0]) {
+          await convertImage(watched().graph, { ...request, target: dir.file('back'), noCreate: true, sparse });
+          expectContent(dir.file('back'), expected);
+        }
+        await convertImage(watched().graph, { ...request, target: dir.file('again.qcow2'), format: 'qcow2' });
+        await toRaw(dir.file('again.qcow2'));
+        expectContent(dir.file('back'), expected);
+      },
+    );
   });
 
   describe('to qcow2', () => {
@@ -369,8 +396,8 @@ describe('copied aside', () => {
 
     test('what could not be stored in new clusters is told with its place, and the image holds what came before', async () => {
       let place = -1;
-      const { graph } = watched(({ offset }) => {
-        place = offset + 4096;
+      const { graph } = watched(({ parts }) => {
+        place = parts[0].offset + 4096;
         return Promise.resolve({ length: 4096, zeroes: [], failure: { verb: 'write', at: 4096, error: new BlockError('no-space', 'No space left on device') } });
       });
       const target = dir.file('target');

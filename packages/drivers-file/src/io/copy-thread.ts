@@ -191,7 +191,7 @@ function work(): void {
     let part = 0;
     /** Bytes of that part that were read. */
     let gone = 0;
-    let failure: unknown;
+    let failure: Error | undefined;
     /** How many bytes there are in the buffer: fewer than asked for where the next ones can not be read. */
     const read = (size: number): number => {
       let have = 0;
@@ -203,7 +203,7 @@ function work(): void {
           try {
             count = fs.readSync(from, buffer, have, want, offset + gone);
           } catch (error) {
-            failure = error;
+            failure = error as Error;
             break;
           }
         }
