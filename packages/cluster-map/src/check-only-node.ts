@@ -1,5 +1,5 @@
 /** An image that was opened to be checked, and for nothing else: its tables may be damaged, so its content is not to be had. */
-import { BlockError, NO_LIMITS, type CheckOptions, type CheckResult, type Completion, type DriverNode, type Edge } from '@blk/core-graph';
+import { BlockError, NO_LIMITS, type CheckOptions, type CheckResult, type Completion, type DriverNode, type Edge, type RecordedBacking } from '@blk/core-graph';
 
 export interface CheckOnly {
   readonly driver: string;
@@ -7,6 +7,8 @@ export interface CheckOnly {
   readonly size: number;
   readonly readOnly: boolean;
   readonly check: (options: CheckOptions) => Promise<CheckResult>;
+  /** Its files have to be there as well, as in the reference. */
+  readonly recordedBacking?: RecordedBacking | undefined;
 }
 
 export class CheckOnlyNode implements DriverNode {
@@ -15,6 +17,10 @@ export class CheckOnlyNode implements DriverNode {
 
   constructor(private readonly image: CheckOnly) {
     this.size = image.size;
+  }
+
+  get recordedBacking(): RecordedBacking | undefined {
+    return this.image.recordedBacking;
   }
 
   read(): never {

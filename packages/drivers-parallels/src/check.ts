@@ -1,14 +1,15 @@
 /** Whether the image was closed, and every entry of the catalog has a cluster of its own. The words are the reference's where it has some. */
 import { Bits, settled } from '@blk/cluster-map';
 import { emptyCheckResult, type CheckOptions, type CheckResult, type Edge } from '@blk/core-graph';
-import { ENTRY_BYTES, HEADER_BYTES, USE_OFFSET, usePatch, type ParallelsHeader } from './header.js';
-import { CUT_SHORT, hostClusters, wrongPlace } from './places.js';
+import { dataOffsetOf } from './data-offset.js';
+import { catalogEntries, DATA_OFFSET_AT, ENTRY_BYTES, HEADER_BYTES, SECTOR, USE_OFFSET, usePatch, type ParallelsHeader } from './header.js';
+import { ACROSS, CUT_SHORT, hostClusters, wrongPlace } from './places.js';
 
 /** Entries that are looked at together. */
 const PIECE = 16384;
 const COPY = 1024 * 1024;
 
-export async function checkParallels(file: Edge, header: ParallelsHeader, options: CheckOptions): Promise<CheckResult> {
+export async function checkParallels(file: Edge, found: ParallelsHeader, options: CheckOptions): Promise<CheckResult> {
   const result = emptyCheckResult();
   const all = options.repair === 'all';
   const corruption = (text: string, can = true): boolean => {
@@ -18,14 +19,20 @@ export async function checkParallels(file: Edge, header: ParallelsHeader, option
     else result.corruptions++;
     return repair;
   };
-  const notClosed = header.inUse && corruption('image was not closed correctly');
+  const notClosed = found.inUse && corruption('image was not closed correctly');
+  const header = { ...found, dataOffset: await dataOffsetOf(file, found) };
+  if (header.dataOffset !== found.dataOffset) {
+    const [told, first] = [found, header].map(({ dataOffset }) => dataOffset / SECTOR);
+    if (corruption(`data offset of ${told} sectors, where clusters lie from sector ${first} on`)) await writeDataOffset(file, first);
+  }
   const catalog = new CatalogCheck(file, header, result, corruption);
-  for (let first = 0; first < header.clusters; first += PIECE) {
+  const entries = catalogEntries(header, file.size);
+  for (let first = 0; first < entries; first += PIECE) {
     const waiting = options.pause?.();
     if (waiting !== undefined) await waiting;
-    await catalog.look(first, Math.min(PIECE, header.clusters - first));
+    await catalog.look(first, Math.min(PIECE, entries - first));
   }
-  result.totalClusters = header.clusters;
+  result.totalClusters = header.entries;
   result.imageEndOffset = catalog.end;
   await checkEnd(file, header, catalog.end, options, result);
   if (notClosed) {
@@ -38,14 +45,22 @@ export async function checkParallels(file: Edge, header: ParallelsHeader, option
   return result;
 }
 
+async function writeDataOffset(file: Edge, sectors: number): Promise<void> {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, sectors, true);
+  await settled(file.write(DATA_OFFSET_AT, bytes, 0, bytes.length));
+}
+
 /** What lies behind the last cluster in use. An extension's clusters are in nobody's catalog. */
 async function checkEnd(file: Edge, header: ParallelsHeader, end: number, options: CheckOptions, result: CheckResult): Promise<void> {
   const space = file.size - end;
   // What is missing of the last cluster is lost; what is there stays.
   if (space < 0 && options.repair === 'all') await file.node.truncate(end);
-  if (space <= 0 || header.extension !== 0 || file.node.driver.growable !== true) return;
-  const leaks = Math.ceil(space / header.clusterSize);
   const repair = options.repair !== 'none';
+  // Nothing can be given back to a device; of a file that is only read nobody can tell that it is one.
+  const told = file.node.driver.growable === true || (file.node.readOnly && !repair);
+  if (space <= 0 || header.extension !== 0 || !told) return;
+  const leaks = Math.ceil(space / header.clusterSize);
   options.finding?.(`${repair ? 'Repairing' : 'ERROR'} space leaked at the end of the image ${space}`);
   if (repair) {
     await settled(file.flush());
@@ -59,6 +74,8 @@ class CatalogCheck {
   end: number;
   readonly #used: Bits;
   #previous = 0;
+  /** Before copies were made at its end. */
+  readonly #fileSize: number;
   /** Bytes that copies may still take: an image of nothing but shared clusters must not fill the host's disk. */
   #room: number;
 
@@ -70,8 +87,9 @@ class CatalogCheck {
     private readonly corruption: (text: string, can?: boolean) => boolean,
   ) {
     this.end = header.dataOffset;
+    this.#fileSize = file.size;
     this.#room = Math.max(file.size, 64 * 1024 * 1024);
-    this.#used = new Bits(hostClusters(file, header) + header.clusters);
+    this.#used = new Bits(hostClusters(file, header) + header.entries);
   }
 
   async look(first: number, count: number): Promise<void> {
@@ -100,25 +118,28 @@ class CatalogCheck {
 
   /** The place that a cluster should have instead, 0 for none; undefined where all is well or stays as it is. */
   async #right(cluster: number, place: number): Promise<number | undefined> {
-    const { file, header, result } = this;
+    const { header, result } = this;
     const { clusterSize, dataOffset, size } = header;
-    const length = Math.min(clusterSize, size - cluster * clusterSize);
-    const why = wrongPlace(file, header, place, length);
-    if (why !== undefined && this.corruption(`cluster ${cluster} ${why}`) && why !== CUT_SHORT) {
+    const length = cluster < header.clusters ? Math.min(clusterSize, size - cluster * clusterSize) : clusterSize;
+    const why = wrongPlace({ size: this.#fileSize }, header, place, length);
+    // What such a cluster holds is there: it gets a place of its own.
+    const across = why === ACROSS;
+    if (why !== undefined && !across && this.corruption(`cluster ${cluster} ${why}`) && why !== CUT_SHORT) {
       this.#previous = 0;
       return 0;
     }
     let now = place;
-    const at = (place - dataOffset) / clusterSize;
-    if ((why === undefined || why === CUT_SHORT) && this.#used.has(at)) {
+    const shared = (why === undefined || why === CUT_SHORT) && this.#used.has((place - dataOffset) / clusterSize);
+    if (across || shared) {
       this.#room -= clusterSize;
-      if (this.corruption(`cluster ${cluster} lies where another one does`, this.#room >= 0)) now = await this.#copy(place, length);
+      const told = `cluster ${cluster} ${shared ? 'lies where another one does' : ACROSS}`;
+      if (this.corruption(told, this.#room >= 0)) now = await this.#copy(place, Math.min(length, this.#fileSize - place));
     }
     result.allocatedClusters++;
     if (this.#previous !== 0 && now !== this.#previous + clusterSize) result.fragmentedClusters++;
     this.#previous = now;
     this.end = Math.max(this.end, now + clusterSize);
-    if (why === undefined || why === CUT_SHORT) this.#used.add((now - dataOffset) / clusterSize);
+    if (why === undefined || why === CUT_SHORT || now !== place) this.#used.add((now - dataOffset) / clusterSize);
     return now === place ? undefined : now;
   }
 

@@ -27,9 +27,13 @@ export interface ParallelsHeader {
   readonly clusterSize: number;
   /** Clusters of the disk. */
   readonly clusters: number;
+  /** Entries of the catalog, of which some may belong to no part of the disk. */
+  readonly entries: number;
   /** Bytes for each count in an entry. */
   readonly unit: number;
   readonly dataOffset: number;
+  /** Behind the catalog. */
+  readonly leastDataOffset: number;
   /** Opened for writing, and never closed. */
   readonly inUse: boolean;
   /** Closed by a program that knows the format extension, which is out of date otherwise. */
@@ -73,13 +77,20 @@ export function parseHeader(bytes: Uint8Array): ParallelsHeader {
     size: Number(sectors) * SECTOR,
     clusterSize: tracks * SECTOR,
     clusters,
+    entries,
     unit: extended ? tracks * SECTOR : SECTOR,
     dataOffset: dataOffset * SECTOR,
+    leastDataOffset: least * SECTOR,
     inUse: use === IN_USE,
     extensionKept: use === CLOSED,
     flags: u32(Field.Flags),
     extension: Number(extension) * SECTOR,
   };
+}
+
+/** Entries of the catalog that are in the file. */
+export function catalogEntries({ entries }: ParallelsHeader, fileSize: number): number {
+  return Math.max(0, Math.min(entries, Math.floor((fileSize - HEADER_BYTES) / ENTRY_BYTES)));
 }
 
 /** The image has no content, whatever its catalog says. */
@@ -98,6 +109,8 @@ export function usePatch(header: ParallelsHeader, inUse: boolean): Uint8Array {
 }
 
 export const USE_OFFSET = Field.InUse;
+/** Of the four bytes that tell where the data begins, in sectors. */
+export const DATA_OFFSET_AT = Field.DataOffset;
 
 /** The header of a new image, of the new kind. `clusterSize` is a multiple of 512. */
 export function newHeader(size: number, clusterSize: number): { readonly bytes: Uint8Array; readonly dataOffset: number } {

@@ -4,20 +4,22 @@ import { messageOf, type CheckOptions, type CheckResult, type DriverNode, type E
 import { checkParallels } from './check.js';
 import { parallelsError } from './errors.js';
 import { ENTRY_BYTES, HEADER_BYTES, isMarkedEmpty, parseHeader, USE_OFFSET, usePatch, type ParallelsHeader } from './header.js';
-import { hostClusters, wrongPlace } from './places.js';
+import { eachPlace, hostClusters, wrongPlace } from './places.js';
 
 export async function openParallels(file: Edge, context: OpenContext): Promise<DriverNode> {
-  const bytes = new Uint8Array(Math.min(HEADER_BYTES, file.size));
-  await settled(file.read(0, bytes, 0, bytes.length));
-  const header = parseHeader(bytes);
+  const header = await readHeader(file);
   const end = HEADER_BYTES + header.clusters * ENTRY_BYTES;
   if (end > file.size) throw parallelsError({ what: 'catalog-truncated', end, fileSize: file.size });
-  const memory = (hostClusters(file, header) + header.clusters) / 8;
+  const memory = (hostClusters(file, header) + header.entries) / 8;
   const limit = context.policy.maxMetadataBytes;
   if (memory > limit) throw parallelsError({ what: 'memory', bytes: memory, limit });
   const { readOnly } = context;
-  const check = (options: CheckOptions): Promise<CheckResult> => checkParallels(file, header, options);
-  if (context.checking) return new CheckOnlyNode({ driver: 'parallels', file, size: header.size, readOnly, check });
+  if (context.checking) {
+    // A repair changes the header, and what is checked after it is what is there then.
+    if (header.extension !== 0) await lookAtExtension(file, header, context);
+    const checkAnew = async (options: CheckOptions): Promise<CheckResult> => checkParallels(file, await readHeader(file), options);
+    return new CheckOnlyNode({ driver: 'parallels', file, size: header.size, readOnly, check: checkAnew });
+  }
   if (header.inUse && !readOnly) throw parallelsError({ what: 'not-closed' });
   const image = await imageOf(file, header, readOnly);
   const persistentBitmaps = header.extension === 0 ? undefined : await lookAtExtension(file, header, context);
@@ -25,12 +27,18 @@ export async function openParallels(file: Edge, context: OpenContext): Promise<D
   const mapped = new MappedImage({ ...image, beforeTables: () => use.begin() });
   return mappedNode(mapped, {
     ...(persistentBitmaps === undefined ? {} : { persistentBitmaps }),
-    check: (options: CheckOptions) => checkInUse(() => mapped.flush(), check, options, 'parallels'),
+    check: (options: CheckOptions) => checkInUse(() => mapped.flush(), (wanted) => checkParallels(file, header, wanted), options, 'parallels'),
     close: async () => {
       await settled(mapped.flush());
       await use.end();
     },
   });
+}
+
+async function readHeader(file: Edge): Promise<ParallelsHeader> {
+  const bytes = new Uint8Array(Math.min(HEADER_BYTES, file.size));
+  await settled(file.read(0, bytes, 0, bytes.length));
+  return parseHeader(bytes);
 }
 
 /**
@@ -42,15 +50,16 @@ async function lookAtExtension(file: Edge, header: ParallelsHeader, context: Ope
   const { checkChangeable, readExtension } = await import('./extension.js');
   const limit = context.policy.maxMetadataBytes;
   if (!context.readOnly) {
-    checkChangeable(await readExtension(file, header, limit));
-    context.warn('Format Extension ignored in RW mode');
+    // A repair leaves it as it is.
+    if (!context.checking) checkChangeable(await readExtension(file, header, limit));
+    context.warn('warning: Format Extension ignored in RW mode');
     return undefined;
   }
   try {
     const { bitmapsOf } = await import('./bitmaps.js');
     return bitmapsOf(await readExtension(file, header, limit), file, header, limit);
   } catch (error) {
-    context.warn(`The bitmaps of the image are left out: ${messageOf(error)}`);
+    context.warn(`warning: The bitmaps of the image are left out: ${messageOf(error)}`);
     return undefined;
   }
 }
@@ -85,6 +94,13 @@ async function imageOf(file: Edge, header: ParallelsHeader, readOnly: boolean): 
       end = Math.max(end, at + 1);
     }
   }
+  // Entries that belong to no part of the disk: a header that tells of fewer sectors than it did must not cost what they have.
+  await eachPlace(file, header, (place) => {
+    if (place === Place.Hole || wrongPlace(file, header, place, 1) !== undefined) return;
+    const at = Math.floor((place - dataOffset) / clusterSize);
+    used.add(at);
+    end = Math.max(end, at + 1);
+  }, clusters);
   if (header.extension !== 0) {
     // What belongs to the extension is not known; nothing that is there is taken for free.
     for (let at = 0; at < host; at++) used.add(at);

@@ -4,7 +4,7 @@ import { UNTRUSTED } from '@blk/core-graph';
 import { expectSameBytes, MemoryDisk, prng, readAll, saveDisk } from '@blk/driver-conformance';
 import { checkImage, expectContent, qemuImg, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
-import { Bench, checkBytes, edited, sample, type Edit } from './support.js';
+import { Bench, checkBytes, edited, oldImage, sample, type Edit } from './support.js';
 
 /** Edits that the reference refuses as well. */
 const BOTH: [string, Edit[], string][] = [
@@ -179,6 +179,55 @@ describe.skipIf(oracle.skip)(oracle.title('check'), () => {
     saveDisk(disk, dir.file('image'));
     await checkImage(dir.file('image'), 'parallels');
     await expectContent(dir.file('image'), 'parallels', content);
+  });
+});
+
+describe('what a wrong header must not cost', () => {
+  test('clusters that begin in the midst of others get places of their own, with what they hold', async () => {
+    const bench = new Bench();
+    const disk = oldImage(4);
+    const model = new Uint8Array((4 * 63 - 5) * 512).fill(7, 0, 40_000).fill(8, 70_000, 100_000);
+    const node = await bench.open(disk);
+    await node.write(0, model, 0, 100_000);
+    await bench.graph.release(node);
+    const entries = new DataView(disk.toBytes().buffer);
+    const moved = edited(disk, [[68, entries.getUint32(68, true) + 3]]);
+    expect((await bench.check(moved)).lines).toEqual(['ERROR cluster 1 lies across others']);
+    expect((await bench.check(moved, 'all')).result).toMatchObject({ corruptionsFixed: 1, corruptions: 0 });
+    expect((await bench.check(moved)).lines).toEqual([]);
+    const [before, after] = [model.subarray(63 * 512 + 3 * 512, 2 * 63 * 512), (await bench.content(moved)).subarray(63 * 512, (2 * 63 - 3) * 512)];
+    expectSameBytes(after, before);
+  });
+
+  test.each([['behind the data', 3 * 2048], ['far away', 2 ** 31]])('a data offset %s: put right, the clusters stay', async (_name, sectors) => {
+    const bench = new Bench();
+    const disk = await sample([[48, sectors]]);
+    expect((await bench.check(disk)).lines).toEqual([`ERROR data offset of ${sectors} sectors, where clusters lie from sector 2048 on`]);
+    await bench.check(disk, 'leaks');
+    expectSameBytes(disk.toBytes(), (await sample([[48, sectors]])).toBytes());
+    expect((await bench.check(disk, 'all')).result).toMatchObject({ corruptionsFixed: 1, corruptions: 0 });
+    expectSameBytes(disk.toBytes(), (await sample()).toBytes());
+  });
+
+  test('a disk that tells of fewer sectors than it had: what its other entries have is neither given back nor written over', async () => {
+    const bench = new Bench();
+    const disk = await sample([[36, 2048, 64]]);
+    const { lines, result } = await bench.check(disk, 'all');
+    expect([lines, result.allocatedClusters, result.totalClusters]).toEqual([[], 3, 10]);
+    const node = await bench.open(disk);
+    await node.write(0, new Uint8Array(1 << 20).fill(9), 0, 1 << 20);
+    await bench.graph.release(node);
+    const bytes = disk.toBytes();
+    expectSameBytes(bytes.subarray(2 << 20), (await sample()).toBytes().subarray(2 << 20));
+  });
+
+  test('an image that was not closed is in order after a repair, when the same node looks at it again', async () => {
+    const bench = new Bench();
+    const disk = await sample([[44, 0x746f_6e59]]);
+    const node = await bench.graph.open({ driver: 'parallels', file: disk.definition }, { checking: true });
+    expect(await node.driver.check?.({ repair: 'all' })).toMatchObject({ corruptionsFixed: 1, corruptions: 0 });
+    expect(await node.driver.check?.({ repair: 'none' })).toMatchObject({ corruptions: 0 });
+    await bench.graph.release(node);
   });
 });
 

@@ -1,6 +1,7 @@
 /**
  * Whether every cluster is referred to once, and every offset can be right. As in the reference, offsets that can't be are emptied by any repair,
- * clusters that are referred to twice are not repaired, and clusters that nobody refers to stay.
+ * clusters that are referred to twice are not repaired, and clusters that nobody refers to stay. Of a cluster that the end of the file cuts short
+ * the reference keeps nothing; here what is there stays, and the file is made as long as it has to be.
  */
 import { Bits, settled } from '@blk/cluster-map';
 import { emptyCheckResult, type CheckOptions, type CheckResult, type Edge } from '@blk/core-graph';
@@ -23,6 +24,8 @@ class Check {
   readonly #used: Bits;
   #usedCount = 0;
   #previous = 0;
+  /** Data lies in the cluster that the end of the file cuts. */
+  #cut = false;
 
   constructor(
     private readonly file: Edge,
@@ -45,7 +48,8 @@ class Check {
       if (this.#mark(offset, tableBytes / clusterSize)) await this.#table(offset, (data) => this.#data(data));
       return true;
     });
-    result.leaks = this.clusters - this.#usedCount;
+    result.leaks = this.#whole - this.#usedCount;
+    if (this.#cut) await this.#fillUp();
     if (result.corruptionsFixed > 0 && options.repair !== 'none') await settled(file.flush());
   }
 
@@ -56,8 +60,24 @@ class Check {
     if (this.#previous !== 0 && offset !== this.#previous + header.clusterSize) result.fragmentedClusters++;
     this.#previous = offset;
     if (!this.#isRight(offset, 1)) return false;
+    if (offset + header.clusterSize > this.file.size) this.#cut = true;
     this.#mark(offset, 1);
     return true;
+  }
+
+  /** Clusters that are in the file to their end. */
+  get #whole(): number {
+    return Math.floor(this.file.size / this.header.clusterSize);
+  }
+
+  async #fillUp(): Promise<void> {
+    const { file, result, options } = this;
+    if (options.repair === 'none' || file.node.driver.growable !== true) {
+      result.corruptions++;
+      return;
+    }
+    await file.node.truncate(this.clusters * this.header.clusterSize);
+    result.corruptionsFixed++;
   }
 
   /** Goes through the entries of one table, those that are set; `visit` says whether one can be right. */
@@ -101,7 +121,7 @@ class Check {
         continue;
       }
       this.#used.add(cluster);
-      this.#usedCount++;
+      if (cluster < this.#whole) this.#usedCount++;
     }
     return alone;
   }

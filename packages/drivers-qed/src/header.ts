@@ -70,7 +70,9 @@ export function parseHeader(bytes: Uint8Array, fileSize: number): QedHeader {
     size: Number(size), nameOffset: u32(Field.NameOffset), nameSize: u32(Field.NameSize),
   };
   const { nameOffset, nameSize } = header;
-  if (hasName(header) && (nameOffset + nameSize > headerBytes || nameSize > MAX_NAME || nameOffset + nameSize > fileSize)) {
+  // A header of no clusters is taken for one of one, which has no room for a name.
+  const room = u32(Field.HeaderSize) * clusterSize;
+  if (hasName(header) && (nameOffset + nameSize > room || nameSize > MAX_NAME || nameOffset + nameSize > fileSize)) {
     throw qedError({ what: 'backing-name', offset: nameOffset, size: nameSize });
   }
   return header;

@@ -18,7 +18,7 @@ export async function openQed(file: Edge, context: OpenContext): Promise<DriverN
     if (options.repair !== 'none' && result.corruptions === 0) await headerFile.markDirty(false);
     return result;
   };
-  if (context.checking) return new CheckOnlyNode({ driver: 'qed', file, size: headerFile.current.size, readOnly, check });
+  if (context.checking) return new CheckOnlyNode({ driver: 'qed', file, size: headerFile.current.size, readOnly, check, recordedBacking: headerFile.backing });
   if (!readOnly) await makeReady(headerFile, check);
   const mapped = await imageOf(file, headerFile, readOnly, limit);
   const own = {

@@ -72,6 +72,34 @@ describe('hostile images', () => {
     expect((await bench.content(shared))[0]).toBe(1);
   });
 
+  test('of a cluster that the end of the file cuts, what is there stays', async () => {
+    const bench = new Bench();
+    const whole = (await sample()).toBytes();
+    for (const missing of [1, 512, CLUSTER - 1]) {
+      const disk = new MemoryDisk({ content: whole.slice(0, whole.length - missing) });
+      expect((await bench.check(disk)).result).toMatchObject({ corruptions: 1, leaks: 0 });
+      expect((await bench.check(disk, 'leaks')).result).toMatchObject({ corruptions: 0, corruptionsFixed: 1 });
+      const expected = whole.slice().fill(0, whole.length - missing);
+      expectSameBytes(disk.toBytes(), expected);
+      expect((await bench.check(disk)).result).toMatchObject({ corruptions: 0, leaks: 0 });
+    }
+    const fixed = new MemoryDisk({ content: whole.slice(0, whole.length - 512), growable: false });
+    expect((await bench.check(fixed, 'all')).result).toMatchObject({ corruptions: 1, corruptionsFixed: 0 });
+  });
+
+  test('a part of a cluster behind the last one is no leak', async () => {
+    const whole = (await sample()).toBytes();
+    const disk = new MemoryDisk({ content: new Uint8Array(whole.length + 1000) });
+    disk.content.write(0, whole, 0, whole.length);
+    expect((await new Bench().check(disk)).result).toMatchObject({ corruptions: 0, leaks: 0 });
+  });
+
+  test('an image whose backing file is not there is not checked either', async () => {
+    const bench = new Bench();
+    await bench.graph.create('memory:over', { format: 'qed', size: 1 << 20, options: { backing_file: 'memory:gone', backing_fmt: 'raw' }, unsafe: true });
+    await expect(bench.graph.open({ driver: 'qed', file: bench.disks.get('over').definition }, { checking: true, readOnly: true })).rejects.toThrow(/Could not open backing file/);
+  });
+
   test('any header and tables give an image or an error, and so does what is done to them', async () => {
     const random = prng(5);
     const bench = new Bench();

@@ -4,7 +4,7 @@
  */
 import type { Edge } from '@blk/core-graph';
 import { vhdxError } from './errors.js';
-import { crc32c, hasText, PAGE, readId, u64, viewOf, ZERO_ID } from './format.js';
+import { crc32c, hasText, PAGE, readId, REGION_TABLE_OFFSETS, u64, viewOf, ZERO_ID } from './format.js';
 import type { Header } from './header.js';
 
 export const ENTRY_HEADER = 64;
@@ -57,6 +57,10 @@ export async function readLog(file: Edge, { logId, logOffset, logLength }: Heade
   if (head.flushedSize > file.size) throw vhdxError({ what: 'truncated', size: head.flushedSize, fileSize: file.size });
   const changes = sequence.flatMap((entry) => entry.changes);
   for (const { offset, length } of changes) {
+    // Neither is ever changed by way of the log, and without them nothing can be read any more.
+    if (offset < REGION_TABLE_OFFSETS[0] || (offset < logOffset + logLength && offset + length > logOffset)) {
+      throw vhdxError({ what: 'log', text: `The log is corrupt: it changes ${length} bytes at ${offset}, over the headers or itself` });
+    }
     if (offset + length > Math.max(file.size, head.lastSize)) throw vhdxError({ what: 'log', text: `The log is corrupt: it changes ${length} bytes at ${offset}, beyond the end` });
   }
   return { changes, fileSize: Math.max(file.size, head.lastSize) };

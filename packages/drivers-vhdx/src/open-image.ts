@@ -21,22 +21,22 @@ export async function openVhdx(file: Edge, context: Pick<OpenContext, 'readOnly'
   const header = await HeaderFile.read(file);
   const replay = await readLog(file, header.current, policy.maxMetadataBytes);
   if (replay !== undefined && context.checking && readOnly) throw vhdxError({ what: 'log-pending', filename: file.node.filename });
-  if (replay !== undefined && !readOnly) {
-    await apply(file, replay);
-    await header.update({ logId: ZERO_ID });
-  }
-  const pending = readOnly ? replay : undefined;
-  const reader: ByteReader = pending === undefined ? file : new LoggedFile(file, pending);
-  const fileSize = pending?.fileSize ?? file.size;
+  const reader: ByteReader = replay === undefined ? file : new LoggedFile(file, replay);
+  const fileSize = replay?.fileSize ?? file.size;
   const regions = await readRegions(reader, header.current, fileSize);
   const metadata = await readMetadata(reader, regions.metadata);
   const parent = metadata.parentLocator === undefined ? undefined : parseParent(metadata.parentLocator);
   if (parent !== undefined && !readOnly && !context.checking) throw vhdxError({ what: 'differencing' });
   const { table, end } = await readBlockTable(reader, regions, metadata, fileSize, policy.maxMetadataBytes);
+  const replayed = replay !== undefined && !readOnly;
+  if (replayed) {
+    // Only now: with the changes of the log, all of the image makes sense.
+    await apply(file, replay);
+    await header.update({ logId: ZERO_ID });
+  }
   // In a file nothing that is there is reused; a device has no end to be moved.
   const next = file.node.driver.growable === true ? Math.max(end, Math.ceil(file.size / MIB) * MIB) : end;
-  const replayed = replay !== undefined && !readOnly;
-  return new VhdxNode(new VhdxImage({ file, reader, header, metadata, table, end: next, readOnly, host: context.host, replayed }), parent);
+  return new VhdxNode(new VhdxImage({ file, reader: replayed ? file : reader, header, metadata, table, end: next, readOnly, host: context.host, replayed }), parent);
 }
 
 /** Puts the changes of the log into their places. It may be done again from the start, should it not come to an end. */

@@ -113,7 +113,7 @@ function parseExtent(line: string): ExtentLine {
   if (size === 0 || named === (kind === 'ZERO') || (kind === 'FLAT' && start === undefined)) {
     throw vmdkError({ what: 'extent-line', line: line.slice(0, 200) });
   }
-  if (size + from > MAX_SIZE) throw vmdkError({ what: 'capacity' });
+  if (size + from > MAX_SIZE) throw vmdkError({ what: 'capacity', sectors: (size + from) / SECTOR });
   return { access: access as 'RW' | 'RDONLY', size, kind: kind as ExtentKind, filename, start: from };
 }
 

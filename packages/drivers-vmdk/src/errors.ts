@@ -1,5 +1,5 @@
 /** Every way in which a VMDK image or a wish about one can be refused, and the sentences for it. */
-import { BlockError, type BlockErrorKind } from '@blk/core-graph';
+import { BlockError, MAX_SIZE, type BlockErrorKind } from '@blk/core-graph';
 
 /** What is wrong with an image. The wording is QEMU's wherever it has one. */
 export type VmdkDefect =
@@ -10,7 +10,7 @@ export type VmdkDefect =
   | { readonly what: 'grain-size' }
   | { readonly what: 'table-size' }
   | { readonly what: 'directory-size' }
-  | { readonly what: 'capacity' }
+  | { readonly what: 'capacity'; readonly sectors: bigint | number }
   | { readonly what: 'truncated'; readonly need: number }
   | { readonly what: 'compression'; readonly found: number }
   | { readonly what: 'footer' }
@@ -78,7 +78,7 @@ function describe(defect: VmdkDefect): string {
     case 'directory-size':
       return 'L1 entry size is invalid';
     case 'capacity':
-      return 'File too large';
+      return `File too large: ${defect.sectors} sectors, where ${Math.floor(MAX_SIZE / 512)} are the limit`;
     case 'truncated':
       return `File truncated, expecting at least ${defect.need} bytes`;
     case 'compression':

@@ -43,7 +43,7 @@ export function parseSeSparseHeader(bytes: Uint8Array): SeSparseHeader {
   if (reserved.some((word) => word !== 0n)) throw vmdkError({ what: 'se-reserved', found: reserved });
   const inBytes = (field: number): number => {
     const sectors = wordAt(bytes, field);
-    if (sectors > BigInt(Math.floor(MAX_SIZE / SECTOR))) throw vmdkError({ what: 'capacity' });
+    if (sectors > BigInt(Math.floor(MAX_SIZE / SECTOR))) throw vmdkError({ what: 'capacity', sectors });
     return Number(sectors) * SECTOR;
   };
   return {

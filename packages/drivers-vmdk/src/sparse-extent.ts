@@ -45,7 +45,7 @@ export async function openSparse(file: Edge, header: SparseHeader, context: Spar
     overhead: header.overhead,
     onDamage: () => {
       if (!context.readOnly) throw vmdkError({ what: 'beyond-end', thing: 'The grain directory', offset: layout.offset, fileSize: file.size });
-      context.warn('The grain directory is damaged; the redundant one is used in its place');
+      context.warn('warning: The grain directory is damaged; the redundant one is used in its place');
     },
   });
   const zeroGrains = (flags & Flag.ZeroGrains) !== 0;

@@ -114,6 +114,6 @@ export function viewOf(bytes: Uint8Array): DataView {
 }
 
 function bytesOf(sectors: bigint): number {
-  if (sectors > BigInt(Math.floor(MAX_SIZE / SECTOR))) throw vmdkError({ what: 'capacity' });
+  if (sectors > BigInt(Math.floor(MAX_SIZE / SECTOR))) throw vmdkError({ what: 'capacity', sectors });
   return Number(sectors) * SECTOR;
 }

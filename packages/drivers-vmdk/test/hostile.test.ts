@@ -127,7 +127,7 @@ describe('tables and grains', () => {
     const bench = new Bench();
     const disk = await sample({}, [[DIRECTORY, 0xff00_0000, 32]]);
     expect((await bench.content(disk)).subarray(0, 131072).every((byte) => byte === 1)).toBe(true);
-    expect(bench.warnings).toEqual(['The grain directory is damaged; the redundant one is used in its place']);
+    expect(bench.warnings).toEqual(['warning: The grain directory is damaged; the redundant one is used in its place']);
     await expect(bench.open(disk)).rejects.toMatchObject({ kind: 'invalid-image' });
     await expect(bench.open(await sample({}, [[DIRECTORY, 0xff00_0000, 32], [COPY, 0xff00_0000, 32]]), {}, { readOnly: true })).rejects.toMatchObject({ kind: 'invalid-image' });
   });

@@ -1,5 +1,6 @@
-// Images that ours writes, read by programs that share no code with the reference: the libyal libraries, through Python.
+// Images that ours writes, read by programs that share no code with the reference: the libyal libraries, through Python, and 7-Zip.
 import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
 import { prng, run, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
 import { blk, succeed } from '../src/index.js';
@@ -100,4 +101,51 @@ describe.skipIf(needs.skip)(needs.title('read by the libyal libraries'), () => {
     await scribble(top, 'vmdk', model, 4);
     await expectReadAs('pyvmdk', [top, base], model);
   });
+});
+
+const sevenZip = skipUnless('7zz');
+const SEVEN_ZIP: readonly (readonly [type: string, format: string, options: string])[] = [
+  ['vmdk', 'vmdk', ''],
+  ['vmdk', 'vmdk', 'zeroed_grain=on'],
+  ['vmdk', 'vmdk', 'subformat=monolithicFlat'],
+  ['vmdk', 'vmdk', 'subformat=twoGbMaxExtentSparse'],
+  ['vmdk', 'vmdk', 'subformat=twoGbMaxExtentFlat'],
+  ['vdi', 'vdi', ''],
+  ['vdi', 'vdi', 'static=on'],
+  ['qcow', 'qcow', ''],
+  ['qcow', 'qcow2', 'compat=0.10'],
+  ['qcow', 'qcow2', 'cluster_size=4k'],
+  ['vhd', 'vpc', 'force_size=on'],
+  ['vhd', 'vpc', 'subformat=fixed,force_size=on'],
+  ['vhdx', 'vhdx', 'block_size=1M'],
+  ['vhdx', 'vhdx', 'subformat=fixed'],
+];
+
+describe.skipIf(sevenZip.skip)(sevenZip.title('read by 7-Zip'), () => {
+  test.each(SEVEN_ZIP)('%s: %s, %s', async (type, format, options) => {
+    using dir = tempDir();
+    const file = dir.file(`disk.${format}`);
+    const model = Buffer.alloc(SIZE);
+    succeed(await blk(['create', '-q', '-f', format, ...(options === '' ? [] : ['-o', options]), file, String(SIZE)]));
+    await scribble(file, format, model, 5);
+    await expectUnpacked(type, file, model);
+  });
+
+  // It opens no compressed VMDK without a footer, and reads no packed clusters of qcow, those of the reference neither.
+  test('qcow: packed clusters of qcow2', async () => {
+    using dir = tempDir();
+    const model = Buffer.alloc(SIZE);
+    succeed(await blk(['create', '-q', '-f', 'raw', dir.file('raw'), String(SIZE)]));
+    await scribble(dir.file('raw'), 'raw', model, 6);
+    succeed(await blk(['convert', '-f', 'raw', '-O', 'qcow2', '-c', dir.file('raw'), dir.file('packed.qcow2')]));
+    await expectUnpacked('qcow', dir.file('packed.qcow2'), model);
+  });
+
+  async function expectUnpacked(type: string, file: string, model: Buffer): Promise<void> {
+    const out = `${file}.d`;
+    const { code, stdout, stderr } = await run('7zz', ['e', '-y', `-t${type}`, `-o${out}`, file]);
+    expect({ code, stderr }, stdout).toEqual({ code: 0, stderr: '' });
+    const [name] = readdirSync(out);
+    expect(readFileSync(`${out}/${name}`).equals(model)).toBe(true);
+  }
 });
