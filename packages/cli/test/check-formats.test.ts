@@ -114,7 +114,7 @@ describe.skipIf(needs.skip)(needs.title('every field in turn'), () => {
 
   const met = new Set<number>();
 
-  test.each(BASES)('$name', { timeout: sweep || ONLY !== undefined ? 3_600_000 : 60_000 }, async (base) => {
+  test.each(BASES)('$name', { timeout: sweep || ONLY !== undefined ? 3_600_000 : 300_000 }, async (base) => {
     const files = await makeBase(dir.file('base'), base);
     const damages = [...files].flatMap(([name, bytes]) => (name === 'back' ? [] : base.damages(name, bytes)));
     const found: string[] = [];

@@ -60,10 +60,11 @@ const VHDX: readonly Difference[] = [
 
 const VMDK: readonly Difference[] = [
   ...finds(
-    'vmdk', 'cluster offset for sector', 'the redundant grain table', 'cluster for sector \\d+ (lies over the tables|shares its place|: Grain)', 'two grains share the place',
+    'vmdk', 'cluster offset for sector', 'the redundant grain table', 'cluster for sector \\d+( lies over the tables| shares its place|: Grain)', 'two grains share the place',
     'grain table \\d+ is in one of the two directories', 'the (redundant )?grain directory is damaged',
   ),
-  // It ends at its first finding.
+  // It ends at its first finding; of compressed grains ours says more.
+  { damage: /^vmdk, compressed/, verdict: /^does not find: ERROR: cluster offset for sector/ },
   ...of('vmdk', /^does not find: qemu-img: Check failed: Invalid argument/, /^finds: qemu-img: warning: The grain directory is damaged/),
   ...refuses(
     'vmdk',

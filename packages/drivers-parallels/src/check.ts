@@ -3,7 +3,7 @@ import { Bits, settled } from '@blk/cluster-map';
 import { emptyCheckResult, type CheckOptions, type CheckResult, type Edge } from '@blk/core-graph';
 import { dataOffsetOf } from './data-offset.js';
 import { catalogEntries, DATA_OFFSET_AT, ENTRY_BYTES, HEADER_BYTES, SECTOR, USE_OFFSET, usePatch, type ParallelsHeader } from './header.js';
-import { ACROSS, CUT_SHORT, hostClusters, wrongPlace } from './places.js';
+import { ACROSS, CUT_SHORT, OVER_HEADER, hostClusters, wrongPlace } from './places.js';
 
 /** Entries that are looked at together. */
 const PIECE = 16384;
@@ -122,8 +122,8 @@ class CatalogCheck {
     const { clusterSize, dataOffset, size } = header;
     const length = cluster < header.clusters ? Math.min(clusterSize, size - cluster * clusterSize) : clusterSize;
     const why = wrongPlace({ size: this.#fileSize }, header, place, length);
-    // What such a cluster holds is there: it gets a place of its own.
-    const across = why === ACROSS;
+    // What such a cluster holds is there: it gets a place of its own. Before the data, but behind the catalog, the same goes.
+    const across = why === ACROSS || (why === OVER_HEADER && place >= header.leastDataOffset);
     if (why !== undefined && !across && this.corruption(`cluster ${cluster} ${why}`) && why !== CUT_SHORT) {
       this.#previous = 0;
       return 0;
@@ -132,7 +132,7 @@ class CatalogCheck {
     const shared = (why === undefined || why === CUT_SHORT) && this.#used.has((place - dataOffset) / clusterSize);
     if (across || shared) {
       this.#room -= clusterSize;
-      const told = `cluster ${cluster} ${shared ? 'lies where another one does' : ACROSS}`;
+      const told = `cluster ${cluster} ${shared ? 'lies where another one does' : why}`;
       if (this.corruption(told, this.#room >= 0)) now = await this.#copy(place, Math.min(length, this.#fileSize - place));
     }
     result.allocatedClusters++;

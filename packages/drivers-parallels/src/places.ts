@@ -14,12 +14,14 @@ export function hostClusters(file: Edge, { dataOffset, clusterSize }: ParallelsH
 /** Of a cluster that begins in the file and does not end there. */
 export const CUT_SHORT = 'is cut short by the end of the image';
 
+export const OVER_HEADER = 'lies over the header';
+
 /** Of a cluster that lies in the file, and not where clusters begin. */
 export const ACROSS = 'lies across others';
 
 /** What is wrong with a place where `length` bytes should be. */
 export function wrongPlace(file: Pick<Edge, 'size'>, { dataOffset, clusterSize }: ParallelsHeader, place: number, length: number): string | undefined {
-  if (place < dataOffset) return 'lies over the header';
+  if (place < dataOffset) return OVER_HEADER;
   if (place >= file.size) return 'is outside image';
   if ((place - dataOffset) % clusterSize !== 0) return ACROSS;
   if (place + length > file.size) return CUT_SHORT;
