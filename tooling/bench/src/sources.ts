@@ -86,8 +86,9 @@ function inOtherFormats() {
     'long-text.cloop': async (path, get) => {
       writeFileSync(path, cloopImage(readFileSync(await get('long-text.raw'))));
     },
-    'long-text.bochs': async (path, get) => {
-      writeFileSync(path, bochsImage(readFileSync(await get('long-text.raw')), { extentSize: MiB }));
+    // The reference reads it sector by sector: 512 MiB took it more than 100 s.
+    'short.bochs': async (path, get) => {
+      writeFileSync(path, bochsImage(readFileSync(await get('text.raw')).subarray(0, 16 * MiB), { extentSize: MiB }));
     },
     // As the system of that name packs by default: zlib, chunks of 256 KiB.
     'long-text.dmg': async (path, get) => {

@@ -5,15 +5,13 @@ export type Side = 'ours' | 'reference';
 
 /** A file that workloads start from. Sources are never written; a workload that writes gets copies. */
 export type Source = 'full.raw' | 'full.qcow2' | 'sparse.raw' | 'sparse.qcow2' | 'fragmented.raw' | 'text.raw' | 'long-text.raw' | 'long-text.qcow2'
-  | 'long-text-zstd.qcow2' | 'long.raw' | 'long.qcow2' | 'full.luks' | `long.${PlainFormat}` | `long-text.${PackedFormat | ShorterFormat}`;
+  | 'long-text-zstd.qcow2' | 'long.raw' | 'long.qcow2' | 'full.luks' | `long.${PlainFormat}` | 'short.bochs' | `long-text.${PackedFormat}`;
 
-/** Formats of which only reading is measured: those that hold the disk as it is (shorter ones are made in memory), and those that compress it. */
+/** Formats of which only reading is measured: those that hold the disk as it is, and those that compress it. */
 export const PLAIN_FORMATS = ['vdi', 'vpc', 'vhdx', 'parallels', 'qed', 'qcow', 'vmdk'] as const;
-export const SHORTER_FORMATS = ['bochs'] as const;
 export const PACKED_FORMATS = ['vmdk', 'cloop', 'dmg'] as const;
 type PlainFormat = (typeof PLAIN_FORMATS)[number];
 type PackedFormat = (typeof PACKED_FORMATS)[number];
-type ShorterFormat = (typeof SHORTER_FORMATS)[number];
 
 interface Common {
   /** Unique; what the filter on the command line looks in. */

@@ -1,5 +1,5 @@
 // Copying whole images. Rows 8 to 11 of the table of goals.
-import { PACKED_FORMATS, PLAIN_FORMATS, SHORTER_FORMATS, type Convert } from '../workload.js';
+import { PACKED_FORMATS, PLAIN_FORMATS, type Convert } from '../workload.js';
 
 const peer = 'qemu-img convert, defaults';
 const base = { kind: 'convert', peer, words: '' } as const;
@@ -25,9 +25,7 @@ export const convert: readonly Convert[] = [
   ...PLAIN_FORMATS.map((format): Convert => ({
     ...base, id: `convert-${format}-raw`, title: `convert ${format} to raw, full, 2 GiB, -n`, bar: 1, goal: 1, source: `long.${format}`, to: 'raw', target: 'existing',
   })),
-  ...SHORTER_FORMATS.map((format): Convert => ({
-    ...base, id: `convert-${format}-raw`, title: `convert ${format} to raw, full, 512 MiB, -n`, bar: 1, goal: 1, source: `long-text.${format}`, to: 'raw', target: 'existing',
-  })),
+  { ...base, id: 'convert-bochs-raw', title: 'convert bochs to raw, full, 16 MiB', bar: 1, goal: 1, source: 'short.bochs', to: 'raw', target: 'new' },
   ...PACKED_FORMATS.map((format): Convert => ({
     ...base, id: `convert-packed-${format}-raw`, title: `convert ${format}, compressed, to raw, 512 MiB, -n`, bar: 1, goal: 1, source: `long-text.${format}`, to: 'raw', target: 'existing',
   })),
