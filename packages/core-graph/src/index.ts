@@ -31,7 +31,7 @@ export * from './snapshots.js';
 export { isZero, zeroRun } from './zero.js';
 export { chainExtents, chainExtentAt } from './io/extents.js';
 export type { AsidePart } from './io/aside-source.js';
-export { AsideTarget, type AsideCopied, type AsideCopy, type AsideRun, type AsideUser, type AsideWish, type AsideZeroes } from './io/copy-aside.js';
+export { ASIDE_PIECE, AsideTarget, type AsideCopied, type AsideCopy, type AsideRun, type AsideUser, type AsideWish, type AsideZeroes } from './io/copy-aside.js';
 export type { NewPlace } from './io/new-place.js';
 export { heldWrite, heldZeroes } from './io/held.js';
 export { BlockGraph } from './graph.js';

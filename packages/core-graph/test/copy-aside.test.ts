@@ -216,6 +216,15 @@ describe('a target that takes room for what is new', () => {
     expect(settled).toHaveLength(2);
   });
 
+  it.each([[512, 512], [65536, 65536], [1 << 20, 1 << 20], [2 << 20, 1 << 20], [3 << 20, 1 << 20], [3 << 9, 512], [0, 0]])(
+    'is asked for room in steps that runs of zeroes end at, where they are looked for by %i bytes: by %i', async (granularity, step) => {
+      const bench = new Bench();
+      const { target, asked } = await open(bench);
+      await target.copy(await bench.open(bench.source.definition), 0, 0, 8 * K, { ...WISH, granularity });
+      expect(asked).toEqual([[64, 8 * K, step]]);
+    },
+  );
+
   it('keeps what came before a failure, and nothing of a thread that died', async () => {
     const bench = new Bench();
     const { target, settled } = await open(bench);

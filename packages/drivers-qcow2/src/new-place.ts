@@ -64,6 +64,7 @@ function placeIn(image: Qcow2Image, first: number, run: Run, done: () => void): 
     const l1Index = Math.floor(first / l2Entries);
     let taken = 0;
     for (const { at, length } of stored) {
+      if (at % clusterSize !== 0) throw new RangeError(`What is stored from byte ${at} on does not begin with a cluster of ${clusterSize} bytes`);
       const count = Math.floor(length / clusterSize);
       if (count === 0) return;
       let table = image.l2.writable(l1Index);

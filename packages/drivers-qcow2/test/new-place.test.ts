@@ -112,6 +112,14 @@ describe('settling', () => {
     await closeClean(image);
   });
 
+  test('refuses what does not begin with a cluster, and gives all of the room back', async () => {
+    const image = await opened();
+    const place = (await take(image.node, 0, 4 * CLUSTER)) as NewPlace;
+    await expect(place.settle([{ at: 512, length: 2 * CLUSTER }])).rejects.toThrow('does not begin with a cluster');
+    await write(image.node, 0, new Uint8Array(CLUSTER).fill(1));
+    await closeClean(image);
+  });
+
   test('is waited for by whoever changes these clusters, and by nobody else', async () => {
     const image = await opened();
     const { node } = image;

@@ -283,7 +283,7 @@ describe('copied aside', () => {
       ['all of it written', { sparse: 0 }],
       ['with long steps', { sparse: 3 * M }],
       ['with small clusters', { options: { cluster_size: 4096 } }],
-      ['with the largest clusters', { options: { cluster_size: 2 * M } }],
+      ['with large clusters', { options: { cluster_size: M } }],
       ['with subclusters', { options: { extended_l2: true, cluster_size: 128 * 1024 } }],
       ['with narrow counts of references', { options: { refcount_bits: 1 } }],
       ['with lazy ones', { options: { lazy_refcounts: true } }],
@@ -294,6 +294,20 @@ describe('copied aside', () => {
       const bytes = await convert(request);
       if (possible && request.parallel === undefined) expect(bytes).toBeGreaterThan(0);
       await expectImage(padded());
+    });
+
+    // What is read at once is less than such a cluster, or such a step.
+    test.each<readonly [string, Partial<ConvertRequest>]>([
+      ['the largest clusters', { options: { cluster_size: 2 * M } }],
+      ['long steps', { sparse: 3 * M }],
+      ['clusters of the same length', { options: { cluster_size: M } }],
+    ])('halves of zeroes in %s', async (_title, request) => {
+      const halves = Buffer.alloc(60 * M);
+      const noise = prng(17).fill(Buffer.alloc(M));
+      for (let at = M; at < halves.length; at += 2 * M) noise.copy(halves, at);
+      writeFileSync(dir.file('halves'), halves);
+      await convert({ sources: [dir.file('halves')], ...request });
+      await expectImage(halves);
     });
 
     test('no cluster of zeroes is stored, as without the thread', async () => {

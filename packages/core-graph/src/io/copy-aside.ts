@@ -12,6 +12,9 @@ import { storedBy } from './new-place.js';
  */
 export type AsideZeroes = 'skip' | 'tell' | 'pack';
 
+/** Bytes that are copied at once, and looked through for themselves: steps of a `granularity` that does not divide them end there, too. */
+export const ASIDE_PIECE = 1024 * 1024;
+
 /** A range for `DriverNode.copyAside`; all in bytes. */
 export interface AsideCopy {
   /** What is copied; all files are of the same kind as the target. */
@@ -19,7 +22,7 @@ export interface AsideCopy {
   /** Bytes of all parts. */
   readonly length: number;
   readonly targetOffset: number;
-  /** Runs of zeroes are looked for in steps of so many bytes from the front on, and not written; 0: not at all. */
+  /** Runs of zeroes are looked for in steps of so many bytes from the front on, anew in every `ASIDE_PIECE` of them, and not written; 0: not at all. */
   readonly granularity: number;
   readonly zeroes: AsideZeroes;
 }
@@ -113,7 +116,7 @@ export class AsideTarget {
     const requests = into.map(({ node, offset }) => node.requests.begin(offset, length, false));
     try {
       const { node, offset } = into[into.length - 1];
-      const room = await node.driver.takePlace?.(offset, length, wish.granularity);
+      const room = await node.driver.takePlace?.(offset, length, commonStep(wish.granularity, ASIDE_PIECE));
       if (room === undefined) return undefined;
       let copied: AsideCopied | undefined;
       try {
@@ -127,6 +130,11 @@ export class AsideTarget {
       for (const request of requests) request.finish();
     }
   }
+}
+
+/** What both kinds of ends are multiples of. */
+function commonStep(granularity: number, piece: number): number {
+  return granularity === 0 ? 0 : piece % granularity === 0 ? granularity : commonStep(piece % granularity, granularity);
 }
 
 /** From `node` through what only adds to offsets, down to a file, or to a format that takes room in a file for what is new. */

@@ -152,7 +152,7 @@ class RunningThread {
 function work(): void {
   const { parentPort } = process.getBuiltinModule('node:worker_threads');
   const fs = process.getBuiltinModule('node:fs');
-  /** Bytes of one read and write: fewer cost more calls, more do not stay in the processor's cache. */
+  /** Bytes of one read and write, `ASIDE_PIECE`: fewer cost more calls, more do not stay in the processor's cache. */
   const piece = 1024 * 1024;
   /** Runs of zeroes that one answer may have. */
   const mostRuns = 4096;

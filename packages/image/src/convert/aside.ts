@@ -5,7 +5,7 @@ import type { Sources } from './sources.js';
 /** Bytes copied before the thread is worth its start. */
 export const WORTH_ASIDE = 32 * 1024 * 1024;
 /** Bytes that the thread is told at once; as many more wait for it, so that it always has some. */
-export const ASIDE_PIECE = 8 * 1024 * 1024;
+export const ASIDE_ORDER = 8 * 1024 * 1024;
 /** Shorter ranges take less time here than it takes to tell the thread of them. */
 export const LEAST_ASIDE = 512 * 1024;
 

@@ -8,7 +8,7 @@
  */
 import { isPromise, type BufferPool, type Completion } from '@blk/core-graph';
 import { nextTurn, Pace, type Progress } from '../pause.js';
-import { ASIDE_PIECE, LEAST_ASIDE, WORTH_ASIDE, type Aside } from './aside.js';
+import { ASIDE_ORDER, LEAST_ASIDE, WORTH_ASIDE, type Aside } from './aside.js';
 import type { Plan, Segment } from './plan.js';
 import { Requests, type Request } from './requests.js';
 import { notRead, notWritten, Transfer, type TransferOptions } from './transfer.js';
@@ -104,7 +104,7 @@ class Copier {
     try {
       while (this.#failure === undefined && (beside ? this.#aside !== undefined : this.#goneAside !== 'works')) {
         if (this.#pace.due()) await this.#pace.pause();
-        const next = this.#requests.next(beside ? ASIDE_PIECE : piece);
+        const next = this.#requests.next(beside ? ASIDE_ORDER : piece);
         const request = isPromise(next) ? await next : next;
         if (request === undefined) return;
         if (this.#goneAside === 'no' && this.#requests.left >= WORTH_ASIDE && this.options.large) beside = this.#goAside();
@@ -146,7 +146,7 @@ class Copier {
 
   async #asideLane(aside: Aside): Promise<void> {
     while (this.#failure === undefined && this.#aside !== undefined) {
-      const next = this.#requests.next(ASIDE_PIECE);
+      const next = this.#requests.next(ASIDE_ORDER);
       const request = isPromise(next) ? await next : next;
       if (request === undefined) return;
       if (request.action === 'data') {
