@@ -138,9 +138,12 @@ describe.skipIf(needs.skip)(needs.title('every field in turn'), () => {
     expect(found).toEqual([]);
   });
 
-  test.runIf(sweep && ONLY === undefined)('what is listed as different differs', () => {
-    expect(DIFFERENCES.filter((_, index) => !met.has(index))).toEqual([]);
-  });
+  // A sample does not come by all of them.
+  if (sweep && ONLY === undefined) {
+    test('what is listed as different differs', () => {
+      expect(DIFFERENCES.filter((_, index) => !met.has(index))).toEqual([]);
+    });
+  }
 });
 
 function isRefused({ code, stderr }: Ran): boolean {
