@@ -45,6 +45,29 @@ describe('opening by name', () => {
     expectAllClosed(made);
   });
 
+  it('becomes options of the protocol, and is none itself, where an image or a reference names another place', async () => {
+    const { graph, files } = setup();
+    const opened: unknown[] = [];
+    const far = defineDriver<{ url: string }>({
+      ...files.driver,
+      name: 'far',
+      schemes: ['far'],
+      options: { url: { type: 'string' } },
+      parseFilename: (filename) => ({ url: filename }),
+      open: (options, context) => {
+        opened.push(options);
+        return files.driver.open({ filename: options.url.slice('far:'.length) }, context);
+      },
+    });
+    files.put('data', new MemFile(noise(1024)));
+    const both = new BlockGraph({ drivers: [...graph.drivers.values(), far] });
+    const node = await both.open({ driver: 'plain', file: { filename: 'far:data' } });
+    expect(node.size).toBe(1024);
+    expect(opened).toEqual([{ url: 'far:data' }]);
+    await both.release(node);
+    expectAllClosed({ graph: both, files });
+  });
+
   it('is refused in QEMU words where the name means nothing', async () => {
     const { graph } = await withImages();
     for (const [source, options, message] of [

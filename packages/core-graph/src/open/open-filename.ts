@@ -90,7 +90,8 @@ export async function asProtocol(graph: BlockGraph, reference: Reference): Promi
   if (typeof reference !== 'object' || reference === null || reference instanceof BlockNode || reference['driver'] !== undefined) return reference;
   const { filename } = reference;
   if (typeof filename !== 'string' || filename.startsWith('json:')) return reference;
-  return { ...reference, ...(await protocolDefinition(graph, filename)) };
+  // The name has become options of the driver, which may have none that is called so.
+  return { ...without(reference, 'filename'), ...(await protocolDefinition(graph, filename)) };
 }
 
 /** The definition of the protocol node that a file name means. */
