@@ -95,4 +95,12 @@ describe.skipIf(needs.skip)(needs.title('images on an SSH server'), () => {
     expect((await ours(['create', '-f', 'raw', '-o', 'preallocation=full', uri('x.raw'), '1M'])).code).toBe(1);
     expect(existsSync(dir.file('x.raw'))).toBe(false);
   });
+
+  test.each(['monolithicFlat', 'twoGbMaxExtentSparse'])('in several files is made under names that hold good elsewhere (%s)', async (subformat) => {
+    for (const name of [`${subformat}.vmdk`, subformat]) {
+      expect(await ours(['convert', '-O', 'vmdk', '-o', `subformat=${subformat}`, uri('disk.qcow2'), uri(name)])).toMatchObject({ code: 0, stderr: '' });
+      const { stdout } = await qemuImg('compare', '-f', 'vmdk', '-F', 'raw', dir.file(name), dir.file('disk.raw'));
+      expect(stdout).toBe('Images are identical.\n');
+    }
+  });
 });

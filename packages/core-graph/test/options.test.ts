@@ -117,6 +117,10 @@ describe('file names', () => {
     ['/d/top', 'nbd://h/x', 'nbd://h/x'],
     ['http://h/d/top', 'base', 'http://h/d/base'],
     ['http://h/top', 'base', 'http://h/base'],
+    ['http://h/d/top?at=/x/y', 'base', 'http://h/d/base'],
+    ['ssh://h/d/top?host_key_check=no', 'base', 'ssh://h/d/base?host_key_check=no'],
+    ['ssh://h/top?host_key_check=no', 'http://h/x', 'http://h/x'],
+    ['d/to?p/top', 'base', 'd/to?p/base'],
     ['mem:top', 'base', 'mem:base'],
     ['mem:d/top', 'base', 'mem:d/base'],
   ])('%s refers to %s: %s', (base, reference, resolved) => {

@@ -21,7 +21,7 @@ export async function createVmdk(file: Edge, wish: Wish, context: CreateContext)
     await createSparse(file, sparse(size), { ...image, extents: [`RW ${size / SECTOR} SPARSE "${splitName(file.node.filename).base}"`] });
     return;
   }
-  const { folder, base, stem, ending } = splitName(file.node.filename);
+  const { folder, base, stem, ending, query } = splitName(file.node.filename);
   if (base.includes('"')) throw wishError(`invalid parameter value: ${base}`);
   const extents: string[] = [];
   const step = split ? SPLIT : size;
@@ -29,7 +29,7 @@ export async function createVmdk(file: Edge, wish: Wish, context: CreateContext)
     const number = String(extents.length + 1).padStart(3, '0');
     const name = `${stem}-${split ? `${flat ? 'f' : 's'}${number}` : 'flat'}${ending}`;
     const bytes = Math.min(step, size - at);
-    const extent = await context.file(folder + name);
+    const extent = await context.file(folder + name + query);
     if (flat) await extent.node.truncate(bytes);
     else await createSparse(extent, sparse(bytes), undefined);
     extents.push(`RW ${bytes / SECTOR} ${flat ? 'FLAT' : 'SPARSE'} "${name}"${flat ? ' 0' : ''}`);
@@ -75,11 +75,14 @@ async function createSparse(file: Edge, wish: SparseWish, descriptor: NewDescrip
   }
 }
 
-/** A file name in parts: everything up to the last slash or the protocol, and the rest at its last dot. */
-function splitName(filename: string): { readonly folder: string; readonly base: string; readonly stem: string; readonly ending: string } {
+/** A file name in parts: everything up to the last slash or the protocol, the rest at its last dot, and what a URL says behind its path. */
+function splitName(filename: string): Record<'folder' | 'base' | 'stem' | 'ending' | 'query', string> {
   const prefix = protocolOf(filename) === undefined ? 0 : filename.indexOf(':') + 1;
-  const at = Math.max(prefix, filename.lastIndexOf('/') + 1);
-  const base = filename.slice(at);
+  const queryAt = filename.startsWith('//', prefix) && prefix > 0 ? filename.indexOf('?') : -1;
+  const path = queryAt < 0 ? filename : filename.slice(0, queryAt);
+  const at = Math.max(prefix, path.lastIndexOf('/') + 1);
+  const base = path.slice(at);
   const dot = base.lastIndexOf('.');
-  return { folder: filename.slice(0, at), base, stem: dot < 0 ? base : base.slice(0, dot), ending: dot < 0 ? '' : base.slice(dot) };
+  const [stem, ending] = dot < 0 ? [base, ''] : [base.slice(0, dot), base.slice(dot)];
+  return { folder: path.slice(0, at), base, stem, ending, query: filename.slice(path.length) };
 }

@@ -22,8 +22,11 @@ export function resolveReference(base: string, reference: string): string {
     throw new BlockError('invalid-argument', `Cannot use relative backing file names for '${base}'`);
   }
   const prefix = /^[^/:\\]{2,}:\/\/[^/]*\//.exec(base)?.[0] ?? (protocolOf(base) === undefined ? '' : `${protocolOf(base)}:`);
-  const slash = base.lastIndexOf('/');
-  return slash >= prefix.length ? base.slice(0, slash + 1) + reference : prefix + reference;
+  // What a URL says behind its path is about that file, and may have slashes of its own; of SSH it is about the server.
+  const query = prefix.endsWith('/') ? base.indexOf('?') : -1;
+  const slash = base.lastIndexOf('/', query < 0 ? Infinity : query);
+  const about = query >= 0 && prefix.startsWith('ssh:') ? base.slice(query) : '';
+  return (slash >= prefix.length ? base.slice(0, slash + 1) : prefix) + reference + about;
 }
 
 /** A path with `.`, `..` and doubled slashes taken out, to see whether two names mean the same file. */
