@@ -71,3 +71,27 @@ describe.skipIf(oracle.skip).each(FORMATS)(oracle.title('$format on the command 
     expect(await oursIn(words, mine.path)).toEqual(await reference(words, theirs.path));
   });
 });
+
+describe.skipIf(oracle.skip)(oracle.title('vmdk images with odd names'), () => {
+  test.each([
+    ['a:b', 'monolithicFlat'], ['a:b', 'twoGbMaxExtentSparse'], ['nbd:b.vmdk', 'twoGbMaxExtentFlat'], ['a"b', 'monolithicSparse'], ['a"b', 'streamOptimized'], ['new\nline', 'monolithicSparse'],
+  ])('%j: made by each, read by both (%s)', async (name, subformat) => {
+    using dir = tempDir();
+    writeFileSync(dir.file('plain'), prng(1).bytes(300_000));
+    for (const make of [oursIn, reference]) {
+      // The reference writes a descriptor with a line's end in a name, which only it can read.
+      if (make === reference && name.includes('\n')) continue;
+      expect(await make(['convert', '-O', 'vmdk', '-o', `subformat=${subformat}`, 'plain', `./${name}`], dir.path)).toMatchObject({ code: 0 });
+      for (const read of [oursIn, reference]) {
+        expect(await read(['compare', '-f', 'vmdk', '-F', 'raw', `./${name}`, 'plain'], dir.path)).toMatchObject({ code: 0 });
+      }
+    }
+  });
+
+  test('that no descriptor can hold are refused', async () => {
+    using dir = tempDir();
+    for (const name of ['a"b', 'new\nline']) {
+      expect(await oursIn(['create', '-q', '-f', 'vmdk', '-o', 'subformat=monolithicFlat', name, '1M'], dir.path)).toMatchObject({ code: 1, stderr: `qemu-img: ${name}: invalid parameter value: ${name}\n` });
+    }
+  });
+});

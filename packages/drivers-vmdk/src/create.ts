@@ -11,6 +11,7 @@ import { checkWish, type Wish } from './wish.js';
 
 /** Bytes of an extent where a disk is split. */
 const SPLIT = 2 ** 31;
+const CONTROL = /[\0-\x1f]/g;
 
 export async function createVmdk(file: Edge, wish: Wish, context: CreateContext): Promise<void> {
   const { flat, split, compressed } = checkWish(wish);
@@ -18,11 +19,13 @@ export async function createVmdk(file: Edge, wish: Wish, context: CreateContext)
   const sparse = (capacity: number): SparseWish => ({ capacity, zeroGrains: wish.zeroed_grain === true, compressed });
   const image = await describe(wish, size, context);
   if (!flat && !split) {
-    await createSparse(file, sparse(size), { ...image, extents: [`RW ${size / SECTOR} SPARSE "${splitName(file.node.filename).base}"`] });
+    // Nobody goes by the name of the only extent, which may hold no line's end, though names of files may.
+    const name = splitName(file.node.filename).base.replaceAll(CONTROL, '_');
+    await createSparse(file, sparse(size), { ...image, extents: [`RW ${size / SECTOR} SPARSE "${name}"`] });
     return;
   }
   const { folder, base, stem, ending, query } = splitName(file.node.filename);
-  if (base.includes('"')) throw wishError(`invalid parameter value: ${base}`);
+  if (base.includes('"') || base.search(CONTROL) >= 0) throw wishError(`invalid parameter value: ${base}`);
   const extents: string[] = [];
   const step = split ? SPLIT : size;
   for (let at = 0; at < size; at += step) {

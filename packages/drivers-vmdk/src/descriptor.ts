@@ -101,8 +101,11 @@ function parseId(text: string): number {
 
 const EXTENT = /^(RW|RDONLY)\s+(\d{1,16})\s+([A-Z]+)(?:\s+"([^"]+)"(?:\s+(\d{1,16}))?(\s.*)?)?$/;
 
+/** Names with quotes in them stand between quotes all the same; then nothing may follow. */
+const WITH_QUOTES = /^(RW|RDONLY)\s+(\d{1,16})\s+([A-Z]*SPARSE)\s+"(.+)"$/;
+
 function parseExtent(line: string): ExtentLine {
-  const found = EXTENT.exec(line);
+  const found = EXTENT.exec(line) ?? WITH_QUOTES.exec(line);
   if (found === null) throw vmdkError({ what: 'extent-line', line: line.slice(0, 200) });
   const [, access, sectors, kind, filename = '', start] = found;
   if (DEVICES.has(kind)) throw vmdkError({ what: 'device', line: line.slice(0, 200) });

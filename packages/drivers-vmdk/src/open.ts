@@ -104,10 +104,11 @@ async function sparseOf(kind: 'SPARSE' | 'VMFSSPARSE' | 'SESPARSE', file: Edge, 
   }
 }
 
-/** The extent's file, which lies beside the image unless its name says otherwise; the policy has to allow it. */
+/** The extent's file, which lies beside the image unless its name is absolute; the policy has to allow it. */
 function referenceTo(filename: string, from: string, { policy }: OpenContext): { readonly filename: string } {
-  const resolved = resolveReference(from, filename);
-  if (protocolOf(filename) === 'json' || !policy.allowReference(resolved, 'data-file', from)) {
+  // A descriptor names files, and no protocols: what looks like one is a part of the name.
+  const resolved = resolveReference(from, protocolOf(filename) === undefined ? filename : `./${filename}`);
+  if (!policy.allowReference(resolved, 'data-file', from)) {
     throw new BlockError('policy', `The policy for this image does not allow its extent '${resolved}'`, { driver: 'vmdk' });
   }
   return { filename: resolved };

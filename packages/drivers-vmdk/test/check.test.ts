@@ -81,7 +81,7 @@ describe('checks', () => {
     const check = (extent: Uint8Array): ReturnType<Bench['check']> => {
       const bench = new Bench();
       bench.disks.put('e', { content: extent });
-      return bench.check(new MemoryDisk({ content: new TextEncoder().encode(vmdkDescriptor({ createType: 'vmfsSparse', extents: ['RW 8 ZERO', `RW 2048 ${kind} "memory:e"`] })) }));
+      return bench.check(new MemoryDisk({ content: new TextEncoder().encode(vmdkDescriptor({ createType: 'vmfsSparse', extents: ['RW 8 ZERO', `RW 2048 ${kind} "e"`] })) }));
     };
     const good = make(content);
     expect((await check(good)).lines).toEqual([]);

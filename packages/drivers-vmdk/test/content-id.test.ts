@@ -8,7 +8,7 @@ const CONTENT = sampleContent(3, 64 * 1024);
 
 /** Many extents, so that the text takes several sectors; the identifier as the reference writes it, without leading zeroes. */
 function text(id: string): Uint8Array {
-  const lines = Array.from({ length: 32 }, (_, index) => `RW 4 FLAT "memory:flat" ${index * 4}`);
+  const lines = Array.from({ length: 32 }, (_, index) => `RW 4 FLAT "flat" ${index * 4}`);
   return new TextEncoder().encode(['# Disk DescriptorFile', 'version=1', `CID=${id}`, 'parentCID=ffffffff', 'createType="twoGbMaxExtentFlat"', ...lines, ''].join('\n'));
 }
 

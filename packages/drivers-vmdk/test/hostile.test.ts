@@ -97,7 +97,9 @@ describe('descriptors', () => {
     const asked: string[] = [];
     const policy = { ...UNTRUSTED, allowReference: (reference: string, kind: string) => (asked.push(`${kind} ${reference}`), false) };
     await expect(open(text('RW 1 FLAT "sub/x" 0'), policy)).rejects.toMatchObject({ kind: 'policy' });
-    expect(asked).toEqual(['data-file memory:sub/x']);
+    for (const name of ['nbd://host/export', 'json:{}', 'fat:/etc']) await expect(open(text(`RW 1 FLAT "${name}" 0`), policy)).rejects.toMatchObject({ kind: 'policy' });
+    // Descriptors name files; a protocol would be a way to wherever the image's maker wants.
+    expect(asked).toEqual(['sub/x', './nbd://host/export', './json:{}', './fat:/etc'].map((name) => `data-file memory:${name}`));
   });
 
   test('any text is a descriptor or an error', () => {
