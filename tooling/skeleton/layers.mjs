@@ -41,12 +41,12 @@ export const layers = [
     tests: { 'drivers-*': 'what it copies comes from real backing files, through real filters', throttle: 'those filters have limits' },
     anywhere: true,
   },
-  // What drivers of files on other machines share: reading ahead, spooling, trying again.
+  // What clients of other machines share: reading ahead, spooling, trying again, knowing when a server hangs.
   { name: 'remote', imports: ['core-graph'], anywhere: true },
   { name: 'drivers-http', imports: ['core-graph', 'qapi-types', 'remote'], anywhere: true },
   { name: 'drivers-ftp', imports: ['core-graph', 'qapi-types', 'remote'] },
   { name: 'drivers-tftp', imports: ['core-graph', 'qapi-types', 'remote'] },
-  { name: 'nbd', imports: ['core-graph'], tests: {} },
+  { name: 'nbd', imports: ['core-graph', 'remote'], tests: {} },
   // The protocol as a driver: its client does the talking.
   { name: 'drivers-nbd', imports: ['core-graph', 'qapi-types', 'nbd'] },
   { name: 'drivers-ssh', imports: ['core-graph'] },

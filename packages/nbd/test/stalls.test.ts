@@ -1,13 +1,18 @@
 // Servers that are there and do not get on, under a clock that stands still: when a connection is given up, and when it is not.
 import type { Socket } from 'node:net';
 import { ManualClock } from '@blk/core-graph';
+import { expectSameBytes } from '@blk/driver-conformance';
 import { prng } from '@blk/oracle';
 import { describe, expect, it } from 'vitest';
-import { StallWatch } from '../src/client/stall-watch.js';
 import { NbdClient, Option, putSimpleReply, type NbdClientOptions } from '../src/index.js';
 import { ack, against, type Script } from './scripted-server.js';
+import { SlowLine } from './slow-line.js';
+import { serveMemory } from './support.js';
 
 const LIMIT = 8000;
+/** A write, and the part of it that passes at a time: more than the system and the line keep on their way. */
+const LENGTH = 4 * 1024 * 1024;
+const STEP = 512 * 1024;
 const ns = (ms: number): number => ms * 1e6;
 const head = (high: number, low: number): Uint8Array => {
   const bytes = new Uint8Array(16);
@@ -99,33 +104,41 @@ describe('a server that does not answer', () => {
   }));
 });
 
-describe('the watch', () => {
-  const watched = (): { clock: ManualClock; watch: StallWatch; state: { unsent: number; stalls: number } } => {
+describe('a long write over a slow line', () => {
+  const psk = (name: string): { tls: NonNullable<NbdClientOptions['tls']> } => ({ tls: { credentials: { kind: 'psk', username: name, key: new Uint8Array(16).fill(5) } } });
+  it.each<readonly [string, NbdClientOptions, object]>([
+    ['in the clear', {}, {}],
+    ['encrypted', psk('u'), { tls: { credentials: { kind: 'psk', keys: new Map([['u', new Uint8Array(16).fill(5)]]) } } }],
+  ])('goes on as long as its bytes leave, %s', async (_title, options, serverOptions) => {
+    await using server = await serveMemory(LENGTH, serverOptions);
+    await using line = await SlowLine.to(server.path);
     const clock = new ManualClock();
-    const state = { unsent: 0, stalls: 0 };
-    const watch = new StallWatch({ clock, limit: LIMIT, busy: () => true, unsent: () => state.unsent, stalled: () => { state.stalls++; } });
-    return { clock, watch, state };
-  };
-
-  it('takes bytes that leave for movement, and more that wait for none', () => {
-    const { clock, watch, state } = watched();
-    watch.begin();
-    for (state.unsent = 100; state.unsent > 0; state.unsent--) clock.advance(ns(LIMIT * 0.9));
-    expect(state.stalls).toBe(0);
-    for (let i = 0; i < 2; i++) {
-      state.unsent += 1000;
-      clock.advance(ns(LIMIT * 0.7));
+    const client = await NbdClient.connect({ path: line.path }, { ...options, stallTimeout: LIMIT, clock });
+    line.stop();
+    const content = prng(8).bytes(LENGTH);
+    const written = client.write(0, content, 0, LENGTH).then(() => 'written', (error: unknown) => error);
+    for (let passed = 0; passed + STEP < LENGTH; passed += STEP) {
+      await line.pass(STEP);
+      clock.advance(ns(LIMIT * 0.9));
     }
-    expect(state.stalls).toBe(1);
-    expect(clock.pending).toBe(0);
+    expect(client.failure).toBeUndefined();
+    await line.pass(Infinity);
+    expect(await written).toBe('written');
+    expectSameBytes(server.source.bytes, content);
+    client.close();
   });
 
-  it('ends when it is told to', () => {
-    const { clock, watch, state } = watched();
-    watch.begin();
-    watch.stop();
-    clock.advance(ns(LIMIT * 10));
-    expect([clock.pending, state.stalls]).toEqual([0, 0]);
+  it('fails when they stop leaving', async () => {
+    await using server = await serveMemory(LENGTH);
+    await using line = await SlowLine.to(server.path);
+    const clock = new ManualClock();
+    const client = await NbdClient.connect({ path: line.path }, { stallTimeout: LIMIT, clock });
+    line.stop();
+    const written = client.write(0, new Uint8Array(LENGTH), 0, LENGTH);
+    await Promise.all([expect(written).rejects.toMatchObject({ kind: 'timeout' }), line.pass(STEP).then(async () => {
+      clock.advance(ns(LIMIT));
+      clock.advance(ns(LIMIT * 1.5));
+    })]);
   });
 });
 

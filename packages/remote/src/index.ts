@@ -1,5 +1,5 @@
 /**
- * What drivers of files on other machines share: reading ahead, spooling, and trying again.
+ * What clients of other machines share: reading ahead, spooling, trying again, and knowing when a server hangs.
  *
  * @packageDocumentation
  */
@@ -8,6 +8,7 @@ export { networkError } from './network-error.js';
 export { Patience, type PatienceOptions } from './patience.js';
 export { ReadAhead, type RangeSource } from './read-ahead.js';
 export { RemoteNode, type RemoteFile } from './node.js';
+export { StallWatch, type Sending, type StallWatchOptions } from './stall-watch.js';
 export { Spool, type SpoolOptions } from './spool.js';
 export { printable, withoutPassword } from './words.js';
 export { Watchdog, type WatchdogOptions } from './watchdog.js';

@@ -7,7 +7,7 @@ import type { TLSSocket } from 'node:tls';
 import { BlockError, messageOf, systemError } from '@blk/core-graph';
 import { checkSocketPath } from '../codec/socket-path.js';
 import { NBD_PORT, type NbdAddress } from '../codec/uri.js';
-import { readByEvents, type Receiver } from '../server/adopt.js';
+import { leftOf, readByEvents, type Receiver } from '../server/adopt.js';
 import { secure, type ClientTls } from './tls.js';
 
 /** Who takes the bytes after the handshake. */
@@ -25,6 +25,8 @@ const SPACE = 64 * 1024;
 
 export class Channel implements Receiver {
   #socket!: Socket;
+  /** The same, or what lies below its encryption. */
+  #plain!: Socket;
   #sink: Sink | undefined;
   #waiting: { readonly need: number; readonly resolve: (bytes: Uint8Array) => void; readonly reject: (error: Error) => void } | undefined;
   #kept = new Uint8Array(0);
@@ -56,6 +58,7 @@ export class Channel implements Receiver {
       socket.destroy();
       throw systemError(`Failed to connect to '${describeAddress(address)}'`, firstOf(error));
     }
+    channel.#plain = socket;
     channel.#watch(socket);
     return channel;
   }
@@ -75,9 +78,13 @@ export class Channel implements Receiver {
   write(bytes: Uint8Array): void {
     this.#socket.write(bytes);
   }
-  /** Bytes that were written and have not left yet, a write that is on its way as a whole. */
-  get unsent(): number {
+  /** Bytes that were written and have not left yet, all of a write that is on its way. */
+  waiting(): number {
     return this.#socket.writableLength;
+  }
+  /** Bytes that have left for the system so far, in the form in which they travel. */
+  left(): number {
+    return leftOf(this.#plain);
   }
   /** Puts the writes of `section` into as few packets as they fit in. */
   corked(section: () => void): void {

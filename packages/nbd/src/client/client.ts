@@ -1,5 +1,6 @@
 /** A client of one export over one connection: requests under way together, each known by its cookie. */
 import { BlockError, platformHost, type Clock } from '@blk/core-graph';
+import { StallWatch } from '@blk/remote';
 import { Command, CommandFlag, DEFAULT_MAX_PAYLOAD } from '../codec/constants.js';
 import { putRequest } from '../codec/transmission.js';
 import type { NbdAddress } from '../codec/uri.js';
@@ -8,7 +9,6 @@ import { withChannel, type GreetingOptions } from './greeting.js';
 import type { ListedExport, Negotiated } from './negotiate.js';
 import { ReplyParser, type ReplyHost } from './reply-parser.js';
 import { Request, type StatusRuns } from './request.js';
-import { StallWatch } from './stall-watch.js';
 
 export interface NbdClientOptions extends GreetingOptions {
   /** Metadata contexts to ask for, such as `base:allocation`. The server may have fewer. */
@@ -164,7 +164,7 @@ export class NbdClient implements Sink, ReplyHost {
       const text = `Server '${describeAddress(this.channel.address)}' did not answer for ${limit / 1000} s while requests were under way`;
       this.channel.destroy(new BlockError('timeout', text));
     };
-    return new StallWatch({ clock, limit, busy: () => !this.#idle, unsent: () => this.channel.unsent, stalled });
+    return new StallWatch({ clock, limit, busy: () => !this.#idle, sending: this.channel, stalled });
   }
 
   async #send(

@@ -41,6 +41,13 @@ export function descriptorOf(socket: Socket): number {
   return typeof fd === 'number' ? fd : -1;
 }
 
+/** Bytes that have left through a plain socket for the system; where its handle does not tell, writes that have left as a whole. */
+export function leftOf(socket: Socket): number {
+  const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly bytesWritten?: unknown; readonly writeQueueSize?: unknown } | null };
+  const { bytesWritten: given, writeQueueSize: queued } = handle ?? {};
+  return typeof given === 'number' && typeof queued === 'number' ? given - queued : socket.bytesWritten - socket.writableLength;
+}
+
 /** A socket over a connected descriptor, read into `receiver`. Starts with `resume`. */
 export function socketOf(fd: number, receiver: Receiver): Socket {
   return new Socket({ fd, ...intoBuffer(receiver) });

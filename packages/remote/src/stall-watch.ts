@@ -7,23 +7,38 @@ export interface StallWatchOptions {
   readonly limit: number;
   /** Requests are under way. */
   readonly busy: () => boolean;
-  /** Bytes that have not left yet: fewer of them are movement too, where a long write goes over a slow line. */
-  readonly unsent: () => number;
+  /** What is on its way to the server, where that can be told: a long write over a slow line is movement too. */
+  readonly sending?: Sending;
   /** Called once; the watch is over then. */
   readonly stalled: () => void;
+}
+
+export interface Sending {
+  /** Bytes that wait for those before them to leave. */
+  waiting(): number;
+  /** Bytes that have left so far. */
+  left(): number;
 }
 
 /** Looks in one time limit. What a late timer has kept from being read is so read between two looks, and does not count as silence. */
 const LOOKS = 4;
 
+/** Nothing can be told. */
+const NOTHING: Sending = { waiting: () => 0, left: () => 0 };
+
 /** One timer for the whole connection, which runs on from request to request: these only leave a mark. */
 export class StallWatch {
   #moved = false;
   #quiet = 0;
-  #unsent = 0;
+  /** At the last look. */
+  #waiting = 0;
+  #left = 0;
   #cancel: (() => void) | undefined;
+  readonly #sending: Sending;
 
-  constructor(private readonly options: StallWatchOptions) {}
+  constructor(private readonly options: StallWatchOptions) {
+    this.#sending = options.sending ?? NOTHING;
+  }
 
   /** The first request is under way after none was. */
   begin(): void {
@@ -31,7 +46,7 @@ export class StallWatch {
     if (this.#cancel === undefined) this.#arm();
   }
 
-  /** Bytes have come. */
+  /** The server has sent something. */
   moved(): void {
     this.#moved = true;
   }
@@ -48,11 +63,13 @@ export class StallWatch {
 
   #look(): void {
     this.#cancel = undefined;
-    const { busy, unsent, stalled } = this.options;
+    const { busy, stalled } = this.options;
     if (!busy()) return;
-    const left = unsent();
-    this.#quiet = this.#moved || left < this.#unsent ? 0 : this.#quiet + 1;
-    this.#unsent = left;
+    const left = this.#sending.left();
+    // What need not wait leaves for the system's memory, whether or not anybody is there.
+    this.#quiet = this.#moved || (this.#waiting > 0 && left > this.#left) ? 0 : this.#quiet + 1;
+    this.#waiting = this.#sending.waiting();
+    this.#left = left;
     this.#moved = false;
     if (this.#quiet === LOOKS) stalled();
     else this.#arm();
