@@ -28,6 +28,21 @@ export class ClusterMap<Owner> {
     return this.#pieces[this.#after(cluster)]?.first ?? Infinity;
   }
 
+  hasAny(first: number, count: number): boolean {
+    return this.find(first) !== undefined || this.nextFrom(first) < first + count;
+  }
+
+  /** What there is of a piece where none of these lies. */
+  *besides(piece: Piece<Owner>): Iterable<Piece<Owner>> {
+    const end = piece.first + piece.count;
+    for (let at = piece.first; at < end; ) {
+      const there = this.find(at);
+      const next = there === undefined ? Math.min(end, this.nextFrom(at)) : there.first + there.count;
+      if (there === undefined) yield { first: at, count: next - at, owner: piece.owner, index: piece.index + at - piece.first };
+      at = next;
+    }
+  }
+
   /** Index of the first piece that begins behind `cluster`. */
   #after(cluster: number): number {
     for (let index = this.#last; index <= this.#last + 1; index++) if (this.#isAfter(index, cluster)) return (this.#last = index);

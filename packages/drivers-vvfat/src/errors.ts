@@ -57,6 +57,12 @@ export function conflict(path: string, how: string): BlockError {
   return new BlockError('io', `Nothing was written to the directory: '${path}' ${how}`, { driver, reason: 'vvfat/conflict', filename: path });
 }
 
+/** Whether an error says that something, or a folder above it, is not there any more. */
+export function isGone(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP' || (error instanceof BlockError && error.context.reason === 'vvfat/changed');
+}
+
 function describe(defect: DirectoryDefect): string {
   switch (defect.what) {
     case 'fat-type':

@@ -20,6 +20,8 @@ export interface FileNode {
   modified: FatTime;
   /** Empty where there is no content. */
   chain: readonly Run[];
+  /** It is only there because it could not be removed yet: of its clusters, it has those that no other file has by now. */
+  outlived?: true;
 }
 
 export interface FolderNode {

@@ -1,12 +1,14 @@
 /** The disk as a block node that can be written: what the guest writes is kept aside, and becomes the directory's at a flush. */
 import { BlockError, messageOf, WriteFlag, type DriverNode, type Extent, type Host } from '@blk/core-graph';
 import { commit } from './commit/commit.js';
+import type { Leftover } from './commit/stage.js';
 import { Gate } from './gate.js';
 import { GuestView } from './guest-view.js';
 import { isTemporaryName } from './host/temporary.js';
 import { noSpaceTaken, SECTORS } from './node.js';
 import type { OpenDisk } from './open.js';
 import type { Overlay } from './overlay.js';
+import type { FolderNode } from './tree.js';
 
 export interface WritableSettings {
   readonly opened: OpenDisk;
@@ -26,6 +28,8 @@ export class WritableVvfatNode implements DriverNode {
   /** Something was written that no commit has seen. */
   #changed = false;
   #lastWarning = '';
+  /** What commits that failed have left to do. */
+  readonly #unfinished = { unsynced: new Set<FolderNode>(), leftovers: new Set<Leftover>() };
 
   constructor(
     private readonly settings: WritableSettings,
@@ -75,17 +79,22 @@ export class WritableVvfatNode implements DriverNode {
 
   /** Throws where what was written last cannot become the directory's: it is lost then. */
   async close(): Promise<void> {
-    const { opened, overlay } = this.settings;
     try {
       await this.flush();
       this.#tellNameless();
     } catch (error) {
       throw new BlockError('io', `${messageOf(error)}. What was written since the last flush that succeeded is lost`, { driver: 'vvfat' }, error);
     } finally {
-      await opened.files.close();
-      opened.root.close();
-      await overlay.close();
+      await this.#letGo();
     }
+  }
+
+  /** Of everything, whatever becomes of the others: nothing that was written is behind it any more, so that nobody has to hear of it. */
+  async #letGo(): Promise<void> {
+    const { opened, overlay } = this.settings;
+    await opened.files.close().catch(() => undefined);
+    opened.root.close();
+    await overlay.close().catch(() => undefined);
   }
 
   /** What the guest left without a name, though its table holds the clusters: whoever looks for a file has to hear of it. */
@@ -102,7 +111,7 @@ export class WritableVvfatNode implements DriverNode {
     const { opened, overlay, host, budgetBytes, warn } = this.settings;
     try {
       await commit({
-        ...opened, overlay, budgetBytes,
+        ...opened, overlay, budgetBytes, ...this.#unfinished,
         random: (into) => { host.random(into); },
         read: (offset, length) => this.#view.bytes(offset, length),
       });

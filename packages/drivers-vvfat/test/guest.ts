@@ -76,6 +76,17 @@ export class Guest {
     this.#before = Buffer.from(now);
   }
 
+  /** What is on one of the disks: the guest's own, or a copy. */
+  async files(disk = 'guest'): Promise<Map<string, Buffer | null>> {
+    rmSync(this.dir.file('out'), { recursive: true, force: true });
+    mkdirSync(this.dir.file('out'));
+    await mtools(this.dir.file(disk), this.kind.floppy, 'mcopy', '-s', '-n', '-Q', '::/', this.dir.file('out')).catch((error: unknown) => {
+      // An empty disk gives mcopy nothing to do.
+      if (!String(error).includes('No match')) throw error;
+    });
+    return takeFiles(this.dir.file('out'));
+  }
+
   /** What the guest would find: its own copy's files, and those of the disk. Both have to be those of the directory. */
   async differences(): Promise<string[]> {
     await this.copy('disk');
@@ -84,13 +95,7 @@ export class Guest {
       // Reading all of a large disk takes long, and the guest's is mtools' own work.
       const found = disk === 'guest' && this.disk.size > USED ? '' : await fsck(this.dir.file(disk), this.kind.floppy, this.dir.file('volume'));
       if (found !== '') wrong.push(`${disk}: ${found}`);
-      rmSync(this.dir.file('out'), { recursive: true, force: true });
-      mkdirSync(this.dir.file('out'));
-      await mtools(this.dir.file(disk), this.kind.floppy, 'mcopy', '-s', '-n', '-Q', '::/', this.dir.file('out')).catch((error: unknown) => {
-        // An empty disk gives mcopy nothing to do.
-        if (!String(error).includes('No match')) throw error;
-      });
-      wrong.push(...sameFiles(takeFiles(this.dir.file('d')), takeFiles(this.dir.file('out'))).map((path) => `${disk}: ${path}`));
+      wrong.push(...sameFiles(takeFiles(this.dir.file('d')), await this.files(disk)).map((path) => `${disk}: ${path}`));
     }
     return wrong;
   }
@@ -99,4 +104,22 @@ export class Guest {
   async poke(offset: number, bytes: Uint8Array): Promise<void> {
     await this.disk.write(offset + (this.kind.floppy ? 0 : PARTITION), bytes);
   }
+}
+
+/** One command on names out of few, so that they meet; those that the guest refuses do nothing. */
+export async function randomStep(guest: Guest, random: Prng, sizes: readonly number[] = [0, 1, 511, 512, 513, 4000, 30_000]): Promise<string> {
+  const folder = (): string => random.pick(['', 'sub/', 'sub/deep/', 'x y/']);
+  const name = (): string => folder() + random.pick(['a', 'b b b b b b b b.txt', 'c', 'E', 'Füße', 'new']);
+  const [command, ...args] = random.pick<() => readonly string[]>([
+    () => ['put', name()], () => ['put', name()], () => ['put', name()],
+    () => ['mdel', `::/${name()}`], () => ['mren', `::/${name()}`, `::/${name()}`], () => ['mmd', `::/${folder()}`],
+    () => ['mdeltree', `::/${folder() || 'x y/'}`], () => ['mmove', `::/${name()}`, `::/${folder()}`], () => ['mmove', '::/sub/deep', `::/${folder()}`],
+  ])() as [string, ...string[]];
+  try {
+    if (command === 'put') await guest.put(args[0], random.bytes(random.pick(sizes)));
+    else await guest.mtools(command, ...args.map((arg) => (arg.length > 3 ? arg.replace(/\/$/, '') : arg)));
+  } catch {
+    return `(${command} ${args.join(' ')})`;
+  }
+  return `${command} ${args.join(' ')}`;
 }

@@ -17,10 +17,11 @@ export function putFiles(dir: string, files: Files): void {
   }
 }
 
-/** What lies in a directory: path to content, `null` for a directory. */
+/** What lies in a directory, but for links: path to content, `null` for a directory. */
 export function takeFiles(dir: string, prefix = ''): Map<string, Buffer | null> {
   const found = new Map<string, Buffer | null>();
   for (const entry of readdirSync(join(dir, prefix), { withFileTypes: true })) {
+    if (entry.isSymbolicLink()) continue;
     const path = prefix === '' ? entry.name : `${prefix}/${entry.name}`;
     found.set(path, entry.isDirectory() ? null : readFileSync(join(dir, path)));
     if (entry.isDirectory()) for (const [below, content] of takeFiles(dir, path)) found.set(below, content);

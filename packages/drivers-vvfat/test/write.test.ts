@@ -1,8 +1,8 @@
 // What guests write becomes the directory's, whatever they do to their files.
 import { chmodSync, statSync } from 'node:fs';
-import { prng, skipUnless, tempDir, type Prng } from '@blk/oracle';
+import { prng, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
-import { Guest, type GuestKind } from './guest.js';
+import { Guest, randomStep, type GuestKind } from './guest.js';
 import { hardFiles, putFiles, takeFiles } from './support.js';
 
 const needs = skipUnless('fsck.fat', 'mtools');
@@ -88,21 +88,3 @@ describe.skipIf(needs.skip)(needs.title('no file is lost that the guest did not 
     expect([...takeFiles(dir.file('d')).keys()].filter((path) => path.includes('.blk-vvfat'))).toEqual([]);
   }, 60_000);
 });
-
-/** One command on names out of few, so that they meet; those that the guest refuses do nothing. */
-async function randomStep(guest: Guest, random: Prng): Promise<string> {
-  const folder = (): string => random.pick(['', 'sub/', 'sub/deep/', 'x y/']);
-  const name = (): string => folder() + random.pick(['a', 'b b b b b b b b.txt', 'c', 'E', 'Füße', 'new']);
-  const [command, ...args] = random.pick<() => readonly string[]>([
-    () => ['put', name()], () => ['put', name()], () => ['put', name()],
-    () => ['mdel', `::/${name()}`], () => ['mren', `::/${name()}`, `::/${name()}`], () => ['mmd', `::/${folder()}`],
-    () => ['mdeltree', `::/${folder() || 'x y/'}`], () => ['mmove', `::/${name()}`, `::/${folder()}`], () => ['mmove', '::/sub/deep', `::/${folder()}`],
-  ])() as [string, ...string[]];
-  try {
-    if (command === 'put') await guest.put(args[0], random.bytes(random.pick([0, 1, 511, 512, 513, 4000, 30_000])));
-    else await guest.mtools(command, ...args.map((arg) => (arg.length > 3 ? arg.replace(/\/$/, '') : arg)));
-  } catch {
-    return `(${command} ${args.join(' ')})`;
-  }
-  return `${command} ${args.join(' ')}`;
-}

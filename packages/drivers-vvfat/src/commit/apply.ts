@@ -2,15 +2,16 @@
  * Turns the directory into what the plan says, one rename, mkdir or removal after the other. Every step is whole, and the tree is changed with it, so that
  * it is true whenever the work stops.
  */
-import type { BigIntStats } from 'node:fs';
+import { lstatSync, type BigIntStats } from 'node:fs';
 import { lstat, mkdir, rename, rmdir, unlink } from 'node:fs/promises';
 import { foldName } from '../fat/names.js';
-import { hostError } from '../errors.js';
+import { hostError, isGone } from '../errors.js';
 import type { HostFolder } from '../host/host-folder.js';
 import { isSameFile, type HardLinks } from '../host/hard-links.js';
 import { folderIdentity } from '../host/identity.js';
 import { newTemporaryName } from '../host/temporary.js';
 import { childPath, pathOf, type FileNode, type FolderNode, type TreeNode } from '../tree.js';
+import { isAt, isThere, unlessDone } from './done.js';
 import { expectName, expectNode } from './expect.js';
 import { inFolder } from './in-folder.js';
 import type { Move, Plan } from './plan.js';
@@ -20,8 +21,10 @@ export interface ApplyContext {
   readonly root: HostFolder;
   readonly tree: FolderNode;
   readonly links: HardLinks;
+  /** Folders whose entries were changed, and are not on stable storage yet; kept for the next commit where this one fails. */
+  readonly unsynced: Set<FolderNode>;
   readonly random: (into: Uint8Array<ArrayBuffer>) => void;
-  /** A file's new content has its place. */
+  /** A file's new content has a place; may be told twice. */
   installed(staged: Staged): void;
 }
 
@@ -33,7 +36,6 @@ export class Applying {
   readonly #folders: Set<FolderNode>;
   readonly #placings: Set<Placing>;
   readonly #removals: Set<TreeNode>;
-  readonly #changedFolders = new Set<FolderNode>();
   readonly #aside = new Set<TreeNode>();
 
   constructor(
@@ -56,7 +58,7 @@ export class Applying {
       if (await this.#removeSome()) continue;
       await this.#stepAside();
     }
-    for (const folder of this.#changedFolders) await inFolder(this.context.root, folder, (host) => host.sync());
+    await syncFolders(this.context);
   }
 
   async #placeSome(): Promise<boolean> {
@@ -90,6 +92,8 @@ export class Applying {
       // In one step, and in the other's very place: a name that differs in case is another one on the host.
       await this.#rename(node, parent, replaced.name);
       this.#removals.delete(replaced);
+      // It is what there is of the file from here on, whatever becomes of its name.
+      if (staged !== undefined) this.context.installed(staged);
     }
     if (node.name !== name || node.parent !== parent) await this.#rename(node, parent, name);
     this.#placings.delete(placing);
@@ -128,12 +132,20 @@ export class Applying {
 
   async #make(folder: FolderNode, parent: FolderNode): Promise<void> {
     await this.#host(`Could not create directory`, childPath(parent, folder.name), parent, async (host) => {
-      await mkdir(host.path(folder.name));
-      folder.identity = folderIdentity(await lstat(host.path(folder.name), { bigint: true }));
+      const path = host.path(folder.name);
+      expectName(host, parent, folder.name);
+      await unlessDone(mkdir(path), () => lstatSync(path).isDirectory(), 'EEXIST');
+      try {
+        folder.identity = folderIdentity(await lstat(path, { bigint: true }));
+      } catch (error) {
+        // The next commit makes it again, and would take it for somebody else's.
+        await rmdir(path).catch(() => undefined);
+        throw error;
+      }
     });
     parent.children.set(foldName(folder.name), folder);
     this.#folders.delete(folder);
-    this.#changedFolders.add(folder);
+    this.context.unsynced.add(folder);
   }
 
   async #rename(node: TreeNode, parent: FolderNode, name: string): Promise<void> {
@@ -143,50 +155,80 @@ export class Applying {
         const replaced = occupant(parent, name);
         expectNode(source, node);
         const there = expectName(target, parent, name);
-        await rename(source.path(node.name), target.path(name));
+        const [old, place] = [source.path(node.name), target.path(name)];
+        await unlessDone(rename(old, place), () => isAt(node, place) && !isThere(old));
+        this.context.unsynced.add(parent);
+        moveNode(node, parent, name);
         // Being renamed is a change of status.
-        if (node.kind === 'file') this.context.links.statusChanged(node, await lstat(target.path(name), { bigint: true }));
+        if (node.kind === 'file') await this.#statusChanged(node, target);
         if (replaced?.kind === 'file' && replaced !== node && there !== undefined) await this.#lostName(replaced, there);
       }),
     );
-    // Staged files are among nobody's children.
-    if (occupant(from, node.name) === node) from.children.delete(foldName(node.name));
-    node.parent = parent;
-    node.name = name;
-    parent.children.set(foldName(name), node);
-    this.#changedFolders.add(parent);
   }
 
   async #remove(node: TreeNode): Promise<void> {
     const parent = node.parent as FolderNode;
     await this.#host('Could not remove', pathOf(node), parent, async (host) => {
       const stats = expectNode(host, node);
-      if (node.kind === 'folder') return rmdir(host.path(node.name));
-      await unlink(host.path(node.name));
-      await this.#lostName(node, stats);
+      const path = host.path(node.name);
+      await unlessDone(node.kind === 'folder' ? rmdir(path) : unlink(path), () => !isThere(path));
+      if (node.kind === 'file') await this.#lostName(node, stats);
     });
     parent.children.delete(foldName(node.name));
     this.#removals.delete(node);
-    if (node.kind === 'folder') this.#changedFolders.delete(node);
+    if (node.kind === 'folder') this.context.unsynced.delete(node);
   }
 
   /** One of a file's names is gone, which it had with these `stats`: a change of status for the others. */
   async #lostName(node: FileNode, { nlink }: BigIntStats): Promise<void> {
     const other = this.context.links.forget(node, nlink);
     if (other === undefined) return;
-    const stats = await inFolder(this.context.root, other.parent, (host) => lstat(host.path(other.name), { bigint: true })).catch(() => undefined);
-    // Where it is gone as well, whoever asks for it will hear.
-    if (stats !== undefined) this.context.links.statusChanged(other, stats);
+    // Where its folder is gone, whoever asks for it will hear.
+    await inFolder(this.context.root, other.parent, (host) => this.#statusChanged(other, host)).catch(() => { this.context.links.statusUnknown(other); });
+  }
+
+  /** What was done to a file is done, whether or not it can be looked at. */
+  async #statusChanged(node: FileNode, folder: HostFolder): Promise<void> {
+    const { links } = this.context;
+    try {
+      links.statusChanged(node, await lstat(folder.path(node.name), { bigint: true }));
+    } catch {
+      links.statusUnknown(node);
+    }
   }
 
   async #host<T>(what: string, path: string, folder: FolderNode, work: (host: HostFolder) => Promise<T>): Promise<T> {
-    this.#changedFolders.add(folder);
+    this.context.unsynced.add(folder);
     try {
       return await inFolder(this.context.root, folder, work);
     } catch (error) {
       throw hostError(what, path, error);
     }
   }
+}
+
+/** Puts what was done to folders on stable storage. */
+async function syncFolders({ root, unsynced }: ApplyContext): Promise<void> {
+  for (const folder of unsynced) {
+    const path = pathOf(folder);
+    try {
+      await inFolder(root, folder, (host) => host.sync());
+      unsynced.delete(folder);
+    } catch (error) {
+      // What somebody else took away cannot be put on stable storage by any later commit either.
+      if (isGone(error)) unsynced.delete(folder);
+      throw hostError('Could not flush directory', path === '' ? '.' : path, error);
+    }
+  }
+}
+
+function moveNode(node: TreeNode, parent: FolderNode, name: string): void {
+  const from = node.parent as FolderNode;
+  // Staged files are among nobody's children.
+  if (occupant(from, node.name) === node) from.children.delete(foldName(node.name));
+  node.parent = parent;
+  node.name = name;
+  parent.children.set(foldName(name), node);
 }
 
 function isMade(folder: FolderNode): boolean {

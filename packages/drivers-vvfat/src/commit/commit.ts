@@ -1,4 +1,5 @@
 /** From what the guest wrote to what the directory holds. */
+import { lstatSync } from 'node:fs';
 import { lstat, lutimes } from 'node:fs/promises';
 import { ClusterMap, piecesOf, type Piece } from '../cluster-map.js';
 import type { Disk } from '../disk.js';
@@ -7,19 +8,19 @@ import { parseTime } from '../fat/time.js';
 import type { GuestFile } from '../guest/guest-tree.js';
 import { readGuest, type Guest } from '../guest/read-guest.js';
 import { hostError } from '../errors.js';
-import { foldName } from '../fat/names.js';
 import type { HostFolder } from '../host/host-folder.js';
 import { HardLinks } from '../host/hard-links.js';
 import type { OpenFiles } from '../host/open-files.js';
 import { newTemporaryName } from '../host/temporary.js';
 import { filesOf, foldersOf } from '../layout.js';
 import type { Overlay } from '../overlay.js';
-import { Budget, NO_CLUSTERS, pathOf, type FileNode, type FolderNode, type Run } from '../tree.js';
+import { Budget, pathOf, type FileNode, type FolderNode, type Run } from '../tree.js';
 import { Applying } from './apply.js';
+import { unlessDone } from './done.js';
 import { expectNode } from './expect.js';
 import { inFolder } from './in-folder.js';
 import { planCommit, type Plan } from './plan.js';
-import { stage, unstage, type Staged } from './stage.js';
+import { stage, takeAway, type Leftover, type Staged } from './stage.js';
 import { verifyPlan } from './verify.js';
 
 export interface CommitContext {
@@ -28,6 +29,10 @@ export interface CommitContext {
   readonly tree: FolderNode;
   readonly root: HostFolder;
   readonly files: OpenFiles;
+  /** See `ApplyContext`. */
+  readonly unsynced: Set<FolderNode>;
+  /** See `StageContext`. */
+  readonly leftovers: Set<Leftover>;
   /** Memory that what the guest left may take, in bytes. */
   readonly budgetBytes: number;
   readonly random: (into: Uint8Array<ArrayBuffer>) => void;
@@ -42,6 +47,7 @@ export interface CommitContext {
 export async function commit(context: CommitContext): Promise<void> {
   const { disk, overlay, tree, root, files } = context;
   const { shape, system } = disk.layout;
+  await takeAway([...context.leftovers], context);
   const guest = await readGuest({ shape, system, read: context.read }, new Budget(context.budgetBytes));
   const plan = planCommit(tree, guest.root, {
     isWritten: (file) => isWritten(context, file),
@@ -66,14 +72,14 @@ export async function commit(context: CommitContext): Promise<void> {
         ...context,
         links,
         installed: (one) => {
-          waiting.delete(one);
+          if (!waiting.delete(one)) return;
           dropContent(context, one.write.file);
           placed.push(one.write.file);
         },
       }).run();
       for (const touch of plan.touches) await setTime(touch, root, links);
     } catch (error) {
-      await letGo(context, plan, guest, placed);
+      giveUp(plan, placed);
       throw error;
     } finally {
       staged.splice(0, staged.length, ...waiting);
@@ -81,7 +87,7 @@ export async function commit(context: CommitContext): Promise<void> {
     }
     overlay.allCommitted();
   } finally {
-    await unstage(staged, root);
+    await takeAway(staged.map(({ node }) => node), context);
   }
 }
 
@@ -115,7 +121,8 @@ async function keepLost({ disk, overlay, read }: CommitContext, plan: Plan, gues
   for (const node of plan.removals) {
     if (node.kind !== 'file') continue;
     for (const cluster of clustersOf(node.chain)) {
-      if (guest.isFree(cluster) || written.find(cluster) !== undefined) continue;
+      // A newer file may have it since a commit that stopped halfway.
+      if (guest.isFree(cluster) || written.find(cluster) !== undefined || disk.files.find(cluster)?.owner !== node) continue;
       const offset = clusterOffset(shape, cluster);
       const bytes = await read(offset, clusterBytes(shape));
       await overlay.keep(offset, bytes, 0, bytes.length);
@@ -123,25 +130,11 @@ async function keepLost({ disk, overlay, read }: CommitContext, plan: Plan, gues
   }
 }
 
-/** Where the work stopped halfway: what is still to be removed gives up the clusters that a new file has, and what else it has is kept for the guest. */
-async function letGo({ disk, overlay, read }: CommitContext, plan: Plan, guest: Guest, placed: readonly GuestFile[]): Promise<void> {
-  const { shape } = disk.layout;
+/** Where the work stopped halfway: what is still to be removed gives up the clusters that a new file has. What else it has, it still is for the guest. */
+function giveUp(plan: Plan, placed: readonly GuestFile[]): void {
   const taken = new ClusterMap(placed.flatMap((file) => [...piecesOf(file, file.chain)]));
   for (const node of plan.removals) {
-    if (node.kind !== 'file' || node.parent.children.get(foldName(node.name)) !== node) continue;
-    const clusters = [...clustersOf(node.chain)];
-    if (!clusters.some((cluster) => taken.find(cluster) !== undefined)) continue;
-    const keep = async (): Promise<void> => {
-      for (const cluster of clusters) {
-        if (guest.isFree(cluster) || taken.find(cluster) !== undefined) continue;
-        const offset = clusterOffset(shape, cluster);
-        const bytes = await read(offset, clusterBytes(shape));
-        await overlay.keep(offset, bytes, 0, bytes.length);
-      }
-      node.chain = NO_CLUSTERS;
-    };
-    // Somebody changed it, mostly: then reading it stays an error.
-    await keep().catch(() => undefined);
+    if (node.kind === 'file' && node.chain.some(({ first, count }) => taken.hasAny(first, count))) node.outlived = true;
   }
 }
 
@@ -155,8 +148,10 @@ async function setTime({ node, file: { modified } }: Plan['touches'][number], ro
     await inFolder(root, node.parent, async (folder) => {
       expectNode(folder, node);
       const path = folder.path(node.name);
-      await lutimes(path, new Date(time), new Date(time));
-      links.timesSet(node, await lstat(path, { bigint: true }));
+      await unlessDone(lutimes(path, new Date(time), new Date(time)), () => lstatSync(path).mtimeMs === time);
+      const stats = await lstat(path, { bigint: true }).catch(() => undefined);
+      if (stats === undefined) links.timesUnknown(node, time);
+      else links.timesSet(node, stats);
     }).catch((error: unknown) => {
       throw hostError('Could not set the times of', pathOf(node), error);
     });
@@ -164,9 +159,13 @@ async function setTime({ node, file: { modified } }: Plan['touches'][number], ro
   node.modified = modified;
 }
 
-/** Which clusters the files of a tree hold. */
+/** Which clusters the files of a tree hold: those of a file that is to be removed still may be a newer one's. */
 function mapOf(tree: FolderNode): ClusterMap<FileNode> {
   const pieces: Piece<FileNode>[] = [];
-  for (const folder of foldersOf(tree)) for (const file of filesOf(folder)) pieces.push(...piecesOf(file, file.chain));
-  return new ClusterMap(pieces);
+  const outlived: Piece<FileNode>[] = [];
+  for (const folder of foldersOf(tree)) {
+    for (const file of filesOf(folder)) (file.outlived === true ? outlived : pieces).push(...piecesOf(file, file.chain));
+  }
+  const newer = new ClusterMap(pieces);
+  return outlived.length === 0 ? newer : new ClusterMap([...pieces, ...outlived.flatMap((piece) => [...newer.besides(piece)])]);
 }

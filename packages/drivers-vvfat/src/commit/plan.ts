@@ -67,7 +67,7 @@ class Planner {
     this.#kept.add(known);
     for (const folder of foldersOf(known)) {
       if (folder !== known) this.#byCluster.set(folder.firstCluster, folder);
-      for (const file of filesOf(folder)) if (file.chain[0] !== undefined) this.#byCluster.set(file.chain[0].first, file);
+      for (const file of filesOf(folder)) if (file.chain[0] !== undefined && file.outlived !== true) this.#byCluster.set(file.chain[0].first, file);
     }
   }
 

@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { lstat, open, unlink, type FileHandle } from 'node:fs/promises';
 import { parseTime } from '../fat/time.js';
-import { hostError } from '../errors.js';
+import { hostError, isGone } from '../errors.js';
 import type { HostFolder } from '../host/host-folder.js';
 import { fileIdentity } from '../host/identity.js';
 import { newTemporaryName } from '../host/temporary.js';
@@ -12,6 +12,8 @@ import type { Write } from './plan.js';
 
 export interface StageContext {
   readonly root: HostFolder;
+  /** Kept for the next commit where this one fails. */
+  readonly leftovers: Set<Leftover>;
   readonly random: (into: Uint8Array<ArrayBuffer>) => void;
   /** The bytes of the disk as the guest sees it. */
   readonly read: (offset: number, length: number) => Promise<Uint8Array>;
@@ -26,38 +28,41 @@ export interface Staged {
   readonly write: Write;
 }
 
-/** Writes one file, into the nearest folder that is on the host already. Nothing is left behind where that fails. */
+/** A temporary file that could not be taken away yet. */
+export type Leftover = Pick<FileNode, 'parent' | 'name'>;
+
+/** Writes one file, into the nearest folder that is on the host already. Nothing is left behind where that fails, but for what is among `leftovers` then. */
 export async function stage(write: Write, context: StageContext): Promise<Staged> {
   const parent = nearestMade(write.parent);
   const name = newTemporaryName(context);
   const path = childPath(write.parent, write.file.name);
   const identity = await inFolder(context.root, parent, async (folder) => {
-    const place = folder.path(name);
     // What a private file holds is nobody's business meanwhile either.
-    const handle = await open(place, CREATE, write.before === undefined ? 0o666 : 0o600);
+    const handle = await open(folder.path(name), CREATE, write.before === undefined ? 0o666 : 0o600);
     try {
-      try {
-        await fill(handle, write, context);
-        return fileIdentity(await handle.stat({ bigint: true }));
-      } finally {
-        await handle.close();
-      }
-    } catch (error) {
-      await unlink(place).catch(() => undefined);
-      throw error;
+      await fill(handle, write, context);
+      return fileIdentity(await handle.stat({ bigint: true }));
+    } finally {
+      await handle.close();
     }
-  }).catch((error: unknown) => {
+  }).catch(async (error: unknown) => {
+    if ((error as { code?: unknown }).code !== 'EEXIST') await takeAway([{ parent, name }], context);
     throw hostError('Could not write', path, error);
   });
   const { size, modified, chain } = write.file;
   return { node: { kind: 'file', name, parent, identity, size, modified, chain }, write };
 }
 
-/** Takes temporary files away again. */
-export async function unstage(staged: Iterable<Staged>, root: HostFolder): Promise<void> {
-  for (const { node } of staged) {
-    // What cannot be taken away is left out, and told, when the directory is opened again.
-    await inFolder(root, node.parent, (folder) => unlink(folder.path(node.name))).catch(() => undefined);
+/** Takes temporary files away again. What stays is tried again by the next commit; if there is none, it is left out, and told, when the directory is opened again. */
+export async function takeAway(files: Iterable<Leftover>, { root, leftovers }: Pick<StageContext, 'root' | 'leftovers'>): Promise<void> {
+  for (const file of files) {
+    leftovers.add(file);
+    try {
+      await inFolder(root, file.parent, (folder) => unlink(folder.path(file.name)));
+    } catch (error) {
+      if (!isGone(error)) continue;
+    }
+    leftovers.delete(file);
   }
 }
 

@@ -33,7 +33,9 @@ async function verifyNode(node: TreeNode, root: HostFolder): Promise<void> {
 
 /** Nothing is in a folder that is going away but what is known to be there. */
 async function verifyEmptied(node: FolderNode, root: HostFolder): Promise<void> {
-  const names = await inFolder(root, node, (folder) => readdir(folder.path('.')));
+  const names = await inFolder(root, node, (folder) => readdir(folder.path('.'))).catch((error: unknown) => {
+    throw hostError('Could not read directory', pathOf(node), error);
+  });
   for (const name of names) if (node.children.get(foldName(name))?.name !== name) throw conflict(childPath(node, name), 'is in a directory that the guest removed');
 }
 

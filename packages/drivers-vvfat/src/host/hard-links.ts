@@ -2,7 +2,7 @@
 import type { BigIntStats } from 'node:fs';
 import { filesOf, foldersOf } from '../layout.js';
 import type { FileNode, FolderNode } from '../tree.js';
-import { fileIdentity } from './identity.js';
+import { contentIdentity, fileIdentity, withUnknownStatus } from './identity.js';
 
 export class HardLinks {
   /** Looked for when a file turns out to have several names: few do. */
@@ -14,12 +14,23 @@ export class HardLinks {
   statusChanged(node: FileNode, stats: BigIntStats): void {
     const before = node.identity;
     const now = fileIdentity(stats);
-    if (contentOf(before) === contentOf(now)) this.#set(node, now, stats.nlink);
+    if (contentIdentity(before) === contentIdentity(now)) this.#set(node, now, stats.nlink);
   }
 
-  /** A file's times were set. */
+  /** The same, where the host did not let us look at it afterwards. */
+  statusUnknown(node: FileNode): void {
+    this.#set(node, withUnknownStatus(node.identity), MAYBE_SEVERAL);
+  }
+
+  /** A file's times were set, and it has become this. */
   timesSet(node: FileNode, stats: BigIntStats): void {
     this.#set(node, fileIdentity(stats), stats.nlink);
+  }
+
+  /** The same, where the host did not let us look at it afterwards; `milliseconds` is the time that it has. */
+  timesUnknown(node: FileNode, milliseconds: number): void {
+    const [dev, ino, size] = node.identity.split(':');
+    this.#set(node, `${dev}:${ino}:${size}:${BigInt(milliseconds) * 1_000_000n}:`, MAYBE_SEVERAL);
   }
 
   /** Another name of the same file, where the disk shows one: to be looked at when this one is gone. */
@@ -43,14 +54,16 @@ export class HardLinks {
   }
 }
 
+/** How many names a file may have that nobody could look at. */
+const MAYBE_SEVERAL = 2n;
+
 /** Whether both are names of one file. */
 export function isSameFile(left: FileNode, right: FileNode): boolean {
-  return inodeOf(left.identity) === inodeOf(right.identity);
+  return isInode(left, inodeOf(right.identity));
 }
 
-/** All but the change of status. */
-function contentOf(identity: string): string {
-  return identity.slice(0, identity.lastIndexOf(':'));
+export function isInode({ identity }: FileNode, inode: string): boolean {
+  return inodeOf(identity) === inode;
 }
 
 function inodeOf(identity: string): string {

@@ -10,3 +10,22 @@ export function fileIdentity(stats: BigIntStats): string {
 export function folderIdentity(stats: BigIntStats): string {
   return `${stats.dev}:${stats.ino}`;
 }
+
+/** All but the change of status. */
+export function contentIdentity(identity: string): string {
+  return identity.slice(0, identity.lastIndexOf(':'));
+}
+
+/** The same content, with a change of status that we made and could not look at: the next one that is seen is it. */
+export function withUnknownStatus(identity: string): string {
+  return `${contentIdentity(identity)}:`;
+}
+
+/** Whether a file is still what it was. */
+export function isUnchanged(file: { identity: string }, stats: BigIntStats): boolean {
+  const now = fileIdentity(stats);
+  if (file.identity === now) return true;
+  if (file.identity !== withUnknownStatus(now)) return false;
+  file.identity = now;
+  return true;
+}

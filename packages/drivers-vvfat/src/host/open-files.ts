@@ -5,7 +5,7 @@ import type { BlockError, Completion } from '@blk/core-graph';
 import { changed, hostError } from '../errors.js';
 import { pathOf, type FileNode, type FolderNode } from '../tree.js';
 import type { HostFolder } from './host-folder.js';
-import { fileIdentity } from './identity.js';
+import { isUnchanged } from './identity.js';
 
 /** Files that are open at a time, and requests that are under way. */
 const MOST_OPEN = 32;
@@ -200,7 +200,7 @@ async function readWhole(handle: FileHandle, file: FileNode, at: number, buffer:
 
 /** Behind the reading: what was written meanwhile shows in the times. The call does not wait for the disk. */
 function checkUnchanged(fd: number, file: FileNode): void {
-  if (fileIdentity(fstatSync(fd, { bigint: true })) !== file.identity) throw changed(pathOf(file), 'changed');
+  if (!isUnchanged(file, fstatSync(fd, { bigint: true }))) throw changed(pathOf(file), 'changed');
 }
 
 function cannotOpen(file: FileNode, error: unknown): BlockError {
