@@ -22,7 +22,7 @@ export interface EngineOptions {
 }
 
 export class Engines {
-  readonly #turns = new Turns();
+  readonly turns = new Turns();
   readonly #rings = new Map<RingKind, RingQueue>();
   /** Through the page cache, between files of whom it may concern. */
   readonly copies = new CopyThread();
@@ -44,9 +44,9 @@ export class Engines {
     const explain = (verb: 'read' | 'write', error: unknown): Error =>
       failed(verb === 'read' ? 'Could not read' : 'Could not write to', filename, error);
     const calls = native ?? nodeCalls;
-    if (!context.cache.direct) return new BufferedIo({ fd, calls, noWait: native, turns: this.#turns, explain, now });
+    if (!context.cache.direct) return new BufferedIo({ fd, calls, noWait: native, turns: this.turns, explain, now });
     const ring = native === undefined || aio === 'threads' ? undefined : this.#acquireRing(native, aio, now);
-    return new DirectIo({ fd, alignment, calls, ring, turns: this.#turns, explain, now });
+    return new DirectIo({ fd, alignment, calls, ring, turns: this.turns, explain, now });
   }
 
   /** A ring of the kind that was asked for, else of the other. */

@@ -19,11 +19,14 @@ import {
 import { failed } from './errors.js';
 import type { HoleFinder } from './extents.js';
 import { closeFile, statusOfOpen, syncData } from './host-file.js';
-import type { CopyPart, CopyThread } from './io/copy-thread.js';
+import { copyHere } from './io/copy-here.js';
+import type { CopyOrder, CopyPart } from './io/copy-parts.js';
+import type { CopyThread } from './io/copy-thread.js';
 import type { FileIo } from './io/file-io.js';
 import { InFlight } from './io/in-flight.js';
 import type { ImageLocks } from './locks/locks.js';
 import type { DriveMedium } from './media/drive-medium.js';
+import type { Turns } from './io/turns.js';
 import type { Space } from './space/space.js';
 
 export interface HostNodeParts {
@@ -39,7 +42,7 @@ export interface HostNodeParts {
   /** Drives whose media are changed. */
   readonly medium?: DriveMedium;
   /** Copies from here and to here; undefined: transfers have to go by `io`. */
-  readonly copies: CopyThread | undefined;
+  readonly copies: { readonly copies: CopyThread; readonly turns: Turns } | undefined;
 }
 
 /** What a writable one has besides. */
@@ -60,13 +63,13 @@ export class HostNode implements DriverNode {
   /** Copies that read from here, or write. */
   readonly copying = new InFlight();
   protected length: number;
+  readonly io: FileIo;
   readonly #parts: HostNodeParts;
-  readonly #io: FileIo;
   #closed: Promise<void> | undefined;
 
   constructor(parts: HostNodeParts) {
     this.#parts = parts;
-    this.#io = parts.io;
+    this.io = parts.io;
     this.filename = parts.filename;
     this.limits = parts.limits;
     this.length = parts.size;
@@ -89,7 +92,7 @@ export class HostNode implements DriverNode {
   }
 
   read(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
-    return this.#io.read(offset, buffer, start, length);
+    return this.io.read(offset, buffer, start, length);
   }
 
   extent(offset: number, length: number): MaybePromise<Extent> {
@@ -116,9 +119,9 @@ export class HostNode implements DriverNode {
   }
 
   async #close(): Promise<void> {
-    await this.#io.idle();
+    await this.io.idle();
     await this.copying.idle();
-    this.#io.close();
+    this.io.close();
     await closeFile(this.#parts.fd);
   }
 }
@@ -129,7 +132,6 @@ export class WritableHostNode extends HostNode {
   readonly zeroFlags = WriteFlag.MayUnmap;
   readonly writev?: (offset: number, buffers: readonly Uint8Array[]) => Completion;
   readonly #parts: WritableParts;
-  readonly #io: FileIo;
   /** End of everything that was handed to the system; the file is never cut below it by accident. */
   #submitted: number;
   /** Set while the length is being changed; what depends on the length waits for it. */
@@ -139,7 +141,6 @@ export class WritableHostNode extends HostNode {
   constructor(parts: WritableParts) {
     super(parts);
     this.#parts = parts;
-    this.#io = parts.io;
     this.#submitted = parts.size;
     this.growable = parts.growable;
     const { writev } = parts.io;
@@ -154,8 +155,8 @@ export class WritableHostNode extends HostNode {
 
   write(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
     const end = offset + length;
-    if (end <= this.length) return this.#io.write(offset, buffer, start, length);
-    return this.#grow(end, () => this.#io.write(offset, buffer, start, length));
+    if (end <= this.length) return this.io.write(offset, buffer, start, length);
+    return this.#grow(end, () => this.io.write(offset, buffer, start, length));
   }
 
   writeZeroes(offset: number, length: number, flags: number): Completion {
@@ -176,15 +177,14 @@ export class WritableHostNode extends HostNode {
     }
   }
 
-  /** Lets a range be filled from other files, by the threads that copy. */
-  protected override fill({ parts, length, targetOffset, granularity, zeroes }: AsideCopy): Promise<AsideCopied> | undefined {
-    const { fd, copies } = this.#parts;
+  /** Lets a range be filled from other files, by the thread that copies or here. */
+  protected override fill({ parts, length, targetOffset, granularity, zeroes, here }: AsideCopy): Promise<AsideCopied> | undefined {
     const end = targetOffset + length;
     // Where zeroes at the end are left out, nobody would say how long the file has become.
     const mayGrow = this.growable && zeroes === 'pack';
     if ((end > this.length && !mayGrow) || this.#extending !== undefined) return undefined;
     const from = filesOf(parts);
-    const done = from && copies?.copy({ parts: from, length, to: fd, targetOffset, granularity, zeroes });
+    const done = from && this.#copy({ parts: from, length, to: this.fd, targetOffset, granularity, zeroes }, filesAmong(parts), here);
     if (done === undefined) return undefined;
     if (end > this.#submitted) this.#submitted = end;
     const told = done.then((copied) => {
@@ -194,8 +194,17 @@ export class WritableHostNode extends HostNode {
       const error = failure.verb === 'read' ? failed('Could not read', fileAt(parts, failure.at), failure.error) : failed('Could not write to', this.filename, failure.error);
       return { ...copied, failure: { ...failure, error } };
     });
-    for (const file of new Set(parts.map((part) => part.file))) if (file instanceof HostNode) void file.copying.track(told);
+    for (const file of filesAmong(parts)) void file.copying.track(told);
     return this.copying.track(told);
+  }
+
+  #copy(order: CopyOrder, files: ReadonlySet<HostNode>, here: Uint8Array | undefined): Promise<AsideCopied> | undefined {
+    const { copies } = this.#parts;
+    if (here === undefined || copies === undefined) return copies?.copies.copy(order);
+    const calls = new Map([...files].map((file) => [file.fd, file.io.here]));
+    const to = this.io.here;
+    if (to === undefined) return undefined;
+    return copyHere(order, here, { to, from: (fd) => calls.get(fd) ?? to }, copies.turns);
   }
 
   async flush(): Promise<void> {
@@ -266,6 +275,10 @@ function filesOf(parts: readonly AsidePart[]): CopyPart[] | undefined {
     told.push({ from: file?.fd ?? -1, offset, length });
   }
   return told;
+}
+
+function filesAmong(parts: readonly AsidePart[]): ReadonlySet<HostNode> {
+  return new Set(parts.flatMap(({ file }) => (file instanceof HostNode ? [file] : [])));
 }
 
 /** The name of the file that lies `at` bytes behind the front. */

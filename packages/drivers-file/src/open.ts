@@ -135,7 +135,7 @@ async function commonParts(
   const limits: NodeLimits = { ...NO_LIMITS, alignment, memoryAlignment: alignment };
   const io = engines.engine(file, context, { native, aio: options.aio, alignment });
   const locks = await imageLocks(file, native, options, context, engines);
-  const copies = context.cache.direct || context.noIo ? undefined : engines.copies;
+  const copies = context.cache.direct || context.noIo ? undefined : engines;
   const parts = { fd: file.fd, filename: file.filename, size, limits, io, locks, copies };
   return { native, parts, now: () => context.host.now() };
 }

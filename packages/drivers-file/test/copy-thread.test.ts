@@ -1,82 +1,26 @@
-// The threads that copy between files: what they write and leave out, what fails, and how they end.
+// Copies between files, by the thread and on the event loop: what they write and leave out, what fails, and how threads end.
 import { EventEmitter } from 'node:events';
-import { closeSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { ftruncateSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Worker } from 'node:worker_threads';
 import type { DriverNode } from '@blk/core-graph';
 import { prng, tempDir } from '@blk/oracle';
-import { CopyThread, type CopyOrder, type CopyPart } from '../src/io/copy-thread.js';
+import type { CopyOrder, CopyPart } from '../src/io/copy-parts.js';
+import { CopyThread } from '../src/io/copy-thread.js';
 import { fileDrivers } from '../src/index.js';
+import { Files, here, mixed, OLD, PIECE, plainOrder, threads, withZeroesLeft } from './copy-support.js';
 import { graphOf } from './support.js';
 
-const PIECE = 2 * 1024 * 1024;
-const OLD = 0xee;
-
-/** Open files of one test. */
-class Files {
-  readonly dir = tempDir();
-  readonly #fds: number[] = [];
-
-  open(path: string, flags: string): number {
-    const fd = openSync(path, flags);
-    this.#fds.push(fd);
-    return fd;
-  }
-  source(bytes: Uint8Array): number {
-    writeFileSync(this.dir.file('source'), bytes);
-    return this.open(this.dir.file('source'), 'r');
-  }
-  target(size: number): number {
-    writeFileSync(this.dir.file('target'), Buffer.alloc(size, OLD));
-    return this.open(this.dir.file('target'), 'r+');
-  }
-  get content(): Buffer {
-    return readFileSync(this.dir.file('target'));
-  }
-  [Symbol.dispose](): void {
-    for (const fd of this.#fds) closeSync(fd);
-    this.dir[Symbol.dispose]();
-  }
-}
-
-/** Data and zeroes by turns; some of either are so short that they lie inside of one step. */
-function mixed(seed: number, size: number): Buffer {
-  const random = prng(seed);
-  const bytes = Buffer.alloc(size);
-  for (let at = 0; at < size; ) {
-    const length = random.pick([1, 511, 512, 1536, 4096, 8192, 65536, 300_000]);
-    if (random.below(2) === 0) {
-      random.fill(bytes.subarray(at, at + length));
-      bytes[at] = 1;
-    }
-    at += length;
-  }
-  return bytes;
-}
-
-/** What is left out of a copy in steps that end where pieces do. */
-function withZeroesLeft(source: Buffer, granularity: number): Buffer {
-  const bytes = Buffer.from(source);
-  for (let at = 0; at < source.length; at += granularity) {
-    const step = bytes.subarray(at, at + granularity);
-    if (step.every((byte) => byte === 0)) step.fill(OLD);
-  }
-  return bytes;
-}
-
-const plainOrder = (from: number, to: number, length: number, offset = 0): CopyOrder => ({
-  parts: [{ from, offset, length }], to, length, targetOffset: 0, granularity: 0, zeroes: 'skip',
-});
-
-const threads = (): CopyThread => new CopyThread({ processors: 2, idle: 50 });
-
-describe('CopyThread', () => {
+describe.each([
+  ['in a thread', (order: CopyOrder) => threads().copy(order)],
+  ['on the event loop', async (order: CopyOrder) => ({ failure: undefined, ...(await here(order)) })],
+])('copying %s', (_where, copy) => {
   it.each([[512], [1536], [4096], [65536]])('leaves zeroes of whole steps of %i bytes out, and tells where they are', async (granularity) => {
     using files = new Files();
     const source = mixed(granularity, 2 * PIECE + 12_345);
     const from = files.source(Buffer.concat([Buffer.alloc(777, 5), source]));
     const to = files.target(source.length + 1000);
-    const copied = await threads().copy({ ...plainOrder(from, to, source.length, 777), targetOffset: 333, granularity, zeroes: 'tell' });
+    const copied = await copy({ ...plainOrder(from, to, source.length, 777), targetOffset: 333, granularity, zeroes: 'tell' });
     expect(copied).toMatchObject({ length: source.length, failure: undefined });
     // Just what is told was left out, and it is zeroes; wherever they are, at most one step of them was written on either side, and at the ends of what is read at once.
     const bytes = Buffer.from(source);
@@ -111,10 +55,10 @@ describe('CopyThread', () => {
     const source = mixed(3, PIECE + 4096);
     const from = files.source(source);
     const to = files.target(source.length);
-    const quiet = await threads().copy({ ...plainOrder(from, to, source.length), granularity: 4096 });
+    const quiet = await copy({ ...plainOrder(from, to, source.length), granularity: 4096 });
     expect(quiet).toEqual({ length: source.length, zeroes: [], failure: undefined });
     expect(files.content.equals(withZeroesLeft(source, 4096))).toBe(true);
-    const all = await threads().copy({ ...plainOrder(from, to, source.length), zeroes: 'tell' });
+    const all = await copy({ ...plainOrder(from, to, source.length), zeroes: 'tell' });
     expect(all).toEqual({ length: source.length, zeroes: [], failure: undefined });
     expect(files.content.equals(source)).toBe(true);
   });
@@ -125,7 +69,7 @@ describe('CopyThread', () => {
     const source = mixed(11, 2 * PIECE + 8192);
     const from = files.source(source);
     const to = files.target(100 + source.length);
-    const copied = await threads().copy({ ...plainOrder(from, to, source.length), targetOffset: 100, granularity: step, zeroes: 'pack' });
+    const copied = await copy({ ...plainOrder(from, to, source.length), targetOffset: 100, granularity: step, zeroes: 'pack' });
     expect(copied).toMatchObject({ length: source.length, failure: undefined });
     const parts: Buffer[] = [];
     let at = 0;
@@ -162,7 +106,7 @@ describe('CopyThread', () => {
     }
     const content = Buffer.concat(expected);
     const to = files.target(length + 500);
-    const copied = await threads().copy({ parts, to, length, targetOffset: 300, granularity, zeroes: 'tell' });
+    const copied = await copy({ parts, to, length, targetOffset: 300, granularity, zeroes: 'tell' });
     expect(copied).toMatchObject({ length, failure: undefined });
     for (const run of copied?.zeroes ?? []) {
       expect(content.subarray(run.at, run.at + run.length).every((byte) => byte === 0)).toBe(true);
@@ -172,29 +116,15 @@ describe('CopyThread', () => {
     expect(files.content.equals(Buffer.concat([Buffer.alloc(300, OLD), content, Buffer.alloc(200, OLD)]))).toBe(true);
   });
 
-  it('copies what comes before a part that can not be read', async () => {
-    using files = new Files();
-    const source = mixed(31, 100_000);
-    const from = files.source(source);
-    const to = files.target(source.length);
-    const directory = files.open(files.dir.path, 'r');
-    const parts = [{ from, offset: 50_000, length: 30_000 }, { from: directory, offset: 0, length: 10 }, { from, offset: 0, length: 100 }];
-    expect(await threads().copy({ parts, to, length: 30_110, targetOffset: 0, granularity: 0, zeroes: 'skip' })).toEqual({
-      length: 30_000, zeroes: [], failure: { verb: 'read', at: 30_000, error: expect.objectContaining({ code: 'EISDIR' }) as Error },
-    });
-    expect(files.content.equals(Buffer.concat([source.subarray(50_000, 80_000), Buffer.alloc(70_000, OLD)]))).toBe(true);
-  });
-
   it('stops where zeroes are scattered, and goes on from there', async () => {
     using files = new Files();
     const source = Buffer.alloc(4 * PIECE);
     for (let at = 0; at < source.length; at += 1024) source[at] = 7;
     const from = files.source(source);
     const to = files.target(source.length);
-    const pool = threads();
     const rounds: number[] = [];
     for (let at = 0; at < source.length; ) {
-      const copied = await pool.copy({ ...plainOrder(from, to, source.length - at, at), targetOffset: at, granularity: 512, zeroes: 'tell' });
+      const copied = await copy({ ...plainOrder(from, to, source.length - at, at), targetOffset: at, granularity: 512, zeroes: 'tell' });
       expect(copied?.zeroes.length).toBeLessThanOrEqual(8192);
       for (const run of copied?.zeroes ?? []) writeSync(to, Buffer.alloc(run.length), 0, run.length, at + run.at);
       rounds.push(copied?.length ?? 0);
@@ -209,12 +139,28 @@ describe('CopyThread', () => {
     const source = mixed(5, 100_000);
     const from = files.source(source);
     const to = files.target(300_000);
-    expect(await threads().copy(plainOrder(from, to, 200_000))).toMatchObject({ length: 200_000, failure: undefined });
+    expect(await copy(plainOrder(from, to, 200_000))).toMatchObject({ length: 200_000, failure: undefined });
     expect(files.content.equals(Buffer.concat([source, Buffer.alloc(100_000), Buffer.alloc(100_000, OLD)]))).toBe(true);
     const cut = files.open(files.dir.file('source'), 'r+');
     ftruncateSync(cut, 50_000);
-    expect(await threads().copy(plainOrder(from, to, 100_000))).toMatchObject({ length: 100_000, failure: undefined });
+    expect(await copy(plainOrder(from, to, 100_000))).toMatchObject({ length: 100_000, failure: undefined });
     expect(files.content.subarray(0, 100_000).equals(Buffer.concat([source.subarray(0, 50_000), Buffer.alloc(50_000)]))).toBe(true);
+  });
+
+});
+
+describe('CopyThread', () => {
+  it('copies what comes before a part that can not be read', async () => {
+    using files = new Files();
+    const source = mixed(31, 100_000);
+    const from = files.source(source);
+    const to = files.target(source.length);
+    const directory = files.open(files.dir.path, 'r');
+    const parts = [{ from, offset: 50_000, length: 30_000 }, { from: directory, offset: 0, length: 10 }, { from, offset: 0, length: 100 }];
+    expect(await threads().copy({ parts, to, length: 30_110, targetOffset: 0, granularity: 0, zeroes: 'skip' })).toEqual({
+      length: 30_000, zeroes: [], failure: { verb: 'read', at: 30_000, error: expect.objectContaining({ code: 'EISDIR' }) as Error },
+    });
+    expect(files.content.equals(Buffer.concat([source.subarray(50_000, 80_000), Buffer.alloc(70_000, OLD)]))).toBe(true);
   });
 
   it('tells which side failed, where, and why', async () => {

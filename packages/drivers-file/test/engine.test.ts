@@ -218,6 +218,47 @@ describe('transfers through the page cache', () => {
   });
 });
 
+describe('calls for whoever copies on the event loop', () => {
+  const io = (calls: Partial<Calls>, noWait?: NoWaitCalls): BufferedIo =>
+    new BufferedIo({ fd: 5, calls: { ...nodeCalls, ...calls }, noWait, turns: new Turns(), now: () => performance.now() * 1e6, explain: (_, error) => error as Error });
+  const memory = Buffer.alloc(4096);
+
+  it('are reads that the page cache serves, which are not tried again and again', () => {
+    expect(io({}).readHere(0, memory, 0, 4096)).toBe(Errno.EAGAIN);
+    let tries = 0;
+    let result = 4096;
+    const readNoWait = (): number => (tries++, result);
+    const engine = io({ read: () => { throw new Error('blocked'); } }, { readNoWait, readvNoWait: () => Errno.EAGAIN });
+    expect(engine.readHere(0, memory, 0, 4096)).toBe(4096);
+    result = 0;
+    expect(engine.readHere(0, memory, 0, 4096)).toBe(0);
+    result = Errno.EAGAIN;
+    tries = 0;
+    for (let i = 0; i < 200; i++) expect(engine.readHere(0, memory, 0, 4096)).toBe(Errno.EAGAIN);
+    expect(tries).toBeLessThan(12);
+  });
+
+  it('are writes of a stream that was quick', async () => {
+    let writes = 0;
+    let result = 4096;
+    using dir = tempDir();
+    const fd = openSync(dir.file('disk'), 'w');
+    const engine = new BufferedIo({
+      fd, calls: { ...nodeCalls, write: () => (writes++, result) }, noWait: undefined, turns: new Turns(), now: () => 0, explain: (_, error) => error as Error,
+    });
+    expect(engine.writesHere).toBe(false);
+    expect(engine.writeHere(0, memory, 0, 4096)).toBe(Errno.EAGAIN);
+    for (let i = 0; i < 20; i++) await engine.write(0, memory, 0, 4096);
+    expect(engine.writesHere).toBe(true);
+    writes = 0;
+    expect(engine.writeHere(0, memory, 0, 4096)).toBe(4096);
+    result = -28;
+    expect(engine.writeHere(0, memory, 0, 4096)).toBe(-28);
+    expect(writes).toBe(2);
+    closeSync(fd);
+  });
+});
+
 describe('the queue of a ring', () => {
   /** Runs transfers one after the other on a device that takes `gap` nanoseconds; each look at it takes 10 µs. */
   async function run(gap: number, transfers: number): Promise<{ readonly looks: number; readonly waits: number }> {

@@ -30,8 +30,10 @@ interface Watched {
   readonly bytes: () => number;
 }
 
-/** A graph that counts what is copied aside. `before` may answer itself. */
-export function watched(before: (copy: AsideCopy) => Promise<AsideCopied> | undefined = () => undefined): Watched {
+type Before = (copy: AsideCopy) => Promise<AsideCopied> | undefined;
+
+/** A graph that counts what is copied aside. `before` may answer instead of the thread, `beforeHere` instead of the event loop. */
+export function watched(before: Before = () => undefined, beforeHere: Before = () => undefined): Watched {
   let bytes = 0;
   const spied: BlockDriver = {
     ...file,
@@ -39,7 +41,7 @@ export function watched(before: (copy: AsideCopy) => Promise<AsideCopied> | unde
       const node = await file.open(options, context);
       const copyAside = node.copyAside?.bind(node);
       const spy = (copy: AsideCopy): Promise<AsideCopied> | undefined =>
-        (before(copy) ?? copyAside?.(copy))?.then((copied) => {
+        ((copy.here === undefined ? before : beforeHere)(copy) ?? copyAside?.(copy))?.then((copied) => {
           bytes += copied.length;
           return copied;
         });

@@ -1,7 +1,7 @@
 // Conversions of which threads copy the most, from file to file: content, who copied, progress, failures, and who keeps them away.
 import { truncateSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { BlockError } from '@blk/core-graph';
+import { BlockError, type AsideCopied } from '@blk/core-graph';
 import { prng, tempDir, type TempDir } from '@blk/oracle';
 import { checkImage, convertImage, type ConvertRequest } from '../src/index.js';
 import { expectContent, FEW, filled, M, OLD, possible, rawFile, sample, SIZE, watched, WHOLE, writeSparse } from './aside-support.js';
@@ -218,6 +218,22 @@ describe('copied aside', () => {
       expectContent(dir.file('read'), noise);
       expect(await checkImage(graph, target)).toMatchObject({ 'check-errors': 0 });
       expect((await checkImage(graph, target)).leaks ?? 0).toBe(0);
+    });
+
+    test.each(['raw', 'qcow2'])('what the event loop leaves is read and written as ever (%s)', async (format) => {
+      const bytes = sample(91, 96 * M);
+      writeFileSync(dir.file('long'), bytes);
+      let asked = 0;
+      // The thread takes its time, and has done nothing then.
+      const slow = (): Promise<AsideCopied> => new Promise((resolve) => { setTimeout(() => { resolve({ length: 0, zeroes: [] }); }, 200); });
+      const { graph } = watched(slow, () => (asked++ % 2 === 0 ? Promise.resolve({ length: 0, zeroes: [] }) : undefined));
+      const target = dir.file('target');
+      await convertImage(graph, { sources: [dir.file('long')], sourceFormat: 'raw', target, format, ...FEW });
+      if (possible) expect(asked).toBeGreaterThan(2);
+      if (format === 'raw') return void expectContent(target, bytes);
+      await convertImage(graph, { sources: [target], sourceFormat: format, target: dir.file('read'), parallel: 1 });
+      expectContent(dir.file('read'), bytes);
+      expect(await checkImage(graph, target)).toMatchObject({ 'check-errors': 0 });
     });
 
     test('what could not be stored in new clusters is told with its place, and the image holds what came before', async () => {

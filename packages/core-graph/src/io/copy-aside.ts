@@ -25,10 +25,12 @@ export interface AsideCopy {
   /** Runs of zeroes are looked for in steps of so many bytes from the front on, anew in every `ASIDE_PIECE` of them, and not written; 0: not at all. */
   readonly granularity: number;
   readonly zeroes: AsideZeroes;
+  /** Memory of `ASIDE_PIECE` bytes: the event loop copies by way of it, as far as nothing has to be waited for. Absent: another thread does. */
+  readonly here?: Uint8Array | undefined;
 }
 
 /** What a copy is asked for, wherever the bytes lie. */
-export type AsideWish = Pick<AsideCopy, 'granularity'> & {
+export type AsideWish = Pick<AsideCopy, 'granularity' | 'here'> & {
   /** Whether runs of zeroes are to be told of: somebody has to write them. */
   readonly tellZeroes: boolean;
   /** Less than this is not worth it, but for the last bytes. */
@@ -82,7 +84,7 @@ export class AsideTarget {
       if (found.length === 0 || found.length < Math.min(length, wish.least)) return undefined;
       const into = this.way.map((step) => ({ node: step.node, offset: targetOffset + step.offset }));
       if (!isFile(into)) return await this.#copyToNew(found, into, wish);
-      return await this.#copy(found, found.length, into, wish.granularity, wish.tellZeroes ? 'tell' : 'skip');
+      return await this.#copy(found, found.length, into, wish, wish.tellZeroes ? 'tell' : 'skip');
     } catch {
       return undefined;
     }
@@ -96,10 +98,10 @@ export class AsideTarget {
   }
 
   /** The first `length` bytes of `source`. */
-  #copy(source: AsideSource, length: number, into: readonly Step[], granularity: number, zeroes: AsideZeroes): Promise<AsideCopied> | undefined {
+  #copy(source: AsideSource, length: number, into: readonly Step[], { granularity, here }: AsideWish, zeroes: AsideZeroes): Promise<AsideCopied> | undefined {
     const to = into[into.length - 1];
     if (!source.plain || !this.#allows(into, length, zeroes === 'pack')) return undefined;
-    const done = to.node.driver.copyAside?.({ parts: source.upTo(length), length, targetOffset: to.offset, granularity, zeroes });
+    const done = to.node.driver.copyAside?.({ parts: source.upTo(length), length, targetOffset: to.offset, granularity, zeroes, here });
     if (done === undefined) return undefined;
     for (const { node, offset } of into) node.wrote(offset + length);
     // Whoever closes or drains one of these nodes waits for the copy.
@@ -121,7 +123,7 @@ export class AsideTarget {
       let copied: AsideCopied | undefined;
       try {
         const below = wayDown(room.node, room.offset);
-        if (isFile(below)) copied = await this.#copy(source, room.length, [...into, ...below], wish.granularity, 'pack');
+        if (isFile(below)) copied = await this.#copy(source, room.length, [...into, ...below], wish, 'pack');
       } finally {
         await room.settle(copied === undefined ? [] : storedBy(copied));
       }

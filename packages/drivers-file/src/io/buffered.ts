@@ -9,7 +9,7 @@
 import type { Completion } from '@blk/core-graph';
 import type { Calls, NoWaitCalls } from '../native/native.js';
 import { Errno } from '../native/native.js';
-import type { Explain, FileIo } from './file-io.js';
+import type { Explain, FileIo, HereCalls } from './file-io.js';
 import { Gather } from './gather.js';
 import { InFlight } from './in-flight.js';
 import { CACHED, Pace } from './pace.js';
@@ -36,7 +36,8 @@ export interface BufferedOptions {
   readonly now: () => number;
 }
 
-export class BufferedIo implements FileIo {
+export class BufferedIo implements FileIo, HereCalls {
+  readonly here = this;
   readonly #fd: number;
   readonly #calls: Calls;
   readonly #turns: Turns;
@@ -103,6 +104,22 @@ export class BufferedIo implements FileIo {
     return this.#afterTurn(length, () => this.#writevHere(offset, buffers, length));
   };
 
+  readHere(offset: number, buffer: Uint8Array, start: number, length: number): number {
+    if (this.#noWait === undefined || this.#readsInPool()) return Errno.EAGAIN;
+    const count = this.#noWait.readNoWait(this.#fd, offset, buffer, start, length);
+    if (count < 0) this.#missed(count);
+    else this.#misses = 0;
+    return count;
+  }
+
+  get writesHere(): boolean {
+    return this.#writes.onLoop;
+  }
+
+  writeHere(offset: number, buffer: Uint8Array, start: number, length: number): number {
+    return this.writesHere ? this.#timedWrite(offset, buffer, start, length) : Errno.EAGAIN;
+  }
+
   idle(): Promise<void> {
     return this.#inFlight.idle();
   }
@@ -165,10 +182,15 @@ export class BufferedIo implements FileIo {
   }
 
   #writeHere(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+    const count = this.#timedWrite(offset, buffer, start, length);
+    return count === length ? undefined : this.#writeInPool(offset, buffer, start, length, Math.max(0, count));
+  }
+
+  #timedWrite(offset: number, buffer: Uint8Array, start: number, length: number): number {
     const before = this.#now();
     const count = this.#calls.write(this.#fd, offset, buffer, start, length);
     this.#writes.ran(before, this.#now(), length);
-    return count === length ? undefined : this.#writeInPool(offset, buffer, start, length, Math.max(0, count));
+    return count;
   }
 
   #writevHere(offset: number, buffers: readonly Uint8Array[], length: number): Completion {

@@ -4,35 +4,13 @@
  * Two that both read and write beat one that reads for another that writes: the bytes stay with the processor that has them, and nobody is
  * woken for each piece. More would wait for one another: a file is written by one at a time.
  */
-import type { AsideCopied, AsideZeroes } from '@blk/core-graph';
+import type { AsideCopied } from '@blk/core-graph';
+import { copier, type CopyAnswer, type CopyOrder } from './copy-parts.js';
 
 /** What is used of a `Worker` of node:worker_threads. */
 type Worker = Pick<InstanceType<ReturnType<typeof threads>['Worker']>, 'postMessage' | 'on' | 'ref' | 'unref' | 'terminate'>;
 
 const threads = () => process.getBuiltinModule('node:worker_threads');
-
-/** Bytes of an open file; `from` -1: zeroes. */
-export interface CopyPart {
-  readonly from: number;
-  readonly offset: number;
-  readonly length: number;
-}
-
-/** Offsets and lengths in bytes; the files are open. */
-export interface CopyOrder {
-  /** What goes one behind the other to the target; together of `length` bytes. */
-  readonly parts: readonly CopyPart[];
-  readonly to: number;
-  readonly targetOffset: number;
-  readonly length: number;
-  readonly granularity: number;
-  readonly zeroes: AsideZeroes;
-}
-
-/** Errors lose their codes on the way. */
-type Answer = Omit<AsideCopied, 'failure'> & {
-  readonly failure?: { readonly verb: 'read' | 'write'; readonly at: number; readonly message: string; readonly code: string | undefined };
-};
 
 export interface CopyThreadOptions {
   /** Starts a thread that answers one `CopyOrder` after the other. May throw. Default: one that copies. */
@@ -97,7 +75,7 @@ export class CopyThread {
 
 function startThread(): Worker {
   const module = threads();
-  return new module.Worker(`(${work.toString()})()`, { eval: true, execArgv: [], env: module.SHARE_ENV, trackUnmanagedFds: false });
+  return new module.Worker(`(${work.toString()})(${copier.toString()})`, { eval: true, execArgv: [], env: module.SHARE_ENV, trackUnmanagedFds: false });
 }
 
 class RunningThread {
@@ -111,7 +89,7 @@ class RunningThread {
     private readonly onFailure: () => void,
   ) {
     worker.unref();
-    worker.on('message', (answer: Answer) => { this.#answered(answer); });
+    worker.on('message', (answer: CopyAnswer) => { this.#answered(answer); });
     // Its end follows, and only then does it surely write nothing any more.
     worker.on('error', () => undefined);
     worker.on('exit', () => { this.#fail(); });
@@ -133,7 +111,7 @@ class RunningThread {
     void this.worker.terminate();
   }
 
-  #answered({ failure, ...copied }: Answer): void {
+  #answered({ failure, ...copied }: CopyAnswer): void {
     const told = failure && { verb: failure.verb, at: failure.at, error: Object.assign(new Error(failure.message), { code: failure.code }) };
     this.#waiting.shift()?.({ ...copied, failure: told });
     if (this.#waiting.length === 0) this.worker.unref();
@@ -149,100 +127,17 @@ class RunningThread {
 }
 
 /** The thread's own program. It is handed over as text, so it uses nothing from outside its braces. */
-function work(): void {
+function work(copierOf: typeof copier): void {
   const { parentPort } = process.getBuiltinModule('node:worker_threads');
-  const fs = process.getBuiltinModule('node:fs');
-  /** Bytes of one read and write, `ASIDE_PIECE`: fewer cost more calls, more do not stay in the processor's cache. */
+  const { readSync, writeSync } = process.getBuiltinModule('node:fs');
+  /** Bytes of one read and write, `ASIDE_PIECE`. */
   const piece = 1024 * 1024;
-  /** Runs of zeroes that one answer may have. */
-  const mostRuns = 4096;
   // Page-aligned: copies from and to places that are not take the kernel half as long again.
   const buffer = Buffer.from(new WebAssembly.Memory({ initial: piece / 65536, maximum: piece / 65536 }).buffer);
-  const nothing = Buffer.alloc(65536);
-
-  const isZero = (start: number, end: number): boolean => {
-    if (buffer[start] !== 0 || buffer[end - 1] !== 0) return false;
-    for (let at = start; at < end; at += nothing.length) {
-      const to = Math.min(end, at + nothing.length);
-      if (nothing.compare(buffer, at, to, 0, to - at) !== 0) return false;
-    }
-    return true;
-  };
-
-  parentPort?.on('message', ({ parts, to, targetOffset, length, granularity, zeroes: wish }: CopyOrder) => {
-    const zeroes: { at: number; length: number }[] = [];
-    let verb: 'read' | 'write' = 'write';
-    /** Everything before it is done. */
-    let at = 0;
-    /** What lies before `at` and takes no room. */
-    let packedBy = 0;
-    const write = (start: number, end: number): void => {
-      for (let done = start; done < end; ) {
-        const count = fs.writeSync(to, buffer, done, end - done, targetOffset + at - packedBy + done - start);
-        if (count === 0) throw Object.assign(new Error('nothing was written'), { code: 'ENOSPC' });
-        done += count;
-      }
-    };
-    const note = (run: number): void => {
-      const last = zeroes[zeroes.length - 1];
-      if (last !== undefined && last.at + last.length === at) last.length += run;
-      else zeroes.push({ at, length: run });
-    };
-    let part = 0;
-    /** Bytes of that part that were read. */
-    let gone = 0;
-    let failure: Error | undefined;
-    /** How many bytes there are in the buffer: fewer than asked for where the next ones can not be read. */
-    const read = (size: number): number => {
-      let have = 0;
-      while (have < size) {
-        const { from, offset, length: all } = parts[part];
-        const want = Math.min(size - have, all - gone);
-        let count = 0;
-        if (from >= 0) {
-          try {
-            count = fs.readSync(from, buffer, have, want, offset + gone);
-          } catch (error) {
-            failure = error as Error;
-            break;
-          }
-        }
-        // What lies behind the end of a file reads as zeroes.
-        if (count === 0) buffer.fill(0, have, have + (count = want));
-        have += count;
-        gone += count;
-        if (gone < all) continue;
-        part++;
-        gone = 0;
-      }
-      return have;
-    };
-    const copyPiece = (wanted: number): void => {
-      const size = read(wanted);
-      const step = granularity === 0 ? size : granularity;
-      for (let start = 0; start < size; ) {
-        const zero = granularity !== 0 && isZero(start, Math.min(start + step, size));
-        let end = start + step;
-        while (end < size && (granularity !== 0 && isZero(end, Math.min(end + step, size))) === zero) end += step;
-        end = Math.min(end, size);
-        if (!zero) write(start, end);
-        else if (wish !== 'skip') note(end - start);
-        if (zero && wish === 'pack') packedBy += end - start;
-        at += end - start;
-        start = end;
-      }
-    };
-    try {
-      while (at < length && zeroes.length < mostRuns) {
-        copyPiece(Math.min(piece, length - at));
-        if (failure === undefined) continue;
-        verb = 'read';
-        throw failure;
-      }
-      parentPort.postMessage({ length: at, zeroes } satisfies Answer);
-    } catch (error) {
-      const { message, code } = error as NodeJS.ErrnoException;
-      parentPort.postMessage({ length: at, zeroes, failure: { verb, at, message, code } } satisfies Answer);
-    }
+  const memory = { buffer, nothing: Buffer.alloc(65536) };
+  parentPort?.on('message', (order: CopyOrder) => {
+    const copy = copierOf(order, memory, { read: readSync, write: writeSync });
+    while (copy.step());
+    parentPort.postMessage(copy.answer());
   });
 }

@@ -7,10 +7,20 @@ export interface FileIo {
   write(offset: number, buffer: Uint8Array, start: number, length: number): Completion;
   readonly readv?: (offset: number, buffers: readonly Uint8Array[]) => Completion;
   readonly writev?: (offset: number, buffers: readonly Uint8Array[]) => Completion;
+  readonly here?: HereCalls;
   /** Resolves when nothing is under way any more. */
   idle(): Promise<void>;
   /** Lets go of what the engine holds besides the file; after `idle`. */
   close(): void;
+}
+
+/** Calls on the event loop, which are made only where they are not going to block it. Counts, or a negative number: not here. */
+export interface HereCalls {
+  /** 0: the file has ended. */
+  readHere(offset: number, buffer: Uint8Array, start: number, length: number): number;
+  /** Whether a write is going to be made. */
+  readonly writesHere: boolean;
+  writeHere(offset: number, buffer: Uint8Array, start: number, length: number): number;
 }
 
 /** Runs a transfer and tells its system error in words: `Could not read 'x'`. */

@@ -17,15 +17,15 @@ export class Aside {
   ) {}
 
   /** Undefined where what is written has to pass somebody. */
-  static of(sources: Pick<Sources, 'at'>, target: Backend, wish: Omit<AsideWish, 'least'>): Aside | undefined {
+  static of(sources: Pick<Sources, 'at'>, target: Backend, wish: Omit<AsideWish, 'least' | 'here'>): Aside | undefined {
     const file = AsideTarget.of(target);
     return file && new Aside(sources, file, { ...wish, least: LEAST_ASIDE });
   }
 
-  /** Copies from `offset` on, `length` bytes or fewer. Undefined: they have to be read and written. */
-  async copy(offset: number, length: number): Promise<AsideCopied | undefined> {
+  /** Copies from `offset` on, `length` bytes or fewer; with memory of `ASIDE_PIECE` bytes on the event loop. Undefined: they have to be read and written. */
+  async copy(offset: number, length: number, here?: Uint8Array): Promise<AsideCopied | undefined> {
     const { node, inside, left } = this.sources.at(offset);
-    const copied = await this.target.copy(node, inside, offset, Math.min(left, length), this.wish);
+    const copied = await this.target.copy(node, inside, offset, Math.min(left, length), here === undefined ? this.wish : { ...this.wish, here });
     return copied?.length === 0 && copied.failure === undefined ? undefined : copied;
   }
 }

@@ -6,7 +6,7 @@
  * of files are read in the thread pool (see drivers-file): a few lanes then read while one writes. Where bytes only have to be moved from
  * file to file, another thread does that (`Aside`): two lanes tell it what, and one copies other ranges beside.
  */
-import { isPromise, type BufferPool, type Completion } from '@blk/core-graph';
+import { ASIDE_PIECE, isPromise, type BufferPool, type Completion } from '@blk/core-graph';
 import { nextTurn, Pace, type Progress } from '../pause.js';
 import { ASIDE_ORDER, LEAST_ASIDE, WORTH_ASIDE, type Aside } from './aside.js';
 import type { Plan, Segment } from './plan.js';
@@ -40,8 +40,6 @@ export interface CopyOptions extends TransferOptions {
 const CACHED_LANES = 3;
 /** Enough for the thread that copies aside to have its next range before it needs it. */
 const ASIDE_LANES = 2;
-/** Bytes of a piece that is copied here meanwhile: short enough to be read without another thread. */
-const PIECE_BESIDE = 1024 * 1024;
 /** Milliseconds after which a wait is one for a device. */
 const LONG_WAIT = 2;
 
@@ -133,15 +131,15 @@ class Copier {
 
   /** Two that read and write have both processors at work, and the bytes stay with the one that has them. */
   async #copyBeside(request: Request, buffer: Uint8Array): Promise<void> {
-    const { granularity, piece } = this.options;
-    const step = granularity === 0 || PIECE_BESIDE % granularity === 0 ? PIECE_BESIDE : piece;
-    const { action, ranges } = request;
-    if (action !== 'data') {
+    if (request.action !== 'data') {
       const done = this.#perform(request, buffer);
       if (done !== undefined) await done;
       return;
     }
-    for (const { offset, length } of ranges) await this.#copyHere(offset, length, buffer, step);
+    for (const range of request.ranges) {
+      if (this.#aside !== undefined) await this.#copyAside(this.#aside, range, buffer);
+      else await this.#copyHere(range.offset, range.length, buffer, this.#pieceBeside);
+    }
   }
 
   async #asideLane(aside: Aside): Promise<void> {
@@ -161,10 +159,12 @@ class Copier {
     this.#goneAside = 'tries';
   }
 
-  async #copyAside(aside: Aside, { offset, length }: Segment): Promise<void> {
+  /** By the thread; with a `buffer` here, and what has to be waited for is read and written as ever. */
+  async #copyAside(aside: Aside, { offset, length }: Segment, buffer?: Uint8Array): Promise<void> {
     for (let at = 0; at < length; ) {
-      const copied = length < LEAST_ASIDE ? undefined : await aside.copy(offset + at, length - at);
+      const copied = length < LEAST_ASIDE ? undefined : await aside.copy(offset + at, length - at, buffer?.subarray(0, ASIDE_PIECE));
       if (copied === undefined) {
+        if (buffer !== undefined) return this.#copyHere(offset + at, length - at, buffer, this.#pieceBeside);
         // What somebody has to read or write mostly has neighbours of its kind; not so what is left behind the end of a file.
         if (at === 0 && length >= LEAST_ASIDE) this.#aside = undefined;
         return this.#copyRest(offset + at, length - at);
@@ -176,8 +176,14 @@ class Copier {
       }
       if (failure !== undefined) throw (failure.verb === 'read' ? notRead : notWritten)(failure.error, offset + at + failure.at);
       at += copied.length;
-      if (this.#aside !== undefined) this.#goneAside = 'works';
+      if (this.#aside !== undefined && buffer === undefined) this.#goneAside = 'works';
     }
+  }
+
+  /** Bytes of a piece that is copied here meanwhile: short enough to be read without another thread. */
+  get #pieceBeside(): number {
+    const { granularity, piece } = this.options;
+    return granularity === 0 || ASIDE_PIECE % granularity === 0 ? Math.min(ASIDE_PIECE, piece) : piece;
   }
 
   async #copyRest(offset: number, length: number): Promise<void> {
