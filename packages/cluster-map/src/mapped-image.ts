@@ -78,10 +78,12 @@ export class MappedImage {
     try {
       if (pieces.length + rootPieces.length > 0) await beforeTables?.();
       await settled(file.flush());
+      if (pieces.length > 0) await settled(tables.tell('l2_update'));
       await this.#writePieces(pieces);
       if (rootPieces.length > 0) {
         // What the root refers to was written whole when it was made.
         await settled(file.flush());
+        await settled(tables.tell('l1_update'));
         await this.#writePieces(rootPieces);
       }
       if (pieces.length + rootPieces.length > 0) await settled(file.flush());

@@ -1,5 +1,5 @@
 /** Reading: a run at a time, all of them at once. */
-import type { Completion } from '@blk/core-graph';
+import type { Completion, DebugEvent } from '@blk/core-graph';
 import type { MappedImage } from './mapped-image.js';
 import { Pending } from './pending.js';
 import { Place } from './place.js';
@@ -36,6 +36,20 @@ function readParts(image: MappedImage, offset: number, buffer: Uint8Array, start
 }
 
 function readRun(image: MappedImage, place: number, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+  const event = eventOf(image, place);
+  const told = event === undefined ? undefined : image.format.tables.tell(event);
+  if (told !== undefined) return told.then(() => readStored(image, place, offset, buffer, start, length));
+  return readStored(image, place, offset, buffer, start, length);
+}
+
+/** What a read of such a place is told as; that of zeroes is none. */
+function eventOf({ backing }: MappedImage, place: number): DebugEvent | undefined {
+  if (place === Place.Packed) return 'read_compressed';
+  if (place >= 0) return 'read_aio';
+  return place === Place.Hole && backing !== undefined ? 'read_backing_aio' : undefined;
+}
+
+function readStored(image: MappedImage, place: number, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
   const { file, cipher } = image.format;
   if (place === Place.Packed) return readPacked(image, offset, buffer, start, length);
   if (place === Place.Hole && image.backing !== undefined) return image.backing.read(offset, buffer, start, length);

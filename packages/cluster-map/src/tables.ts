@@ -2,7 +2,7 @@
  * The tables of an image, a page at a time in memory: those used last, and those with changes that the file does not have. All tables
  * together are one list of entries, one for each cluster of the disk.
  */
-import { BlockError, type Completion, type Edge } from '@blk/core-graph';
+import { BlockError, type Completion, type DebugEvent, type Edge } from '@blk/core-graph';
 import { settled } from './pending.js';
 import type { EntryCodec } from './place.js';
 import type { Root } from './root.js';
@@ -14,6 +14,8 @@ export interface TableLayout {
   /** Entries of one table. */
   readonly entries: number;
   readonly root: Root;
+  /** What is told to a driver below that listens: of all that happens here, what the format is known to tell. */
+  readonly events?: readonly DebugEvent[];
   /** Most bytes of tables to keep in memory; 32 MiB unless given. */
   readonly budget?: number;
 }
@@ -112,6 +114,12 @@ export class Tables {
     return making;
   }
 
+  /** Tells a driver below that listens what is about to be done; whoever tells waits for this before doing it. */
+  tell(event: DebugEvent): Completion {
+    const { file, layout } = this;
+    return file.node.listens && layout.events?.includes(event) === true ? file.event(event) : undefined;
+  }
+
   get dirty(): boolean {
     if (this.root.page?.dirty === true) return true;
     for (const page of this.#pages.values()) if (page.dirty) return true;
@@ -152,6 +160,7 @@ export class Tables {
       const message = `Table at 0x${last.toString(16)} reaches beyond the end of the file at ${this.file.size}`;
       throw new BlockError('invalid-image', message, { driver, reason: `${driver}/table-beyond-end`, offset: last });
     }
+    await settled(this.tell('l2_load'));
     await settled(this.file.read(offset, bytes, 0, bytes.length));
     const loaded = new TablePage(offset, bytes, codec, copyOffset);
     loaded.used = ++this.#clock;

@@ -44,8 +44,14 @@ function writeParts(image: MappedImage, offset: number, buffer: Uint8Array, star
 }
 
 function writeHost(image: MappedImage, host: number, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
-  const { file, cipher } = image.format;
   checkInside(image, host, offset, length);
+  const told = image.format.tables.tell('write_aio');
+  if (told !== undefined) return told.then(() => store(image, host, offset, buffer, start, length));
+  return store(image, host, offset, buffer, start, length);
+}
+
+function store(image: MappedImage, host: number, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+  const { file, cipher } = image.format;
   if (cipher === undefined) return file.write(host, buffer, start, length);
   const hidden = buffer.slice(start, start + length);
   cipher.encrypt(offset, hidden, 0, length);
@@ -76,6 +82,7 @@ async function placeClusters(image: MappedImage, found: number, offset: number, 
   for (let cluster = first; cluster < end; cluster++) busy.set(cluster, over);
   const part = Math.min(length, end * clusterSize - offset);
   try {
+    await settled(tables.tell('cluster_alloc'));
     await fillRoom(image, room, found, offset, buffer, start, part);
     await setEntries(image, first, room);
   } catch (error) {
@@ -109,7 +116,12 @@ export async function placePacked(
   let release!: () => void;
   busy.set(cluster, new Promise<void>((resolve) => (release = resolve)));
   try {
+    await settled(tables.tell('cluster_alloc'));
+    // Also of those that nothing is copied for: so QEMU's driver for VMDK does.
+    await settled(tables.tell('cow_write'));
+    await settled(tables.tell('write_compressed'));
     await settled(file.write(host, bytes, 0, bytes.length));
+    await settled(tables.tell('l2_update_compressed'));
     (await pageFor(image, page)).setHalves(cluster - tables.firstOf(page), low, high);
   } finally {
     busy.delete(cluster);
@@ -140,21 +152,18 @@ async function pageFor({ format }: MappedImage, page: number): Promise<TablePage
 async function fillRoom(
   image: MappedImage, { host, units, virgin }: Room, found: number, offset: number, buffer: Uint8Array, start: number, length: number,
 ): Promise<void> {
-  const { file, clusterSize, cipher, size } = image.format;
+  const { file, clusterSize, cipher } = image.format;
   const begin = Math.floor(offset / clusterSize) * clusterSize;
   const head = offset - begin;
   const tail = units * clusterSize - head - length;
-  const tailAt = offset + length;
+  const around = head + tail > 0;
   const blank = found === Place.Zero || (found === Place.Hole && image.backing === undefined);
-  if (head + tail === 0 && cipher === undefined) return settled(file.write(host, buffer, start, length));
+  const before = new Uint8Array(blank && cipher === undefined ? 0 : head);
+  const after = new Uint8Array(blank && cipher === undefined ? 0 : tail);
+  if (!blank && around) await readAround(image, begin, before, offset + length, after);
+  if (file.node.listens) await tellStore(image, around);
+  if (!around && cipher === undefined) return settled(file.write(host, buffer, start, length));
   if (blank && cipher === undefined) return fillBlank(image, { host, units, virgin }, head, buffer, start, length);
-  const before = new Uint8Array(head);
-  const after = new Uint8Array(tail);
-  if (!blank) {
-    if (head > 0) await settled(readRange(image, begin, before, 0, head));
-    const known = Math.min(tail, Math.max(0, size - tailAt));
-    if (known > 0) await settled(readRange(image, tailAt, after, 0, known));
-  }
   const data = buffer.subarray(start, start + length);
   if (cipher === undefined) return settled(file.writev(host, [before, data, after].filter(({ length: some }) => some > 0)));
   const whole = new Uint8Array(units * clusterSize);
@@ -163,6 +172,21 @@ async function fillRoom(
   whole.set(after, head + length);
   cipher.encrypt(begin, whole, 0, whole.length);
   return settled(file.write(host, whole, 0, whole.length));
+}
+
+/** What the disk holds around a range that gets a place, from `begin` up to the range and from `end` on. */
+async function readAround(image: MappedImage, begin: number, before: Uint8Array, end: number, after: Uint8Array): Promise<void> {
+  const { tables, size } = image.format;
+  await settled(tables.tell('cow_read'));
+  if (before.length > 0) await settled(readRange(image, begin, before, 0, before.length));
+  const known = Math.min(after.length, Math.max(0, size - end));
+  if (known > 0) await settled(readRange(image, end, after, 0, known));
+}
+
+/** What is around the data is stored with it. */
+async function tellStore({ format: { tables } }: MappedImage, around: boolean): Promise<void> {
+  if (around) await settled(tables.tell('cow_write'));
+  await settled(tables.tell('write_aio'));
 }
 
 /** Zeroes around what is written; where the file has nothing yet, they are there already. */

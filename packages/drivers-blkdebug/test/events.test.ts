@@ -55,7 +55,7 @@ const SCENES: Record<DebugEvent, Scene> = {
   refblock_load: { act: (node) => write(node, 0, 512), next: 'read', length: CLUSTER },
   refblock_update: { create: { refcount_bits: 64 }, act: (node) => many(node).then(() => flush(node)), next: 'write' },
   refblock_update_part: { create: { cluster_size: 4096 }, act: (node) => write(node, 0, 512).then(() => flush(node)), next: 'write', length: 512 },
-  refblock_alloc: { create: { refcount_bits: 64 }, act: many, next: 'write', length: CLUSTER },
+  refblock_alloc: { act: (node) => write(node, 0, 512), next: 'read', length: CLUSTER },
   refblock_alloc_hookup: { create: { refcount_bits: 64 }, act: (node) => many(node).then(() => flush(node)), next: 'write' },
   refblock_alloc_write: { create: { refcount_bits: 64 }, act: many, next: 'write', length: CLUSTER },
   refblock_alloc_write_blocks: { size: 3 << 20, create: { refcount_bits: 64 }, act: many, next: 'write' },

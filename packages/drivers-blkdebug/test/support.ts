@@ -1,18 +1,16 @@
-/** qcow2 images in memory with blkdebug between the format and its disk. */
+/** Images in memory with blkdebug between the format and its disk. */
 import { BlockGraph, type BlockNode, type Breakpoints, type Definition } from '@blk/core-graph';
 import { MemoryDisks, type DiskOperation, type MemoryDisk } from '@blk/driver-conformance';
-import { parallels } from '@blk/drivers-parallels';
-import { qcow2 } from '@blk/drivers-qcow2';
-import { raw } from '@blk/drivers-raw';
 import { blkdebug } from '../src/index.js';
+import { FORMATS } from './formats.js';
 
 export class Bench {
   readonly disks = new MemoryDisks();
-  readonly graph = new BlockGraph({ drivers: [this.disks.driver, blkdebug, raw, qcow2, parallels], host: { warn: () => undefined } });
+  readonly graph = new BlockGraph({ drivers: [this.disks.driver, blkdebug, ...FORMATS.map(({ driver }) => driver)], host: { warn: () => undefined } });
 
-  async create(size: number, options: Record<string, unknown> = {}, name = 'image'): Promise<MemoryDisk> {
-    await this.graph.create(`memory:${name}`, { format: 'qcow2', size, options, unsafe: true });
-    return this.disks.get(name);
+  async create(size: number, options: Record<string, unknown> = {}, format = 'qcow2'): Promise<MemoryDisk> {
+    await this.graph.create('memory:image', { format, size, options, unsafe: true });
+    return this.disks.get('image');
   }
 
   /** The image with rules; its cache of tables is small, so that tables are read. */

@@ -6,6 +6,11 @@ import { qcowError, wishError } from './errors.js';
 import { ENTRY_BYTES, HEADER_BYTES, parseHeader, SECTOR, type QcowHeader } from './header.js';
 import { isPacked, PackedReader, writePacked } from './packed.js';
 
+/** What QEMU's driver tells. */
+const EVENTS = [
+  'l1_update', 'l2_load', 'l2_update', 'l2_update_compressed', 'read_aio', 'read_backing_aio', 'read_compressed', 'write_aio', 'write_compressed', 'cluster_alloc',
+] as const;
+
 export async function openQcow(file: Edge, encrypt: EncryptOptions, context: OpenContext): Promise<DriverNode> {
   const bytes = new Uint8Array(Math.min(HEADER_BYTES, file.size));
   await settled(file.read(0, bytes, 0, bytes.length));
@@ -16,7 +21,7 @@ export async function openQcow(file: Edge, encrypt: EncryptOptions, context: Ope
   const { clusterBits, l1Offset, l1Entries, l2Entries, size } = header;
   const clusterSize = 2 ** clusterBits;
   const root = await RootTable.load(file, l1Offset, l1Entries, codecOf(header, 'A table'), context.policy.maxMetadataBytes);
-  const tables = new Tables(file, { driver: 'qcow', codec: codecOf(header, 'A cluster'), entries: l2Entries, root });
+  const tables = new Tables(file, { driver: 'qcow', codec: codecOf(header, 'A cluster'), entries: l2Entries, root, events: EVENTS });
   const space = new SpaceAtEnd(file, clusterSize, l1Offset + l1Entries * ENTRY_BYTES);
   const reader = new PackedReader(file, clusterBits);
   const image = new MappedImage({

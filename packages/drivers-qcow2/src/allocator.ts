@@ -25,6 +25,12 @@ export class Allocator {
   /** At least one cluster, at most `want`, one after the other. */
   allocate(want: number): MaybePromise<Run> {
     const told = this.file.event('cluster_alloc');
+    return told === undefined ? this.take(want) : told.then(() => this.take(want));
+  }
+
+  /** The same for those who call what they allocate by another name. */
+  take(want: number): MaybePromise<Run> {
+    const told = this.file.event('refblock_alloc');
     return told === undefined ? this.#take(want) : told.then(() => this.#take(want));
   }
 

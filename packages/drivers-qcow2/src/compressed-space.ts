@@ -51,12 +51,12 @@ export class CompressedSpace {
     const tail = this.#tail;
     const room = tail === 0 ? 0 : clusterSize - (tail % clusterSize);
     if (room > 0 && (await this.#mayShare(tail))) {
-      const next = length > room ? await this.allocator.allocate(1) : undefined;
+      const next = length > room ? await this.allocator.take(1) : undefined;
       const reaches = next === undefined || next.cluster === Math.floor(tail / clusterSize) + 1;
       if (reaches && (await this.#share(tail, length))) return tail;
-      return this.#begin((next ?? (await this.allocator.allocate(1))).cluster, length);
+      return this.#begin((next ?? (await this.allocator.take(1))).cluster, length);
     }
-    const run = await this.allocator.allocate(1);
+    const run = await this.allocator.take(1);
     return this.#begin(run.cluster, length);
   }
 

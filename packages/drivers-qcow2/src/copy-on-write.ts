@@ -1,6 +1,7 @@
 /** Filling new clusters: the request's bytes, and around them what the guest sees there now. */
 import { isZero, type Completion } from '@blk/core-graph';
 import { writeData, writeParts } from './data-access.js';
+import { extentAt } from './extents.js';
 import type { Qcow2Image } from './qcow2-image.js';
 import { readRange } from './read.js';
 
@@ -53,7 +54,7 @@ async function fillAround(
   try {
     if (whole <= clusterSize) {
       // One cluster or less: put together in one buffer, written at once.
-      if (listens) await image.file.event('cow_read');
+      if (listens) await tellRead(image, offset, end, target);
       await readOld(image, offset - head, around, 0, head);
       await readOld(image, end, around, head + length, tail, size);
       const headZero = virgin && isZero(around, 0, head);
@@ -66,7 +67,7 @@ async function fillAround(
       if (done !== undefined) await done;
       return;
     }
-    if (listens) await image.file.event('cow_read');
+    if (listens) await tellRead(image, offset, end, target);
     await readOld(image, offset - head, around, 0, head);
     await readOld(image, end, around, head, tail, size);
     const parts: Uint8Array[] = [];
@@ -81,6 +82,20 @@ async function fillAround(
   } finally {
     pool.give(around);
   }
+}
+
+/** Tells of the read, where not all that is around a request is known to be zero. */
+async function tellRead(image: Qcow2Image, offset: number, end: number, { head, tail }: Target): Promise<void> {
+  if ((await isStored(image, offset - head, offset)) || (await isStored(image, end, Math.min(end + tail, image.size)))) await image.file.event('cow_read');
+}
+
+async function isStored(image: Qcow2Image, from: number, to: number): Promise<boolean> {
+  for (let at = from; at < to; ) {
+    const { data, allocated, length } = await extentAt(image, at, to - at);
+    if (data || (!allocated && !image.readsZero(at))) return true;
+    at += length;
+  }
+  return false;
 }
 
 /** What the guest sees; nothing but zeroes from `limit`, the end of the disk, on. */

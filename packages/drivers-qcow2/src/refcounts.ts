@@ -176,7 +176,6 @@ export class Refcounts {
     if (index >= this.table.length) return this.#growTable(index);
     const cluster = index * this.geometry.blockEntries;
     this.claimable(cluster, 1);
-    await this.file.event('refblock_alloc');
     await this.file.event('refblock_alloc_write');
     await reserve(this.file, cluster * this.geometry.clusterSize, this.geometry.clusterSize);
     this.put(this.placeBlock(index, cluster), 0, 1);

@@ -9,6 +9,9 @@ import { HeaderFile } from './header-file.js';
 import { ENTRY_BYTES, type QedHeader } from './header.js';
 import { growDisk } from './truncate.js';
 
+/** What QEMU's driver tells. */
+const EVENTS = ['l1_update', 'l2_load', 'l2_update', 'read_aio', 'read_backing_aio', 'write_aio', 'cow_write'] as const;
+
 export async function openQed(file: Edge, context: OpenContext): Promise<DriverNode> {
   const headerFile = await HeaderFile.open(file);
   const { readOnly, policy } = context;
@@ -59,7 +62,7 @@ async function imageOf(file: Edge, headerFile: HeaderFile, readOnly: boolean, li
     },
     encode: (place) => (place === Place.Zero ? 1 : place),
   };
-  const tables = new Tables(file, { driver: 'qed', codec, entries: tableBytes / ENTRY_BYTES, root: await loadRoot(file, header, limit) });
+  const tables = new Tables(file, { driver: 'qed', codec, entries: tableBytes / ENTRY_BYTES, root: await loadRoot(file, header, limit), events: EVENTS });
   return new MappedImage({
     driver: 'qed', file, size, clusterSize, tables, readOnly, zeroEntries: true, space: new SpaceAtEnd(file, clusterSize, l1Offset + tableBytes),
     // The tables are written in an order that leaves nothing to repair; others who find the image so will check it all the same.

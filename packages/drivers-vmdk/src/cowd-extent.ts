@@ -6,7 +6,7 @@ import { tableCodec } from './directory.js';
 import { vmdkError } from './errors.js';
 import type { OpenExtent } from './extent.js';
 import { grainCodec } from './grain-entries.js';
-import { BUDGET, type SparseContext } from './sparse-extent.js';
+import { BUDGET, EVENTS, type SparseContext } from './sparse-extent.js';
 import { isCowd, viewOf } from './sparse-header.js';
 
 const HEADER_BYTES = 4 * SECTOR;
@@ -61,7 +61,7 @@ export async function openCowd(file: Edge, header: CowdHeader, { readOnly, polic
   const codec = grainCodec({ zeroGrains: false, compressed: false, first: end });
   const image = new MappedImage({
     driver: 'vmdk', file, size: capacity, clusterSize: grainSize, space, readOnly,
-    tables: new Tables(file, { driver: 'vmdk', codec, entries: ENTRIES, root, budget: BUDGET }),
+    tables: new Tables(file, { driver: 'vmdk', codec, entries: ENTRIES, root, budget: BUDGET, events: EVENTS }),
     beforeTables: freeSectorKeeper(file, header.free, space),
   });
   return {

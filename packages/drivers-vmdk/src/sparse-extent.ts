@@ -16,6 +16,11 @@ export type SparseContext = Pick<OpenContext, 'readOnly' | 'checking' | 'policy'
 /** Tables in memory; half of it, since an image may have two extents that are read at once. */
 export const BUDGET = 16 * 1024 * 1024;
 
+/** What QEMU's driver tells. */
+export const EVENTS = [
+  'l2_load', 'l2_update', 'read_aio', 'read_backing_aio', 'read_compressed', 'write_aio', 'write_compressed', 'cow_read', 'cow_write',
+] as const;
+
 export interface SparseExtent extends OpenExtent {
   readonly header: SparseHeader;
   /** What grains may be read, written and placed by. */
@@ -50,7 +55,7 @@ export async function openSparse(file: Edge, header: SparseHeader, context: Spar
   });
   const zeroGrains = (flags & Flag.ZeroGrains) !== 0;
   const codec = grainCodec({ zeroGrains, compressed, first: HEADER_BYTES });
-  const tables = new Tables(file, { driver: 'vmdk', codec, entries: directory.entries, root: directory.root, budget: BUDGET });
+  const tables = new Tables(file, { driver: 'vmdk', codec, entries: directory.entries, root: directory.root, budget: BUDGET, events: EVENTS });
   const space = new SpaceAtEnd(file, compressed ? SECTOR : grainSize, overhead);
   const reader = compressed ? new PackedReader(file, { grainSize, size: capacity, markers: (flags & Flag.Markers) !== 0 }) : undefined;
   const image = new MappedImage({
