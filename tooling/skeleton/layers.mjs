@@ -49,7 +49,7 @@ export const layers = [
   { name: 'nbd', imports: ['core-graph', 'remote'], tests: {} },
   // The protocol as a driver: its client does the talking.
   { name: 'drivers-nbd', imports: ['core-graph', 'qapi-types', 'nbd'] },
-  { name: 'drivers-ssh', imports: ['core-graph'] },
+  { name: 'drivers-ssh', imports: ['core-graph', 'remote'] },
   { name: 'drivers-archipelago', imports: ['core-graph'] },
   {
     name: 'jobs',

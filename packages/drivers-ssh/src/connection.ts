@@ -1,8 +1,9 @@
 /** One connection to a server, with an SFTP session on it: made, used, and given up. */
 import ssh2, { type Client as SshClient, type ServerHostKeyAlgorithm, type SFTPWrapper } from 'ssh2';
-import { BlockError, systemError } from '@blk/core-graph';
+import { BlockError, platformHost, systemError, type Clock } from '@blk/core-graph';
+import { StallWatch } from '@blk/remote';
 import type { SshAddress } from './address.js';
-import { lost, printable } from './errors.js';
+import { lost, printable, silent } from './errors.js';
 import { refusalOf } from './host-key.js';
 import type { KnownKey } from './known-hosts.js';
 import { loginOf, loginRefused, type Login } from './login.js';
@@ -10,10 +11,19 @@ import type { Surroundings } from './surroundings.js';
 
 const { Client } = ssh2;
 
-/** Milliseconds until a server that does not answer is given up: while connecting, and between two signs of life. */
-const CONNECT_TIMEOUT = 20_000;
+/** Milliseconds until a server that does not answer is given up, while connecting and while opening a file, unless an option says so. */
+export const CONNECT_TIMEOUT = 20_000;
+/** Milliseconds between two signs of life that are asked for, and how many may be missing. */
 const ALIVE_INTERVAL = 10_000;
 const ALIVE_MISSES = 3;
+
+export interface ConnectionOptions {
+  /** Milliseconds for connecting, and as many for starting SFTP. */
+  readonly timeout?: number;
+  /** Milliseconds that requests may be under way without an answer to any; a quarter more may pass. 0: no limit. */
+  readonly stallTimeout?: number;
+  readonly clock?: Pick<Clock, 'timer'>;
+}
 
 type Issue<T> = (done: (error: Error | null | undefined, value: T) => void) => void;
 
@@ -24,22 +34,26 @@ export class Connection {
   onEnd: (() => void) | undefined;
   readonly #client: SshClient;
   readonly #pending = new Set<(error: BlockError) => void>();
+  readonly #watch: StallWatch | undefined;
 
   private constructor(
     client: SshClient,
     readonly sftp: SFTPWrapper,
     readonly place: string,
+    { stallTimeout: limit = 0, clock = platformHost }: ConnectionOptions,
   ) {
     this.#client = client;
+    if (limit > 0) this.#watch = this.#watched(limit, clock);
     const end = (error?: unknown): void => { this.#end(lost(place, error)); };
     // An end is told in several ways, and an error before it; the first counts.
     client.on('error', end).on('close', () => { end(); });
     sftp.on('error', end).on('close', () => { end(); }).on('end', () => { end(); });
   }
 
-  /** Connects, checks the server's key, logs in, and starts SFTP; each of both within `timeout` milliseconds. */
-  static async open(address: SshAddress, surroundings: Surroundings, signal: AbortSignal | undefined, timeout = CONNECT_TIMEOUT): Promise<Connection> {
+  /** Connects, checks the server's key, logs in, and starts SFTP. */
+  static async open(address: SshAddress, surroundings: Surroundings, signal: AbortSignal | undefined, options: ConnectionOptions = {}): Promise<Connection> {
     signal?.throwIfAborted();
+    const { timeout = CONNECT_TIMEOUT } = options;
     const { host, port, check, user = surroundings.user } = address;
     const known = check.mode === 'known_hosts' ? await surroundings.knownKeys(host, port) : [];
     const login = await loginOf(user, surroundings);
@@ -47,7 +61,7 @@ export class Connection {
     const client = new Client();
     try {
       const sftp = await connected(client, address, { known, login, user, timeout, signal });
-      return new Connection(client, sftp, place);
+      return new Connection(client, sftp, place, options);
     } catch (error) {
       client.destroy();
       throw error;
@@ -61,6 +75,7 @@ export class Connection {
   request<T>(issue: Issue<T>): Promise<T> {
     if (this.failure !== undefined) return Promise.reject(this.failure);
     return new Promise<T>((resolve, reject) => {
+      if (this.#pending.size === 0) this.#watch?.begin();
       this.#pending.add(reject);
       issue((error, value) => {
         // Answers that were cut off by the end come as errors without a status, before the end is told.
@@ -77,15 +92,48 @@ export class Connection {
     });
   }
 
+  /** Runs what has to be done within `ms` milliseconds; where it is not, where it fails, and where `signal` fires, the connection ends. */
+  async within<T>(ms: number, clock: Pick<Clock, 'timer'>, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    const cancel = clock.timer(ms, () => { this.#end(silent(this.place, ms)); });
+    const abort = (): void => { this.#end(new BlockError('aborted', 'Opening was called off', { driver: 'ssh' }, signal?.reason)); };
+    signal?.addEventListener('abort', abort, { once: true });
+    if (signal?.aborted === true) abort();
+    try {
+      return await work();
+    } catch (error) {
+      this.close();
+      throw error;
+    } finally {
+      cancel();
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
   /** Lets go of the connection; what is under way fails. */
   close(): void {
     this.onEnd = undefined;
     this.#end(new BlockError('closed', 'The connection was closed', { driver: 'ssh' }));
   }
 
+  /**
+   * The server itself is asked for signs of life by the library; what reads and writes the file is another process there, which may
+   * hang by itself. Whatever comes from that one counts, the parts of answers too: the library hands them in by `push`.
+   */
+  #watched(limit: number, clock: Pick<Clock, 'timer'>): StallWatch {
+    const watch = new StallWatch({ clock, limit, busy: () => this.#pending.size > 0, stalled: () => { this.#end(silent(this.place, limit)); } });
+    const channel = this.sftp as unknown as { push(data: Buffer | null): unknown };
+    const push = channel.push.bind(channel);
+    channel.push = (data) => {
+      watch.moved();
+      return push(data);
+    };
+    return watch;
+  }
+
   #end(error: BlockError): void {
     if (this.failure !== undefined) return;
     this.failure = error;
+    this.#watch?.stop();
     this.#client.end();
     // Nothing that arrives now may reach a buffer: those belong to the callers again.
     this.#client.destroy();

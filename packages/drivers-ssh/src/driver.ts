@@ -14,6 +14,7 @@ export interface SshDriverOptions {
 
 export interface SshOptions extends AddressOptions {
   readonly 'reconnect-delay'?: number;
+  readonly timeout?: number;
 }
 
 export function sshDriver(own: SshDriverOptions = {}): BlockDriver {
@@ -29,6 +30,7 @@ export function sshDriver(own: SshDriverOptions = {}): BlockDriver {
       port: { type: 'any' },
       host_key_check: { type: 'string' },
       'reconnect-delay': { type: 'uint' },
+      timeout: { type: 'uint' },
     },
     schemes: ['ssh'],
     parseFilename: parseSshName,

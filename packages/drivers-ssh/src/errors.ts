@@ -16,6 +16,11 @@ export function lost(place: string, cause: unknown): BlockError {
   return new BlockError('io', `The connection to the SSH server ${place} was lost${why}`, { driver: 'ssh', reason: 'ssh/lost' }, cause);
 }
 
+/** The server is there, and what it runs for us does not answer. */
+export function silent(place: string, ms: number): BlockError {
+  return new BlockError('timeout', `The SSH server ${place} did not answer for ${ms / 1000} s while requests were under way`, { driver: 'ssh', reason: 'ssh/silent' });
+}
+
 /** The server's answer to a request. `what` begins a sentence. */
 export function refused(what: string, error: unknown): BlockError {
   if (error instanceof BlockError) return error;

@@ -11,6 +11,8 @@ export interface SessionSettings {
   connect(signal: AbortSignal | undefined): Promise<Connection>;
   readonly path: string;
   readonly how: HowToOpen;
+  /** Milliseconds for opening the file on a connection that was made. */
+  readonly openTimeout: number;
   /** Milliseconds that requests wait for a lost connection; 0: they fail at once. */
   readonly reconnectDelay: number;
   readonly host: Host;
@@ -54,14 +56,8 @@ export class Session {
   }
 
   static async open(settings: SessionSettings, signal: AbortSignal | undefined): Promise<Session> {
-    const connection = await settings.connect(signal);
-    try {
-      const file = await RemoteFile.open(connection, settings.path, settings.how);
-      return new Session(settings, file, await file.status());
-    } catch (error) {
-      connection.close();
-      throw error;
-    }
+    const { file, status } = await opened(settings, signal);
+    return new Session(settings, file, status);
   }
 
   /** Whether flushes can be confirmed. */
@@ -181,19 +177,18 @@ export class Session {
   }
 
   async #connect(): Promise<RemoteFile> {
-    const { host, path, how } = this.settings;
-    let connection: Connection | undefined;
+    const { host } = this.settings;
+    let file: RemoteFile | undefined;
     try {
-      connection = await this.settings.connect(this.#stop.signal);
-      const file = await RemoteFile.open(connection, path, how);
-      const status = await file.status();
-      this.#checkSame(status);
-      this.status = status;
+      const found = await opened(this.settings, this.#stop.signal);
+      file = found.file;
+      this.#checkSame(found.status);
+      this.status = found.status;
       if (this.#failure !== undefined) throw this.#failure;
       this.#use(file);
       return file;
     } catch (error) {
-      connection?.close();
+      file?.connection.close();
       this.#nextAttempt = host.now() + this.#pause * 1e6;
       this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
       throw error;
@@ -209,6 +204,16 @@ export class Session {
     this.#failure = new BlockError('io', `Remote file '${path}' was changed by somebody else while the connection was lost`, { driver: 'ssh', reason: 'ssh/changed' });
     throw this.#failure;
   }
+}
+
+/** The file on a connection of its own. */
+async function opened(settings: SessionSettings, signal: AbortSignal | undefined): Promise<{ readonly file: RemoteFile; readonly status: RemoteStatus }> {
+  const { path, how, openTimeout, host } = settings;
+  const connection = await settings.connect(signal);
+  return connection.within(openTimeout, host, signal, async () => {
+    const file = await RemoteFile.open(connection, path, how);
+    return { file, status: await file.status() };
+  });
 }
 
 /** Milliseconds that closing waits for the server. */

@@ -1,20 +1,17 @@
-// Servers that let everybody in and then do as they like, by the library's own other half; and what failures leave behind.
-import { generateKeyPairSync } from 'node:crypto';
+// Servers that let everybody in and then do as they like; and what failures leave behind.
 import { getEventListeners, once } from 'node:events';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import ssh2, { type Connection as Peer, type SFTPWrapper } from 'ssh2';
+import type { SFTPWrapper } from 'ssh2';
 import { BlockGraph, type BlockNode, type Definition } from '@blk/core-graph';
 import { afterEach, describe, expect, it } from 'vitest';
 import { addressOf } from '../src/address.js';
 import { Connection } from '../src/connection.js';
 import { sshDriver } from '../src/index.js';
 import { Surroundings } from '../src/surroundings.js';
+import { polite as politeOf, startLiar, type Liar } from './liar.js';
 
-const { Server } = ssh2;
 const SIZE = 100_000;
-/** Node's own: of those that the library makes, one in 150 is none that it can read. */
-const HOST_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'sec1', format: 'pem' }).toString();
 const own = { home: '/nowhere', agent: false, systemKnownHosts: '/nowhere' } as const;
 
 const cleanup: (() => Promise<unknown>)[] = [];
@@ -22,42 +19,12 @@ afterEach(async () => {
   for (const done of cleanup.splice(0).reverse()) await done();
 });
 
-interface Liar {
-  readonly port: number;
-  /** Connections that were made so far. */
-  count: number;
-}
-
-/** `subsystem` is told of every one that is asked for; undefined: none is ever granted. */
-async function start(subsystem?: (sftp: SFTPWrapper, peer: Peer) => void, address = '127.0.0.1'): Promise<Liar> {
-  const peers = new Set<Peer>();
-  const server = new Server({ hostKeys: [HOST_KEY] }, (peer) => {
-    liar.count++;
-    peers.add(peer);
-    peer.on('error', () => undefined).on('close', () => peers.delete(peer));
-    peer.on('authentication', (context) => { context.accept(); });
-    peer.on('session', (accept) => {
-      const session = accept();
-      if (subsystem === undefined) session.on('subsystem', () => undefined);
-      else session.on('sftp', (acceptSftp) => { subsystem(acceptSftp(), peer); });
-    });
-  });
-  await new Promise<void>((resolve) => { server.listen(0, address, resolve); });
-  cleanup.push(async () => {
-    for (const peer of peers) peer.end();
-    await new Promise<void>((resolve) => { server.close(() => { resolve(); }); });
-  });
-  const liar: Liar = { port: (server.address() as AddressInfo).port, count: 0 };
+async function start(...how: Parameters<typeof startLiar>): Promise<Liar> {
+  const liar = await startLiar(...how);
+  cleanup.push(async () => liar[Symbol.asyncDispose]());
   return liar;
 }
-
-/** Opens everything, as a file of `SIZE` bytes. */
-function polite(sftp: SFTPWrapper): SFTPWrapper {
-  return sftp
-    .on('OPEN', (id) => { sftp.handle(id, Buffer.of(1)); })
-    .on('FSTAT', (id) => { sftp.attrs(id, { size: SIZE, mode: 0o100_644, uid: 0, gid: 0, atime: 0, mtime: 0 }); })
-    .on('CLOSE', (id) => { sftp.status(id, 0); });
-}
+const polite = (sftp: SFTPWrapper): SFTPWrapper => politeOf(sftp, SIZE);
 
 async function open({ port }: Liar, more: Definition = {}): Promise<BlockNode> {
   const graph = new BlockGraph({ drivers: [sshDriver(own)] });
@@ -70,7 +37,7 @@ const addressTo = (port: number): ReturnType<typeof addressOf> => addressOf({ se
 describe('a server that', () => {
   it('lets us in and then says nothing is given up', async () => {
     const { port } = await start();
-    await expect(Connection.open(addressTo(port), new Surroundings(own), undefined, 1000)).rejects.toThrow(`Failed to connect to '127.0.0.1:${port}'`);
+    await expect(Connection.open(addressTo(port), new Surroundings(own), undefined, { timeout: 1000 })).rejects.toThrow(`Failed to connect to '127.0.0.1:${port}'`);
   });
 
   it('dies of a write every time is asked five times', async () => {

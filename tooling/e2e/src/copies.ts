@@ -1,7 +1,6 @@
 // The three copies of a quorum: one in a file here, one on an NBD server, one on an SSH server. Each can be lost, and made anew elsewhere.
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { qemuImg, startQemuNbd, startSshd, type QemuNbd, type Running, type Sshd, type TempDir } from '@blk/oracle';
+import { rmSync, writeFileSync } from 'node:fs';
+import { descendants, qemuImg, startQemuNbd, startSshd, type QemuNbd, type Running, type Sshd, type TempDir } from '@blk/oracle';
 
 export const CHILDREN = ['local', 'nbd', 'ssh'] as const;
 export type Child = (typeof CHILDREN)[number];
@@ -26,6 +25,7 @@ const FATAL = ['read_aio', 'write_aio', 'pwritev', 'pwritev_zero', 'flush_to_os'
 
 export class Copies implements AsyncDisposable {
   readonly #spares: Running[] = [];
+  readonly #frozen: number[] = [];
 
   private constructor(
     private readonly dir: TempDir,
@@ -70,9 +70,12 @@ export class Copies implements AsyncDisposable {
     await exited;
   }
 
-  /** Lets the NBD server hang: it is there, and does nothing any more. */
-  freeze(): void {
-    this.nbd.process.kill('SIGSTOP');
+  /** Lets a server hang: it is there, and does nothing any more. Of SSH it is the part that reads and writes the file. */
+  freeze(child: 'nbd' | 'ssh'): void {
+    for (const pid of child === 'nbd' ? [this.nbd.pid] : this.sshd.sftpServers()) {
+      process.kill(pid, 'SIGSTOP');
+      this.#frozen.push(pid);
+    }
   }
 
   /** Starts a server again that was killed, where it was. */
@@ -100,6 +103,8 @@ export class Copies implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // Those of SSH do not end with their server.
+    for (const pid of this.#frozen) killIfThere(pid);
     for (const { exited, process } of [this.nbd, this.sshd, ...this.#spares]) {
       process.kill('SIGKILL');
       await exited;
@@ -127,24 +132,6 @@ function dying(image: Definition, writes: number): Definition {
   const steps = Array.from({ length: writes }, (_, step) => ({ event: 'write_aio', state: step + 1, new_state: step + 2 }));
   const dead = FATAL.map((event) => ({ event, state: writes + 1, errno: EIO }));
   return { driver: 'blkdebug', image, 'set-state': steps, 'inject-error': dead };
-}
-
-/** All processes that `pid` has started, and those that they have. */
-function descendants(pid: number): number[] {
-  const parents = new Map<number, number>();
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      // The name of the program, in parentheses, may have any character in it.
-      const [, parent] = readFileSync(join('/proc', name, 'stat'), 'latin1').replace(/^.*\) /s, '').split(' ');
-      parents.set(Number(name), Number(parent));
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  const found = [pid];
-  for (const each of found) for (const [child, parent] of parents) if (parent === each) found.push(child);
-  return found.slice(1);
 }
 
 function killIfThere(pid: number): void {

@@ -9,6 +9,7 @@ export { start, waitForSocket, type Running, type StartOptions, type WaitOptions
 export { tempDir, type TempDir } from './temp.js';
 export { makeCertificates } from './certificates.js';
 export { until } from './until.js';
+export { descendants } from './descendants.js';
 export { isListening } from './listening.js';
 export { prng, type Prng } from './prng.js';
 export { checkImage, createImage, expectContent, imageInfo, qemuImg, qemuIo, scribbleWithQemuIo, type QemuIoOptions } from './qemu-img.js';

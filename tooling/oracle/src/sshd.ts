@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import { descendants } from './descendants.js';
 import { freePort } from './ports.js';
 import { run } from './run.js';
 import { start, waitForSocket, type Running, type StartOptions } from './start.js';
@@ -25,6 +26,8 @@ export interface Sshd extends Running {
   readonly home: string;
   /** Type and base64 of its host keys, as public key files have them; ed25519 first. */
   readonly hostKeys: readonly string[];
+  /** The processes that read and write files for those who are connected. */
+  sftpServers(): number[];
 }
 
 /** Starts a server and waits until it greets. */
@@ -45,7 +48,9 @@ export async function startSshd({ dir, sftp = '', ...options }: SshdOptions): Pr
   writeFileSync(join(dir, 'sshd_config'), `${config.join('\n')}\n`);
   const server = await start(needTool('sshd'), ['-D', '-e', '-f', join(dir, 'sshd_config')], options);
   await waitForSocket(port, server, { greeting: true });
-  return { ...server, port, user: userInfo().username, home, hostKeys };
+  // Each hangs below one process for its connection, or two, and has none below it.
+  const sftpServers = (): number[] => descendants(server.pid).filter((pid) => descendants(pid).length === 0);
+  return { ...server, port, user: userInfo().username, home, hostKeys, sftpServers };
 }
 
 /** An agent that holds keys. */

@@ -84,7 +84,7 @@ export const table: SchemaTable = {
     "SshHostKeyHash": {"struct":{"type":"SshHostKeyCheckHashType","hash":"str"}},
     "SshHostKeyCheckBase": {"struct":{"mode":"SshHostKeyCheckMode"}},
     "SshHostKeyCheck": {"union":{"hash":"SshHostKeyHash"},"base":"SshHostKeyCheckBase","tag":"mode"},
-    "BlockdevOptionsSsh": {"struct":{"server":"InetSocketAddress","path":"str","*user":"str","*host-key-check":"SshHostKeyCheck","*reconnect-delay":"uint32"}},
+    "BlockdevOptionsSsh": {"struct":{"server":"InetSocketAddress","path":"str","*user":"str","*host-key-check":"SshHostKeyCheck","*reconnect-delay":"uint32","*timeout":"uint32"}},
     "BlockdevOptionsCached": {"struct":{"*cache-size":"size"},"base":"BlockdevOptionsGenericFormat"},
     "Qcow2CompressionType": {"enum":["zlib","zstd"]},
     "Qcow2BitmapInfoFlags": {"enum":["in-use","auto"]},

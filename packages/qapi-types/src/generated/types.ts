@@ -1328,6 +1328,8 @@ export interface BlockdevOptionsSsh {
   'host-key-check'?: SshHostKeyCheck;
   /** how many seconds requests wait for a lost connection to come back (default: 0). This project's own. */
   'reconnect-delay'?: number;
+  /** how many seconds requests may be under way without an answer to any of them; 0: for ever (default: 0). This project's own. */
+  timeout?: number;
 }
 
 /**
