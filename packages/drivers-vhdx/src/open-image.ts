@@ -2,7 +2,7 @@
 import type { DriverNode, Edge, OpenContext } from '@blk/core-graph';
 import { readBlockTable } from './block-table.js';
 import { vhdxError } from './errors.js';
-import { FIRST_REGION, hasText, MIB, PAGE, ZERO_ID } from './format.js';
+import { hasText, MIB, PAGE, ZERO_ID } from './format.js';
 import { HeaderFile } from './header.js';
 import { readLog, type Replay } from './log.js';
 import { LoggedFile, type ByteReader } from './logged-file.js';
@@ -17,7 +17,7 @@ export async function openVhdx(file: Edge, context: Pick<OpenContext, 'readOnly'
   const { readOnly, policy } = context;
   const magic = new Uint8Array(8);
   await file.read(0, magic, 0, magic.length);
-  if (!hasText(magic, 0, 'vhdxfile') || file.size < FIRST_REGION) throw vhdxError({ what: 'no-magic' });
+  if (!hasText(magic, 0, 'vhdxfile')) throw vhdxError({ what: 'no-magic' });
   const header = await HeaderFile.read(file);
   const replay = await readLog(file, header.current, policy.maxMetadataBytes);
   if (replay !== undefined && context.checking && readOnly) throw vhdxError({ what: 'log-pending', filename: file.node.filename });

@@ -10,6 +10,7 @@ export type VmdkDefect =
   | { readonly what: 'grain-size' }
   | { readonly what: 'table-size' }
   | { readonly what: 'directory-size' }
+  | { readonly what: 'no-capacity' }
   | { readonly what: 'capacity'; readonly sectors: bigint | number }
   | { readonly what: 'truncated'; readonly need: number }
   | { readonly what: 'compression'; readonly found: number }
@@ -77,6 +78,8 @@ function describe(defect: VmdkDefect): string {
       return 'L2 table size too big';
     case 'directory-size':
       return 'L1 entry size is invalid';
+    case 'no-capacity':
+      return 'The header tells of no sectors';
     case 'capacity':
       return `File too large: ${defect.sectors} sectors, where ${Math.floor(MAX_SIZE / 512)} are the limit`;
     case 'truncated':

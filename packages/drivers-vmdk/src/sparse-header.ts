@@ -58,6 +58,7 @@ export function parseSparseHeader(bytes: Uint8Array): SparseHeader {
   const flags = view.getUint32(Field.Flags, true);
   const entries = view.getUint32(Field.Entries, true);
   if (entries > MAX_ENTRIES) throw vmdkError({ what: 'table-size' });
+  if (view.getBigUint64(Field.Capacity, true) === 0n) throw vmdkError({ what: 'no-capacity' });
   const grain = view.getBigUint64(Field.GrainSize, true);
   if (grain === 0n || entries === 0) throw vmdkError({ what: 'directory-size' });
   const compressed = (flags & Flag.Compressed) !== 0;

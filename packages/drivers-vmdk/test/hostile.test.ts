@@ -33,6 +33,7 @@ const STRICTER: typeof BOTH = [
   ['a directory beyond the end', [[8, 1, 32], [56, 1 << 30]], 'The grain directory at 0x8000000000 reaches beyond the end of the file'],
   ['a table beyond the end', [[8, 1, 32], [DIRECTORY, 0xff00_0000, 32]], 'A grain table at 0x1fe00000000 reaches beyond the end of the file'],
   ['a descriptor beyond the end', [[28, 1 << 30]], 'The descriptor at 0x8000000000 reaches beyond the end of the file'],
+  ['no sectors', [[12, 0], [16, 0, 32]], 'The header tells of no sectors'],
   ['a descriptor of any length', [[36, 1 << 30]], 'The descriptor takes 549755813888 bytes'],
 ];
 
