@@ -172,3 +172,20 @@ export const CASES: readonly EventCase[] = [
     differs: { ...ZERO, pwritev: 'the image is marked as being in use by the first change; the reference does so when it opens it', pwritev_done: 'the same' },
   },
 ];
+
+/** What a format raises while it is written to at random. */
+export const RAISED: Readonly<Record<string, readonly DebugEvent[]>> = {
+  raw: [...NODE, 'read_aio', 'write_aio'],
+  qcow2: [
+    ...CHANGED, 'l1_update', 'l1_grow_alloc_table', 'l1_grow_write_table', 'l1_grow_activate_table', 'l2_load', 'l2_update', 'l2_update_compressed', 'l2_alloc_write', 'read_aio',
+    'read_compressed', 'write_aio', 'write_compressed', 'vmstate_load', 'vmstate_save', 'cow_read', 'cow_write', 'reftable_load', 'reftable_update', 'refblock_load', 'refblock_update',
+    'refblock_update_part', 'refblock_alloc', 'refblock_alloc_hookup', 'refblock_alloc_write', 'cluster_alloc', 'cluster_alloc_bytes', 'cluster_free',
+  ],
+  qcow: [...NODE, 'l1_update', 'l2_load', 'l2_update', 'l2_update_compressed', 'read_aio', 'read_compressed', 'write_aio', 'write_compressed', 'cluster_alloc'],
+  qed: [...NODE, 'l1_update', 'l2_load', 'l2_update', 'read_aio', 'write_aio', 'cow_write'],
+  vmdk: [...NODE, 'l2_load', 'l2_update', 'read_aio', 'write_aio', 'cow_write'],
+  vdi: NODE,
+  vpc: NODE,
+  vhdx: NODE,
+  parallels: NODE,
+};

@@ -1,12 +1,30 @@
 /** Images in memory with blkdebug between the format and its disk. */
-import { BlockGraph, type BlockNode, type Breakpoints, type Definition } from '@blk/core-graph';
+import { BlockGraph, type BlockDriver, type BlockNode, type Breakpoints, type DebugEvent, type Definition } from '@blk/core-graph';
 import { MemoryDisks, type DiskOperation, type MemoryDisk } from '@blk/driver-conformance';
 import { blkdebug } from '../src/index.js';
 import { FORMATS } from './formats.js';
 
+/** The driver, which notes down what it is told. */
+function noting(raised: Set<DebugEvent>): BlockDriver {
+  return {
+    ...blkdebug,
+    open: async (options, context) => {
+      const node = await blkdebug.open(options, context);
+      const event = node.event?.bind(node);
+      node.event = (name) => {
+        raised.add(name);
+        return event?.(name);
+      };
+      return node;
+    },
+  };
+}
+
 export class Bench {
+  /** Events that came since this was emptied. */
+  readonly raised = new Set<DebugEvent>();
   readonly disks = new MemoryDisks();
-  readonly graph = new BlockGraph({ drivers: [this.disks.driver, blkdebug, ...FORMATS.map(({ driver }) => driver)], host: { warn: () => undefined } });
+  readonly graph = new BlockGraph({ drivers: [this.disks.driver, noting(this.raised), ...FORMATS.map(({ driver }) => driver)], host: { warn: () => undefined } });
 
   async create(size: number, options: Record<string, unknown> = {}, format = 'qcow2'): Promise<MemoryDisk> {
     await this.graph.create('memory:image', { format, size, options, unsafe: true });
