@@ -1,15 +1,8 @@
 import type { BlockDriver } from '@blk/core-graph';
 import { driverConformance, inMemory, MemoryDisk, MemoryDisks, slow, type Provider } from '@blk/driver-conformance';
-import { parallels } from '@blk/drivers-parallels';
-import { qcow } from '@blk/drivers-qcow';
 import { qcow2 } from '@blk/drivers-qcow2';
-import { qed } from '@blk/drivers-qed';
-import { raw } from '@blk/drivers-raw';
-import { vdi } from '@blk/drivers-vdi';
-import { vhdx } from '@blk/drivers-vhdx';
-import { vmdk } from '@blk/drivers-vmdk';
-import { vpc } from '@blk/drivers-vpc';
 import { blkdebug } from '../src/index.js';
+import { FORMATS } from './formats.js';
 
 /** `format` as the image, its disk behind blkdebug. */
 function below(format: BlockDriver, options: object, create: Record<string, unknown> = {}): Provider {
@@ -41,19 +34,9 @@ const device: Provider = ({ size, seed, asynchronous }) => {
   });
 };
 
-driverConformance({ name: 'raw on blkdebug', asynchronous: true, histories: 2, provision: below(raw, {}) });
 driverConformance({ name: 'blkdebug with limits', asynchronous: true, histories: 3, size: 320 * 4096, sizeGranularity: 4096, provision: device });
 driverConformance({ name: 'qcow2 on blkdebug with limits', asynchronous: true, histories: 2, provision: below(qcow2, PICKY, { cluster_size: 4096 }) });
-const FORMATS: readonly (readonly [BlockDriver, Record<string, unknown>, number])[] = [
-  [qcow2, {}, 1_312_256],
-  [vpc, { force_size: true }, 1_312_256],
-  [vdi, {}, 3_148_288],
-  [vhdx, { block_size: 1 << 20 }, 2_500_096],
-  [parallels, {}, 3_148_288],
-  [qcow, {}, 1_312_256],
-  [qed, {}, 1_312_256],
-  [vmdk, {}, 1_312_256],
-];
-for (const [format, create, size] of FORMATS) {
-  driverConformance({ name: `blkdebug on ${format.name}`, asynchronous: true, histories: 1, steps: 18, size, provision: above(format, {}, create) });
+for (const { driver, create, size } of FORMATS) {
+  driverConformance({ name: `blkdebug on ${driver.name}`, asynchronous: true, histories: 1, steps: 18, size, provision: above(driver, {}, create) });
+  driverConformance({ name: `${driver.name} on blkdebug`, asynchronous: true, histories: 1, steps: 18, size, provision: below(driver, {}, create) });
 }
