@@ -69,7 +69,7 @@ const VMDK: readonly Difference[] = [
   ...refuses(
     'vmdk',
     'The image was changed as if it were text', 'The grain directory at', 'The header tells of no sectors', 'invalid VMDK image descriptor', 'File too large', 'Unsupported compression',
-    'Invalid extent line', 'Unsupported extent type', 'Unsupported image type', 'Unsupported VMDK version', 'The descriptor (names no extents|at )', 'Invalid content identifier',
+    'Invalid extent line', 'Could not open \'[^\']*""', 'Unsupported extent type', 'Unsupported image type', 'Unsupported VMDK version', 'The descriptor (names no extents|at )', 'Invalid content identifier',
     'Image not in VMDK format', "Extent '.*' holds", 'Invalid granularity', 'VMDK version 3 must be', 'An image whose tables', 'Invalid footer',
   ),
   ...of('vmdk', /^refuses: Is another process using the image/),
