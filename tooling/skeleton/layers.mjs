@@ -86,7 +86,7 @@ export const tools = [
   // core-graph does not depend on it, so it may depend on core-graph.
   { name: 'driver-conformance', imports: ['core-graph', 'qapi-types'] },
   // Whole ways through, from the outside: everything may be used.
-  { name: 'e2e', imports: ['qapi-types', 'core-graph', 'crypto', 'drivers-*', 'drivers-all', 'nbd', 'jobs', 'image', 'qmp-server', 'qmp-client', 'cli'] },
+  { name: 'e2e', imports: ['qapi-types', 'core-graph', 'crypto', 'drivers-*', 'throttle', 'drivers-all', 'nbd', 'jobs', 'image', 'qmp-server', 'qmp-client', 'cli'] },
   // Both programs side by side: ours as a whole.
   { name: 'differential', imports: ['cli'] },
   { name: 'bench', imports: ['qapi-types', 'core-graph', 'crypto', 'drivers-*', 'drivers-all', 'nbd', 'image'] },
