@@ -27,6 +27,7 @@ export async function openFtp(driver: Scheme, options: FtpOptions, context: Open
       driver,
       filename: options.url ?? options.filename ?? '',
       size: version.size,
+      warn: (message) => { context.warn(message); },
       read: content.read,
       close: async () => {
         const closed = new BlockError('closed', 'The image was closed', { driver });

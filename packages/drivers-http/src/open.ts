@@ -62,6 +62,7 @@ export async function openHttp(
       driver,
       filename: options.url ?? options.filename ?? '',
       size: content.size,
+      warn: (message) => { context.warn(message); },
       read: (offset, buffer, start, length) => content.read(offset, buffer, start, length),
       close: async () => {
         close(new BlockError('closed', 'The image was closed', { driver }));

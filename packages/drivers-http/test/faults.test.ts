@@ -25,11 +25,11 @@ interface Opened {
 }
 
 /** Opens the file on a good server. */
-async function opened(more: Definition = {}, handler: Handler = content(BYTES)): Promise<Opened> {
+async function opened(more: Definition = {}, handler: Handler = content(BYTES), warnings: string[] = []): Promise<Opened> {
   const clock = new HastyClock();
   const served = await serve(handler);
   cleanup.push(async () => served[Symbol.asyncDispose]());
-  const graph = graphOf({ host: clock.host });
+  const graph = graphOf({ host: { ...clock.host, warn: (message) => { warnings.push(message); } } });
   cleanup.push(() => graph.close());
   const node = await openUrl(graph, served.url, { readahead: 65536, ...more });
   served.ranges.length = 0;
@@ -113,6 +113,14 @@ describe('a file that changes', () => {
     served.handler = content(BYTES);
     await expect(readAt(node, 800_000, 1000)).rejects.toMatchObject({ kind: 'corrupt' });
     expect(served.ranges.length).toBe(1);
+  });
+
+  it('is told of, once, for those to whom a read has only failed', async () => {
+    const warnings: string[] = [];
+    const { served, node } = await opened({}, content(BYTES), warnings);
+    served.handler = first(Infinity, () => ({ headers: { etag: '"two"' } }));
+    for (let i = 0; i < 3; i++) await expect(readAt(node, AT, LENGTH)).rejects.toMatchObject({ kind: 'corrupt' });
+    expect(warnings).toEqual([`warning: ${served.url}: The file on the server has changed since it was opened: its ETag is "two" instead of "one"`]);
   });
 
   it('in the middle of a range that broke off gives no bytes of both', async () => {
@@ -299,6 +307,13 @@ describe('opening', () => {
     await until(() => served.ranges.length === 1);
     abort.abort();
     await expect(opening).rejects.toMatchObject({ kind: 'aborted' });
+  });
+
+  it('a server that does not encrypt is refused in a few words, on one line', async () => {
+    const server = await serve(content(BYTES));
+    const url = server.url.replace('http:', 'https:');
+    await expect(openUrl(graphOf({ host: new HastyClock().host }), url, { driver: 'https' })).rejects.toThrow(/^CURL: Error opening file: The TLS connection to 127\.0\.0\.1 failed: [a-z ]+$/);
+    await server[Symbol.asyncDispose]();
   });
 
   it('what is no HTTP at all is refused', async () => {

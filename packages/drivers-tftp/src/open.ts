@@ -22,6 +22,7 @@ export async function openTftp(options: TftpOptions, context: OpenContext): Prom
       driver: 'tftp',
       filename: options.url ?? options.filename ?? '',
       size,
+      warn: (message) => { context.warn(message); },
       read: (offset, buffer, start, length) => spool.read(offset, buffer, start, length),
       close: async () => {
         stop.abort(new BlockError('closed', 'The image was closed', { driver: 'tftp' }));

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export { checkReadable, checkSettings, checkUrl, decodedBytes, decodedPart, openingError, SETTINGS, type RemoteOptions, type RemoteSettings } from './settings.js';
-export { networkError } from './network-error.js';
+export { networkError, tlsReason } from './network-error.js';
 export { Patience, type PatienceOptions } from './patience.js';
 export { ReadAhead, type RangeSource } from './read-ahead.js';
 export { RemoteNode, type RemoteFile } from './node.js';

@@ -12,7 +12,17 @@ export function networkError(driver: string, error: unknown, host: string, port:
   if (syscall === 'getaddrinfo') return failed('io', 'name', `Could not resolve host: ${host}`, 'ENXIO');
   if (CERTIFICATE.test(code)) return failed('permission', 'certificate', `SSL certificate problem: ${messageOf(first)}`);
   if (syscall === 'connect') return failed('io', 'connect', `Failed to connect to ${host} port ${port}: ${strerror(code)}`, code);
+  if (hasReason(first)) return failed('io', 'tls', `The TLS connection to ${host} failed: ${first.reason}`);
   return failed('io', 'connection', `The connection to ${host} broke: ${strerror(code) === code ? messageOf(first) : strerror(code)}`);
+}
+
+/** Why OpenSSL fails, in a few words: its messages name its source files. What is no error of its is told as it is. */
+export function tlsReason(error: unknown): string {
+  return hasReason(error) ? error.reason : messageOf(error).trimEnd();
+}
+
+function hasReason(error: unknown): error is Error & { readonly reason: string } {
+  return error instanceof Error && 'reason' in error && typeof error.reason === 'string';
 }
 
 /** Codes with which Node and OpenSSL refuse a certificate; trying again does not make it a better one. */

@@ -4,7 +4,8 @@ import { isIP, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { BlockError, systemError } from '@blk/core-graph';
-import { ANONYMOUS_CIPHERS, checkUsable, loadPsk, tlsReason, type X509Options } from '../server/tls.js';
+import { tlsReason } from '@blk/remote';
+import { ANONYMOUS_CIPHERS, checkUsable, loadPsk, type X509Options } from '../server/tls.js';
 
 export type ClientCredentials =
   | {

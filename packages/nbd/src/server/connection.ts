@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { messageOf } from '@blk/core-graph';
+import { tlsReason } from '@blk/remote';
 import { encodeGreeting } from '../codec/handshake.js';
 import { adopt, readByEvents, socketOf, type Receiver } from './adopt.js';
 import type { NbdExport } from './export.js';
@@ -12,7 +13,7 @@ import { Negotiation, type Agreement, type NegotiationHost, type TlsMode } from 
 import { ReplyWriter } from './reply-writer.js';
 import { enlargeSendBuffer } from './send-buffer.js';
 import { Session } from './session.js';
-import { secured, tlsReason } from './tls.js';
+import { secured } from './tls.js';
 import { Transmission } from './transmission.js';
 
 export class Connection implements Receiver, NegotiationHost {

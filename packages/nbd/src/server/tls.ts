@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createSecureContext, createServer, type SecureContextOptions, type TLSSocket, type TlsOptions } from 'node:tls';
-import { BlockError, messageOf, systemError } from '@blk/core-graph';
+import { BlockError, systemError } from '@blk/core-graph';
+import { tlsReason } from '@blk/remote';
 
 /** Certificates, as PEM. */
 export interface X509Credentials {
@@ -101,11 +102,6 @@ export function checkUsable(folder: string, side: 'client' | 'server', options: 
       throw new BlockError('invalid-argument', `Cannot load ${what}: ${tlsReason(error)}`, { filename: folder }, error);
     }
   }
-}
-
-/** Why the library fails, in a few words: its messages name its source files. */
-export function tlsReason(error: unknown): string {
-  return error instanceof Error && 'reason' in error && typeof error.reason === 'string' ? error.reason : messageOf(error).trimEnd();
 }
 
 /** The connection under TLS, once what was written before is out. Rejects where it can't be; see `upgrade`. */
