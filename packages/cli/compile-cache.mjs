@@ -1,6 +1,6 @@
 // Leaves beside a bundle of short commands what V8 compiled of it, once they have run. A program of its own, because V8
 // takes a cache only under the flags that it was made with.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import Module, { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -22,6 +22,9 @@ try {
   const disk = join(folder, 'disk');
   writeFileSync(disk, Buffer.alloc(9 * 1024 * 1024 + 512).fill('data', 0, 7 * 1024 * 1024));
   const copy = join(folder, 'copy');
+  const files = join(folder, 'files');
+  mkdirSync(join(files, 'some'), { recursive: true });
+  writeFileSync(join(files, 'some', 'file.text'), 'data');
   const long = [
     ['convert', '-f', 'raw', '-O', 'raw', disk, copy],
     ['convert', '-n', '-f', 'raw', '-O', 'raw', disk, copy],
@@ -29,6 +32,7 @@ try {
     ['convert', '-O', 'raw', image, copy],
     ['convert', '-c', '-O', 'qcow2', disk, image],
     ['convert', '-O', 'raw', image, copy],
+    ['convert', '-O', 'raw', `fat:${files}`, copy],
   ];
   for (const argv of name === 'short' ? short : [...short, ...long]) {
     const run = name === 'short' ? bundle.exports.runShort : bundle.exports.runImg;

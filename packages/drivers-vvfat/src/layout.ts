@@ -6,7 +6,7 @@ import { ShortNames } from './fat/names.js';
 import { clusterBytes, FIRST_CLUSTER, shapeFor, SLOT, type Shape, type ShapeRequest } from './fat/shape.js';
 import type { Pieces } from './fat/tables.js';
 import { vvfatError } from './errors.js';
-import { NO_CLUSTERS, pathOf, type Budget, type FileNode, type FolderNode } from './tree.js';
+import { pathOf, type Budget, type FileNode, type FolderNode, type Run } from './tree.js';
 
 export interface LayoutRequest extends ShapeRequest {
   /** 11 bytes. */
@@ -34,47 +34,57 @@ const MAX_ROOT_SLOTS = 65520;
 
 /** Lays the tree out: its nodes get their clusters. Throws where the disk would be too small. */
 export function layOut(tree: FolderNode, { label, ...request }: LayoutRequest, budget: Budget): Layout {
-  const slots = new Map<FolderNode, number>();
-  for (const folder of foldersOf(tree)) slots.set(folder, countSlots(folder));
-  if (request.fatType !== 32 && (slots.get(tree) as number) > MAX_ROOT_SLOTS) throw vvfatError({ what: 'folder-full', path: '' });
-  const shape = shapeFor(request, { rootSlots: slots.get(tree) as number, clusters: (bytes) => countClusters(tree, slots, request, bytes) });
+  const all = [...foldersOf(tree)].map((folder): Measured => ({ folder, slots: countSlots(folder) }));
+  const rootSlots = (all[0]).slots;
+  if (request.fatType !== 32 && rootSlots > MAX_ROOT_SLOTS) throw vvfatError({ what: 'folder-full', path: '' });
+  const shape = shapeFor(request, { rootSlots, clusters: (bytes) => countClusters(all, request, bytes) });
   const rootInClusters = shape.fatType === 32;
   const size = clusterBytes(shape);
 
   let next = FIRST_CLUSTER;
   const ends: number[] = [];
-  const take = (bytes: number): number => {
-    const first = next;
-    next += Math.ceil(bytes / size);
+  const take = (bytes: number): Run => {
+    const run = { first: next, count: Math.ceil(bytes / size) };
+    next += run.count;
     ends.push(next - 1);
-    return first;
+    return run;
   };
+  const files: Piece<FileNode>[] = [];
   // A folder in front of its files, these in front of its folders: reading from front to end reads the host folder by folder.
-  for (const folder of foldersOf(tree)) {
-    if (folder !== tree || rootInClusters) folder.firstCluster = take((slots.get(folder) as number) * SLOT);
-    for (const file of filesOf(folder)) file.chain = file.size === 0 ? NO_CLUSTERS : [{ first: take(file.size), count: Math.ceil(file.size / size) }];
+  for (const { folder, slots } of all) {
+    if (folder !== tree || rootInClusters) folder.firstCluster = take(slots * SLOT).first;
+    for (const file of folder.children.values()) {
+      if (file.kind !== 'file' || file.size === 0) continue;
+      // At first each file lies in one piece.
+      const run = take(file.size);
+      file.chain = [run];
+      files.push({ first: run.first, count: run.count, owner: file, index: 0 });
+    }
   }
 
   const folders: Piece<Uint8Array>[] = [];
-  const files: Piece<FileNode>[] = [];
   let root = new Uint8Array(0);
-  for (const folder of foldersOf(tree)) {
-    const bytes = writeFolder(folder, slots.get(folder) as number, label);
+  for (const { folder, slots } of all) {
+    const bytes = writeFolder(folder, slots, label);
     budget.take(bytes.length);
     if (folder.firstCluster === 0) root = bytes;
     else folders.push({ first: folder.firstCluster, count: Math.ceil(bytes.length / size), owner: bytes, index: 0 });
-    // At first each file lies in one piece.
-    for (const file of filesOf(folder)) for (const { first, count } of file.chain) files.push({ first, count, owner: file, index: 0 });
   }
   const usedClusters = next - FIRST_CLUSTER;
   return {
     shape,
     root,
     system: systemSectors(shape, { label, usedClusters }),
-    pieces: { ends: Uint32Array.from(ends), usedClusters },
+    pieces: { ends: new Uint32Array(ends), usedClusters },
     folders: new ClusterMap(folders),
     files: new ClusterMap(files),
   };
+}
+
+/** A folder and how many entries it has. */
+interface Measured {
+  readonly folder: FolderNode;
+  readonly slots: number;
 }
 
 /** All folders, each in front of those inside it. */
@@ -95,11 +105,11 @@ function countSlots(folder: FolderNode): number {
   return slots;
 }
 
-function countClusters(tree: FolderNode, slots: ReadonlyMap<FolderNode, number>, { fatType }: ShapeRequest, bytes: number): number {
+function countClusters(all: readonly Measured[], { fatType }: ShapeRequest, bytes: number): number {
   let clusters = 0;
-  for (const folder of foldersOf(tree)) {
-    if (folder !== tree || fatType === 32) clusters += Math.ceil(((slots.get(folder) as number) * SLOT) / bytes);
-    for (const file of filesOf(folder)) clusters += Math.ceil(file.size / bytes);
+  for (const { folder, slots } of all) {
+    if (folder.parent !== undefined || fatType === 32) clusters += Math.ceil((slots * SLOT) / bytes);
+    for (const file of folder.children.values()) if (file.kind === 'file') clusters += Math.ceil(file.size / bytes);
   }
   return clusters;
 }

@@ -1,6 +1,7 @@
 /** The directory as the disk shows it: files and folders with the clusters that they have on the disk. */
 import type { FatTime } from './fat/time.js';
 import { vvfatError } from './errors.js';
+import type { FileIdentity } from './host/identity.js';
 
 /** Clusters that follow one another. */
 export interface Run {
@@ -13,7 +14,7 @@ export interface FileNode {
   name: string;
   parent: FolderNode;
   /** What tells this file, with this content, from any other. */
-  identity: string;
+  identity: FileIdentity;
   /** Bytes. */
   readonly size: number;
   /** As its entry on the disk says. */

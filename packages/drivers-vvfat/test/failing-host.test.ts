@@ -11,6 +11,8 @@ import { openDirectory, putFiles, takeFiles } from './support.js';
 
 const host = vi.hoisted((): HostState => ({ meet: () => undefined }));
 
+// Every call is to be seen.
+vi.mock('../src/host/native.js', () => ({ loadNative: () => Promise.resolve(undefined) }));
 vi.mock('node:fs', async (original) => (await import('./failing-calls.js')).failingSync(await original<typeof sync>(), host));
 vi.mock('node:fs/promises', async (original) => (await import('./failing-calls.js')).failingLater(await original<typeof later>(), host));
 

@@ -110,10 +110,11 @@ test('a set of sectors is a set', () => {
 
 test('a root directory with a place of its own has at most as many entries as its count can tell', () => {
   const label = new Uint8Array(11).fill(65);
+  const identity = { dev: 1, ino: 1, size: 0, mtimeSec: 0, mtimeNsec: 0, ctimeSec: 0, ctimeNsec: 0 };
   for (const [files, fatType, why] of [[65519, 16, undefined], [65520, 16, /The directory itself has more entries/], [65520, 32, undefined]] as const) {
     const root: FolderNode = { kind: 'folder', name: '', parent: undefined, identity: 'x', modified: { date: 0x21, time: 0 }, children: new Map(), firstCluster: 0 };
     for (let index = 0; index < files; index++) {
-      root.children.set(`F${index}`, { kind: 'file', name: `F${index}`, parent: root, identity: 'x', size: 0, modified: root.modified, chain: [] });
+      root.children.set(`F${index}`, { kind: 'file', name: `F${index}`, parent: root, identity, size: 0, modified: root.modified, chain: [] });
     }
     const lay = (): Layout => layOut(root, { label, floppy: false, fatType }, new Budget(Infinity));
     if (why !== undefined) expect(lay).toThrow(why);

@@ -1,5 +1,5 @@
 // The images that workloads start from: made once, then read only, since a source that was written measures something else.
-import { chmodSync, closeSync, copyFileSync, existsSync, ftruncateSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import { chmodSync, closeSync, copyFileSync, existsSync, ftruncateSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { bochsImage, cloopImage, dmgImage } from '@blk/image-writers';
 import { prng, qemuImg, run, type RunResult } from '@blk/oracle';
@@ -20,7 +20,7 @@ export function sourcesIn(dir: string): Sources {
     const part = `${path}.part`;
     await makers[source](part, get);
     renameSync(part, path);
-    chmodSync(path, 0o444);
+    chmodSync(path, isDirectory(source) ? 0o555 : 0o444);
     return path;
   };
   return {
@@ -34,8 +34,10 @@ export function sourcesIn(dir: string): Sources {
   };
 }
 
-/** The format of a source. */
-export const formatOf = (source: Source): string => source.slice(source.lastIndexOf('.') + 1);
+/** The format of a source; a directory is a raw disk, by its other name. */
+export const formatOf = (source: Source): string => (isDirectory(source) ? 'raw' : source.slice(source.lastIndexOf('.') + 1));
+
+export const isDirectory = (source: Source): boolean => source.endsWith('.dir');
 
 type Maker = (path: string, get: (source: Source) => Promise<string>) => Promise<void>;
 
@@ -89,6 +91,15 @@ function inOtherFormats() {
     // The reference reads it sector by sector: 512 MiB took it more than 100 s.
     'short.bochs': async (path, get) => {
       writeFileSync(path, bochsImage(readFileSync(await get('text.raw')).subarray(0, 16 * MiB), { extentSize: MiB }));
+    },
+    'small-files.dir': (path) => {
+      const random = prng(3);
+      for (let file = 0; file < 5000; file++) {
+        const folder = join(path, `folder ${Math.floor(file / 100)}`);
+        mkdirSync(folder, { recursive: true });
+        writeFileSync(join(folder, `file number ${file % 100}.txt`), random.bytes(512 + random.below(7681)));
+      }
+      return Promise.resolve();
     },
     // As the system of that name packs by default: zlib, chunks of 256 KiB.
     'long-text.dmg': async (path, get) => {

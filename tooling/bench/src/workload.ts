@@ -3,9 +3,9 @@
 /** The two that are compared. */
 export type Side = 'ours' | 'reference';
 
-/** A file that workloads start from. Sources are never written; a workload that writes gets copies. */
+/** A file that workloads start from, or a directory of them. Sources are never written; a workload that writes gets copies. */
 export type Source = 'full.raw' | 'full.qcow2' | 'sparse.raw' | 'sparse.qcow2' | 'fragmented.raw' | 'text.raw' | 'long-text.raw' | 'long-text.qcow2'
-  | 'long-text-zstd.qcow2' | 'long.raw' | 'long.qcow2' | 'full.luks' | `long.${PlainFormat}` | 'short.bochs' | `long-text.${PackedFormat}`;
+  | 'long-text-zstd.qcow2' | 'long.raw' | 'long.qcow2' | 'full.luks' | `long.${PlainFormat}` | 'short.bochs' | 'small-files.dir' | `long-text.${PackedFormat}`;
 
 /** Formats of which only reading is measured: those that hold the disk as it is, and those that compress it. */
 export const PLAIN_FORMATS = ['vdi', 'vpc', 'vhdx', 'parallels', 'qed', 'qcow', 'vmdk'] as const;

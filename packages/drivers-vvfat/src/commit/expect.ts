@@ -3,7 +3,7 @@ import { lstatSync, type BigIntStats } from 'node:fs';
 import { changed, conflict, hostError } from '../errors.js';
 import { foldName } from '../fat/names.js';
 import type { HostFolder } from '../host/host-folder.js';
-import { folderIdentity, isUnchanged } from '../host/identity.js';
+import { fileIdentity, folderIdentity, isUnchanged } from '../host/identity.js';
 import { childPath, pathOf, type FolderNode, type TreeNode } from '../tree.js';
 
 /** The node is in its folder, `host`, as it was. */
@@ -24,7 +24,7 @@ export function expectName(host: HostFolder, parent: FolderNode, name: string): 
 }
 
 function isStill(node: TreeNode, stats: BigIntStats): boolean {
-  return node.kind === 'file' ? stats.isFile() && isUnchanged(node, stats) : stats.isDirectory() && folderIdentity(stats) === node.identity;
+  return node.kind === 'file' ? stats.isFile() && isUnchanged(node, fileIdentity(stats)) : stats.isDirectory() && folderIdentity(stats) === node.identity;
 }
 
 function look(host: HostFolder, name: string, path: string): BigIntStats | undefined {

@@ -1,5 +1,5 @@
 /** Entries of directories as bytes: a file's short name with its long name in front, in slots of 32 bytes (fatgen103, "FAT Directory Structure"). */
-import { isShort, shortBytes, shortSum } from './names.js';
+import { isShort, putShort, shortSum } from './names.js';
 import { SLOT } from './shape.js';
 import type { FatTime } from './time.js';
 
@@ -39,19 +39,24 @@ export class EntryWriter {
 
   /** The label: an entry whose name is 11 bytes of any kind. */
   label(label: Uint8Array, modified: FatTime): void {
-    this.#short(label, { attributes: Attribute.Label, firstCluster: 0, size: 0, modified });
+    this.bytes.set(label, this.#at);
+    this.#short({ attributes: Attribute.Label, firstCluster: 0, size: 0, modified });
   }
 
   entry(entry: NewEntry): void {
-    const short = shortBytes(entry.alias);
-    if (entry.name !== entry.alias) this.#long(entry.name, shortSum(short));
-    this.#short(short, entry);
+    const { name, alias } = entry;
+    // It comes behind the long name, which holds its sum.
+    const slots = name === alias ? 0 : Math.ceil(name.length / LONG_UNITS.length);
+    const at = this.#at + slots * SLOT;
+    putShort(alias, this.bytes, at);
+    if (slots > 0) this.#long(name, slots, shortSum(this.bytes, at));
+    this.#short(entry);
   }
 
-  #short(name: Uint8Array, { attributes, firstCluster, size, modified }: Omit<NewEntry, 'name' | 'alias'>): void {
+  /** Behind its name. */
+  #short({ attributes, firstCluster, size, modified }: Omit<NewEntry, 'name' | 'alias'>): void {
     const { view } = this;
     const at = this.#at;
-    this.bytes.set(name, at);
     this.bytes[at + 11] = attributes;
     // Created and last read: the host's times of these are nobody's business, and would differ with every copy of the directory.
     view.setUint16(at + 14, modified.time, true);
@@ -65,19 +70,21 @@ export class EntryWriter {
     this.#at += SLOT;
   }
 
-  #long(name: string, sum: number): void {
-    const count = Math.ceil(name.length / LONG_UNITS.length);
-    for (let number = count; number > 0; number--) {
+  #long(name: string, slots: number, sum: number): void {
+    const { bytes } = this;
+    for (let number = slots; number > 0; number--) {
       const at = this.#at;
-      this.bytes[at] = number | (number === count ? LAST_LONG : 0);
-      this.bytes[at + 11] = Attribute.LongName;
-      this.bytes[at + 13] = sum;
+      bytes[at] = number | (number === slots ? LAST_LONG : 0);
+      bytes[at + 11] = Attribute.LongName;
+      bytes[at + 13] = sum;
       const first = (number - 1) * LONG_UNITS.length;
       for (let unit = 0; unit < LONG_UNITS.length; unit++) {
         const index = first + unit;
+        const place = at + LONG_UNITS[unit];
         // One zero ends the name where there is room for it; the rest is ones.
         const code = index < name.length ? name.charCodeAt(index) : index === name.length ? 0 : 0xffff;
-        this.view.setUint16(at + LONG_UNITS[unit], code, true);
+        bytes[place] = code;
+        bytes[place + 1] = code >> 8;
       }
       this.#at += SLOT;
     }

@@ -5,6 +5,7 @@ export const MAX_NAME = 255;
 
 /** Why a directory of FAT cannot hold this name; undefined: it can. */
 export function nameDefect(name: string): string | undefined {
+  if (PLAIN.test(name)) return undefined;
   if (name === '' || name === '.' || name === '..') return 'it is no name';
   if (name.length > MAX_NAME) return `it is longer than ${MAX_NAME} characters`;
   let ascii = true;
@@ -18,6 +19,9 @@ export function nameDefect(name: string): string | undefined {
   if (name.endsWith('.') || name.endsWith(' ')) return `it ends with a ${name.endsWith('.') ? 'dot' : 'space'}`;
   return undefined;
 }
+
+/** Most names; what else there may be takes longer to tell. */
+const PLAIN = /^[\w !#$%&'()+,\-.;=@[\]^`{}~]{0,254}[\w!#$%&'()+,\-;=@[\]^`{}~]$/;
 
 /** As codes. */
 const FORBIDDEN: ReadonlySet<number> = new Set([...'"*/:<>?\\|'].map((char) => char.charCodeAt(0)));
@@ -68,34 +72,47 @@ export class ShortNames {
   }
 }
 
-/** A short name as its 11 bytes. */
-export function shortBytes(name: string): Uint8Array {
-  const bytes = new Uint8Array(11).fill(0x20);
-  const dot = name.indexOf('.', 1);
-  const [base, extension] = name === '.' || name === '..' ? [name, ''] : dot < 0 ? [name, ''] : [name.slice(0, dot), name.slice(dot + 1)];
-  for (let at = 0; at < base.length; at++) bytes[at] = base.charCodeAt(at);
-  for (let at = 0; at < extension.length; at++) bytes[8 + at] = extension.charCodeAt(at);
-  return bytes;
+/** Writes a short name as its 11 bytes. */
+export function putShort(name: string, bytes: Uint8Array, at: number): void {
+  bytes.fill(0x20, at, at + 11);
+  const dot = name === '..' ? -1 : name.indexOf('.', 1);
+  const end = dot < 0 ? name.length : dot;
+  for (let index = 0; index < end; index++) bytes[at + index] = name.charCodeAt(index);
+  for (let index = end + 1; index < name.length; index++) bytes[at + 7 + index - end] = name.charCodeAt(index);
 }
 
 /** The sum over the short name that ties entries of the long name to it. */
-export function shortSum(bytes: Uint8Array): number {
+export function shortSum(bytes: Uint8Array, start = 0): number {
   let sum = 0;
-  for (let at = 0; at < 11; at++) sum = (((sum & 1) << 7) + (sum >> 1) + bytes[at]) & 0xff;
+  for (let at = start; at < start + 11; at++) sum = (((sum & 1) << 7) + (sum >> 1) + bytes[at]) & 0xff;
   return sum;
 }
 
 /** What a short name is made from: without dots and spaces, `_` for what it cannot hold. */
-function basis(upper: string): [string, string] {
-  const trimmed = upper.replace(/^[. ]+/, '').replaceAll(' ', '');
-  const dot = trimmed.lastIndexOf('.');
-  const plain = (part: string, length: number): string => part.replaceAll('.', '').replace(NOT_SHORT, '_').slice(0, length);
-  const base = plain(dot < 0 ? trimmed : trimmed.slice(0, dot), 8);
-  return [base === '' ? '_' : base, dot < 0 ? '' : plain(trimmed.slice(dot + 1), 3)];
+function basis(upper: string): [base: string, extension: string] {
+  let start = 0;
+  while (upper.charAt(start) === '.' || upper.charAt(start) === ' ') start++;
+  const dot = upper.lastIndexOf('.');
+  const base = shortPart(upper, start, dot < start ? upper.length : dot, 8);
+  return [base === '' ? '_' : base, dot < start ? '' : shortPart(upper, dot + 1, upper.length, 3)];
 }
 
-/** One character, which may be two units, that short names cannot hold. */
-const NOT_SHORT = /[^A-Z0-9!#$%&'()\-@^_`{}~]/gu;
+/** The first characters of what a short name can hold of a part of a name. */
+function shortPart(upper: string, start: number, end: number, most: number): string {
+  let part = '';
+  for (let at = start; at < end && part.length < most; at++) {
+    const code = upper.charCodeAt(at);
+    if (code === DOT || code === SPACE) continue;
+    part += IN_SHORT[code] === 1 ? upper.charAt(at) : '_';
+    // One character of two units.
+    if (code >= 0xd800 && code < 0xdc00) at++;
+  }
+  return part;
+}
+
+const [DOT, SPACE] = [0x2e, 0x20];
+/** By code: 1 for what a short name can hold. */
+const IN_SHORT = Uint8Array.from({ length: 128 }, (_, code) => Number(/[A-Z0-9!#$%&'()\-@^_`{}~]/.test(String.fromCharCode(code))));
 
 function isAscii(text: string): boolean {
   for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 127) return false;

@@ -19,6 +19,8 @@ export function fillTable(shape: Shape, { ends, usedClusters }: Pieces, at: numb
   const first = Math.floor((at * 8) / fatType);
   const last = Math.min(Math.ceil(((at + length) * 8) / fatType), usedClusters + FIRST_CLUSTER);
   const end = END_OF_CHAIN[fatType];
+  const put = fatType === 12 ? putTwelve : putWhole;
+  const table: Part = { bytes: new DataView(buffer.buffer, buffer.byteOffset + start, length), at, entryBytes: fatType / 8 };
   let nextEnd = firstFrom(ends, first);
   for (let cluster = first; cluster < last; cluster++) {
     let value = cluster + 1;
@@ -27,23 +29,37 @@ export function fillTable(shape: Shape, { ends, usedClusters }: Pieces, at: numb
       nextEnd++;
     } else if (cluster === 0) value = (end - 0xff) | mediaOf(shape);
     else if (cluster === 1) value = end;
-    putEntry(fatType, cluster, value, (byte, bits) => {
-      if (byte >= at && byte < at + length) buffer[start + byte - at] |= bits;
-    });
+    put(table, cluster, value);
   }
 }
 
-/** Says which bits an entry sets in which bytes of a table. */
-function putEntry(fatType: FatType, cluster: number, value: number, set: (byte: number, bits: number) => void): void {
-  if (fatType === 12) {
-    const byte = cluster + (cluster >> 1);
-    const shifted = cluster % 2 === 0 ? value : value << 4;
-    set(byte, shifted & 0xff);
-    set(byte + 1, shifted >> 8);
-    return;
-  }
-  const bytes = fatType / 8;
-  for (let index = 0; index < bytes; index++) set(cluster * bytes + index, (value >>> (8 * index)) & 0xff);
+/** A part of a table, which begins at `at`. */
+interface Part {
+  readonly bytes: DataView;
+  readonly at: number;
+  readonly entryBytes: number;
+}
+
+/** Entries of whole bytes. */
+function putWhole(part: Part, cluster: number, value: number): void {
+  const { bytes, at, entryBytes } = part;
+  const place = cluster * entryBytes - at;
+  if (place < 0 || place + entryBytes > bytes.byteLength) for (let byte = 0; byte < entryBytes; byte++) setBits(part, place + byte, value >>> (8 * byte));
+  else if (entryBytes === 2) bytes.setUint16(place, value, true);
+  else bytes.setUint32(place, value, true);
+}
+
+/** Entries of a byte and a half. */
+function putTwelve(part: Part, cluster: number, value: number): void {
+  const place = cluster + (cluster >> 1) - part.at;
+  const shifted = cluster % 2 === 0 ? value : value << 4;
+  setBits(part, place, shifted);
+  setBits(part, place + 1, shifted >> 8);
+}
+
+/** Sets those of the low 8 bits in one byte, where the part has it. */
+function setBits({ bytes }: Part, byte: number, bits: number): void {
+  if (byte >= 0 && byte < bytes.byteLength) bytes.setUint8(byte, bytes.getUint8(byte) | (bits & 0xff));
 }
 
 /** Index of the first item that is `value` or more. */

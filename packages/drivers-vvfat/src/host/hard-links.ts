@@ -2,7 +2,7 @@
 import type { BigIntStats } from 'node:fs';
 import { filesOf, foldersOf } from '../layout.js';
 import type { FileNode, FolderNode } from '../tree.js';
-import { contentIdentity, fileIdentity, withUnknownStatus } from './identity.js';
+import { fileIdentity, isSameContent, isSameIdentity, type FileIdentity } from './identity.js';
 
 export class HardLinks {
   /** Looked for when a file turns out to have several names: few do. */
@@ -12,14 +12,13 @@ export class HardLinks {
 
   /** A file was renamed, or had its times set, or lost another name. Where its content is not the same either, that was somebody else: it stays what it was. */
   statusChanged(node: FileNode, stats: BigIntStats): void {
-    const before = node.identity;
     const now = fileIdentity(stats);
-    if (contentIdentity(before) === contentIdentity(now)) this.#set(node, now, stats.nlink);
+    if (isSameContent(node.identity, now)) this.#set(node, now, stats.nlink);
   }
 
   /** The same, where the host did not let us look at it afterwards. */
   statusUnknown(node: FileNode): void {
-    this.#set(node, withUnknownStatus(node.identity), MAYBE_SEVERAL);
+    this.#set(node, { ...node.identity, ctimeSec: undefined }, MAYBE_SEVERAL);
   }
 
   /** A file's times were set, and it has become this. */
@@ -29,8 +28,7 @@ export class HardLinks {
 
   /** The same, where the host did not let us look at it afterwards; `milliseconds` is the time that it has. */
   timesUnknown(node: FileNode, milliseconds: number): void {
-    const [dev, ino, size] = node.identity.split(':');
-    this.#set(node, `${dev}:${ino}:${size}:${BigInt(milliseconds) * 1_000_000n}:`, MAYBE_SEVERAL);
+    this.#set(node, { ...node.identity, mtimeSec: Math.floor(milliseconds / 1000), mtimeNsec: (milliseconds % 1000) * 1_000_000, ctimeSec: undefined }, MAYBE_SEVERAL);
   }
 
   /** Another name of the same file, where the disk shows one: to be looked at when this one is gone. */
@@ -38,14 +36,14 @@ export class HardLinks {
     if (nlink < 2n) return undefined;
     const names = this.#namesOf(node);
     names.delete(node);
-    for (const other of names) if (other.identity === node.identity) return other;
+    for (const other of names) if (isSameIdentity(other.identity, node.identity)) return other;
     return undefined;
   }
 
-  #set(node: FileNode, identity: string, nlink: bigint): void {
+  #set(node: FileNode, identity: FileIdentity, nlink: bigint): void {
     const before = node.identity;
     node.identity = identity;
-    if (nlink > 1n) for (const other of this.#namesOf(node)) if (other.identity === before) other.identity = identity;
+    if (nlink > 1n) for (const other of this.#namesOf(node)) if (isSameIdentity(other.identity, before)) other.identity = identity;
   }
 
   #namesOf({ identity }: FileNode): Set<FileNode> {
@@ -66,8 +64,8 @@ export function isInode({ identity }: FileNode, inode: string): boolean {
   return inodeOf(identity) === inode;
 }
 
-function inodeOf(identity: string): string {
-  return identity.slice(0, identity.indexOf(':', identity.indexOf(':') + 1));
+function inodeOf(identity: FileIdentity): string {
+  return `${identity.dev}:${identity.ino}`;
 }
 
 function group(tree: FolderNode): Map<string, Set<FileNode>> {

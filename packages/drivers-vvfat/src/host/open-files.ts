@@ -5,7 +5,7 @@ import type { BlockError, Completion } from '@blk/core-graph';
 import { changed, hostError } from '../errors.js';
 import { pathOf, type FileNode, type FolderNode } from '../tree.js';
 import type { HostFolder } from './host-folder.js';
-import { isUnchanged } from './identity.js';
+import { fileIdentity, isUnchanged } from './identity.js';
 
 /** Files that are open at a time, and requests that are under way. */
 const MOST_OPEN = 32;
@@ -50,26 +50,18 @@ export class OpenFiles {
   /** A small file, or a part of it, on the event loop: the detours of the thread pool take many times as long where the host has it in memory. */
   #readNow(file: FileNode, at: number, buffer: Uint8Array, start: number, length: number): void {
     const begin = performance.now();
-    let fd: number;
+    const folder = this.#folderNow(file);
+    if (!folder.readFile(file.name, file.identity, at, buffer, start, length)) readByNode(folder, file, at, buffer, start, length);
+    // The host had to fetch it: the next ones are read while others get on.
+    if (performance.now() - begin > SLOW_MS) this.#inBackground = 64;
+  }
+
+  #folderNow(file: FileNode): HostFolder {
     try {
-      fd = openSync(this.#now.of(file.parent).path(file.name), READ);
+      return this.#now.of(file.parent);
     } catch (error) {
       throw cannotOpen(file, error);
     }
-    try {
-      for (let done = 0; done < length; ) {
-        const count = readSync(fd, buffer, start + done, length - done, at + done);
-        if (count === 0) throw changed(pathOf(file), 'became shorter');
-        done += count;
-      }
-      checkUnchanged(fd, file);
-    } catch (error) {
-      throw hostError('Could not read', pathOf(file), error);
-    } finally {
-      closeSync(fd);
-    }
-    // The host had to fetch it: the next ones are read while others get on.
-    if (performance.now() - begin > SLOW_MS) this.#inBackground = 64;
   }
 
   async #readLater(file: FileNode, at: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
@@ -187,6 +179,28 @@ export function enter(root: HostFolder, node: FolderNode): HostFolder {
 /** A pipe put in a file's place would keep the opener waiting. */
 const READ = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
+/** As `HostFolder.readFile`; throws where anything is wrong. */
+function readByNode(folder: HostFolder, file: FileNode, at: number, buffer: Uint8Array, start: number, length: number): void {
+  let fd: number;
+  try {
+    fd = openSync(folder.path(file.name), READ);
+  } catch (error) {
+    throw cannotOpen(file, error);
+  }
+  try {
+    for (let done = 0; done < length; ) {
+      const count = readSync(fd, buffer, start + done, length - done, at + done);
+      if (count === 0) throw changed(pathOf(file), 'became shorter');
+      done += count;
+    }
+    checkUnchanged(fd, file);
+  } catch (error) {
+    throw hostError('Could not read', pathOf(file), error);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 async function readWhole(handle: FileHandle, file: FileNode, at: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
   for (let done = 0; done < length; ) {
     const { bytesRead } = await handle.read(buffer, start + done, length - done, at + done).catch((error: unknown) => {
@@ -200,7 +214,7 @@ async function readWhole(handle: FileHandle, file: FileNode, at: number, buffer:
 
 /** Behind the reading: what was written meanwhile shows in the times. The call does not wait for the disk. */
 function checkUnchanged(fd: number, file: FileNode): void {
-  if (!isUnchanged(file, fstatSync(fd, { bigint: true }))) throw changed(pathOf(file), 'changed');
+  if (!isUnchanged(file, fileIdentity(fstatSync(fd, { bigint: true })))) throw changed(pathOf(file), 'changed');
 }
 
 function cannotOpen(file: FileNode, error: unknown): BlockError {

@@ -1,13 +1,13 @@
 /** Looks through a directory: what is in it becomes a tree; what a disk cannot show is refused, or left out and told. */
-import { constants, lstatSync, opendirSync, type BigIntStats } from 'node:fs';
-import { lstat } from 'node:fs/promises';
+import { constants } from 'node:fs';
 import { BlockError } from '@blk/core-graph';
 import { foldName, nameDefect } from '../fat/names.js';
-import { encodeTime } from '../fat/time.js';
+import { encodeTime, type FatTime } from '../fat/time.js';
 import { hostError, vvfatError } from '../errors.js';
 import { NO_CLUSTERS, pathOf, type Budget, type FileNode, type FolderNode, type TreeNode } from '../tree.js';
 import type { HostFolder } from './host-folder.js';
-import { fileIdentity, folderIdentity } from './identity.js';
+import { folderIdentity } from './identity.js';
+import type { HostStatus } from './status.js';
 import { isTemporaryName } from './temporary.js';
 
 /** Largest file: its length has 32 bits. */
@@ -24,7 +24,8 @@ export interface ScanOptions {
 
 /** The tree below `root`, without clusters. Symbolic links are never followed. */
 export async function scan(root: HostFolder, options: ScanOptions): Promise<FolderNode> {
-  const tree = newFolder('', undefined, await lstat(root.path('.'), { bigint: true }));
+  const status = root.look('.');
+  const tree = newFolder('', undefined, status, new Times().of(status));
   const scanner = new Scanner(options);
   await scanner.folder(root, tree, 1);
   scanner.tell();
@@ -33,6 +34,7 @@ export async function scan(root: HostFolder, options: ScanOptions): Promise<Fold
 
 class Scanner {
   readonly #left = new LeftOut();
+  readonly #times = new Times();
   #since = performance.now();
 
   constructor(private readonly options: ScanOptions) {}
@@ -41,37 +43,22 @@ class Scanner {
     if (depth > MAX_DEPTH) throw vvfatError({ what: 'too-deep', path: pathOf(folder) });
     const above = pathOf(folder);
     // The same directory always gives the same disk, whatever order the host keeps.
-    for (const name of this.#namesIn(host).sort()) {
+    for (const name of host.list((one) => { this.options.budget.takeNode(one); }).sort()) {
       const rest = this.#rest();
       if (rest !== undefined) await rest;
       const path = above === '' ? name : `${above}/${name}`;
       const stats = statOf(host, name, path);
       if (stats === undefined) continue;
-      // The methods of the status count in big integers, and make three for every question.
-      const kind = Number(stats.mode) & constants.S_IFMT;
+      const kind = stats.mode & constants.S_IFMT;
       if (isTemporaryName(name)) this.#left.add(path, 'left over from a guest or a commit that was interrupted');
       else if (kind === constants.S_IFLNK) this.#left.add(path, 'a symbolic link');
-      else if (kind === constants.S_IFDIR) add(folder, newFolder(checked(name, path), folder, stats));
-      else if (kind === constants.S_IFREG) add(folder, newFile(checked(name, path), folder, stats, path));
+      else if (kind === constants.S_IFDIR) add(folder, newFolder(checked(name, path), folder, stats, this.#times.of(stats)));
+      else if (kind === constants.S_IFREG) add(folder, newFile(checked(name, path), folder, stats, path, this.#times.of(stats)));
       else this.#left.add(path, 'no file and no directory');
     }
     for (const child of folder.children.values()) {
       if (child.kind === 'folder') await this.#subfolder(host, child, depth);
     }
-  }
-
-  #namesIn(host: HostFolder): string[] {
-    const names: string[] = [];
-    const listing = opendirSync(host.path('.'), { bufferSize: 512 });
-    try {
-      for (let entry = listing.readSync(); entry !== null; entry = listing.readSync()) {
-        this.options.budget.takeNode(entry.name);
-        names.push(entry.name);
-      }
-    } finally {
-      listing.closeSync();
-    }
-    return names;
   }
 
   tell(): void {
@@ -113,10 +100,10 @@ function openInside(host: HostFolder, name: string, path: string): HostFolder {
 }
 
 /** Undefined for what is gone again. */
-function statOf(host: HostFolder, name: string, path: string): BigIntStats | undefined {
+function statOf(host: HostFolder, name: string, path: string): HostStatus | undefined {
   // What the host has is not Unicode, or has this very character: then it is found.
   try {
-    return lstatSync(host.path(name), { bigint: true });
+    return host.look(name);
   } catch (error) {
     if ((error as { code?: unknown }).code !== 'ENOENT') throw hostError('Could not read', path, error);
     if (name.includes('\ufffd')) throw vvfatError({ what: 'name', path, why: 'it is no valid Unicode' });
@@ -130,15 +117,28 @@ function checked(name: string, path: string): string {
   return name;
 }
 
-function newFile(name: string, parent: FolderNode, stats: BigIntStats, path: string): FileNode {
-  const size = Number(stats.size);
+function newFile(name: string, parent: FolderNode, { identity }: HostStatus, path: string, modified: FatTime): FileNode {
+  const { size } = identity;
   if (size > MAX_FILE) throw vvfatError({ what: 'file-size', path });
-  return { kind: 'file', name, parent, identity: fileIdentity(stats), size, modified: encodeTime(Number(stats.mtimeMs)), chain: NO_CLUSTERS };
+  return { kind: 'file', name, parent, identity, size, modified, chain: NO_CLUSTERS };
 }
 
-function newFolder(name: string, parent: FolderNode | undefined, stats: BigIntStats): FolderNode {
-  const modified = encodeTime(Number(stats.mtimeMs));
-  return { kind: 'folder', name, parent, identity: folderIdentity(stats), modified, children: new Map(), firstCluster: 0 };
+function newFolder(name: string, parent: FolderNode | undefined, { identity }: HostStatus, modified: FatTime): FolderNode {
+  return { kind: 'folder', name, parent, identity: folderIdentity(identity), modified, children: new Map(), firstCluster: 0 };
+}
+
+/** Times as FAT keeps them: files that were put there together share theirs. */
+class Times {
+  #second = NaN;
+  #time: FatTime = { date: 0, time: 0 };
+
+  of({ identity: { mtimeSec } }: HostStatus): FatTime {
+    if (mtimeSec !== this.#second) {
+      this.#second = mtimeSec;
+      this.#time = encodeTime(mtimeSec * 1000);
+    }
+    return this.#time;
+  }
 }
 
 function add(folder: FolderNode, node: TreeNode): void {

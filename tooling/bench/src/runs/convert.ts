@@ -1,16 +1,17 @@
 // Whole images, by convert. Both results are compared with the source afterwards.
-import { copyFileSync, chmodSync, rmSync } from 'node:fs';
+import { copyFileSync, chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { qemuImg } from '@blk/oracle';
+import { needTool, qemuImg, run } from '@blk/oracle';
 import type { Lab, Run } from '../lab.js';
-import { formatOf } from '../sources.js';
+import { formatOf, isDirectory } from '../sources.js';
 import type { Convert, Side } from '../workload.js';
 import { fill, timed } from './command.js';
 import { startOrigin } from './server.js';
 
 /** Seconds of one convert, the program's start included. */
 export async function convertRun(lab: Lab, workload: Convert): Promise<Run> {
-  const source = await lab.sources.get(workload.source);
+  const path = await lab.sources.get(workload.source);
+  const source = isDirectory(workload.source) ? `fat:${path}` : path;
   const from = formatOf(workload.source);
   const existing = workload.target === 'existing';
   const target = (side: Side): string => join(lab.dir, `${side}-target.${workload.to}`);
@@ -33,6 +34,8 @@ export async function convertRun(lab: Lab, workload: Convert): Promise<Run> {
     repeat: 1,
     statistic: existing ? 'median' : 'min',
     verify: async (side) => {
+      // Each side has a disk of its own, with the same files.
+      if (isDirectory(workload.source)) return sameFiles(path, target(side), side);
       const { code, stdout, stderr } = await qemuImg('compare', '-f', from, '-F', workload.to, source, target(side));
       if (code !== 0) throw new Error(`the ${side === 'ours' ? 'image that we' : 'image that the reference'} converted differs: ${stdout}${stderr}`);
     },
@@ -42,3 +45,19 @@ export async function convertRun(lab: Lab, workload: Convert): Promise<Run> {
     },
   };
 }
+
+/** Throws where the partition of a disk does not hold the files of a directory. */
+async function sameFiles(dir: string, disk: string, side: Side): Promise<void> {
+  const files = `${disk}.files`;
+  mkdirSync(files);
+  try {
+    await run(needTool('mtools'), ['-c', 'mcopy', '-i', `${disk}@@${FIRST_TRACK}`, '-s', '-Q', '::/', files]);
+    const { code, stdout } = await run('diff', ['-r', '-q', dir, files]);
+    if (code !== 0) throw new Error(`the disk that ${side === 'ours' ? 'we' : 'the reference'} made of a directory holds other files: ${stdout.slice(0, 1000)}`);
+  } finally {
+    rmSync(files, { recursive: true, force: true });
+  }
+}
+
+/** Bytes in front of the partition. */
+const FIRST_TRACK = 63 * 512;

@@ -26,6 +26,7 @@ export const convert: readonly Convert[] = [
     ...base, id: `convert-${format}-raw`, title: `convert ${format} to raw, full, 2 GiB, -n`, bar: 1, goal: 1, source: `long.${format}`, to: 'raw', target: 'existing',
   })),
   { ...base, id: 'convert-bochs-raw', title: 'convert bochs to raw, full, 16 MiB', bar: 1, goal: 1, source: 'short.bochs', to: 'raw', target: 'new' },
+  { ...base, id: 'convert-directory-raw', title: 'convert fat:, 5,000 files of 0.5 to 8 KiB, to raw', bar: 1, goal: 1, source: 'small-files.dir', to: 'raw', target: 'new' },
   ...PACKED_FORMATS.map((format): Convert => ({
     ...base, id: `convert-packed-${format}-raw`, title: `convert ${format}, compressed, to raw, 512 MiB, -n`, bar: 1, goal: 1, source: `long-text.${format}`, to: 'raw', target: 'existing',
   })),
