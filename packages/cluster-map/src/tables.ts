@@ -17,10 +17,12 @@ export interface TableLayout {
   /** What is told to a driver below that listens: of all that happens here, what the format is known to tell. */
   readonly events?: readonly DebugEvent[];
   /** Most bytes of tables to keep in memory; 32 MiB unless given. */
-  readonly budget?: number;
+  readonly budget?: number | undefined;
 }
 
 const PAGE_BYTES = 65536;
+/** What a page in memory takes beside its entries. */
+const PAGE_COST = 1024;
 const BUDGET = 32 * 1024 * 1024;
 const ZEROES = new Uint8Array(512);
 
@@ -45,7 +47,7 @@ export class Tables {
     this.#root = layout.root;
     this.pageEntries = Math.max(1, Math.min(layout.entries, PAGE_BYTES / layout.codec.bytes));
     this.#pagesOfTable = Math.ceil(layout.entries / this.pageEntries);
-    this.#most = Math.max(4, Math.floor((layout.budget ?? BUDGET) / PAGE_BYTES));
+    this.#most = Math.max(4, Math.floor((layout.budget ?? BUDGET) / (this.pageEntries * layout.codec.bytes + PAGE_COST)));
   }
 
   get root(): Root {
@@ -186,12 +188,12 @@ export class Tables {
     copy?.page?.set(table, hosts[1]);
   }
 
-  /** Drops the pages that were used longest ago, as far as the file has them. */
+  /** Drops the pages that were used longest ago, as far as the file has them; some more than it has to, since small ones are many to look through. */
   #makeRoom(): void {
     const many = this.#pages.size - this.#most + 1;
     if (many <= 0) return;
     const clean = [...this.#pages].filter(([, page]) => !page.dirty && !page.awaited && page.writing === 0).sort(([, a], [, b]) => a.used - b.used);
-    for (const [number] of clean.slice(0, many)) {
+    for (const [number] of clean.slice(0, many + Math.floor(this.#most / 8))) {
       this.#pages.delete(number);
       if (number === this.#lastNumber) this.#lastNumber = -1;
     }

@@ -66,3 +66,18 @@ test('requests are tried again until they succeed', async () => {
   expectSameBytes(await bench.content(disk), model);
   expect(failures).toBeGreaterThan(10);
 });
+
+test('small tables take what they take, and no page of 64 KiB each', async () => {
+  const tables = 40;
+  const bench = new FormatBench(toy(512, 64, tables * (64 * 8 + 1024)));
+  const disk = await bench.create(tables * 64 * 512);
+  const node = await bench.open(disk);
+  const starts = Array.from({ length: tables }, (_, table) => table * 64 * 512);
+  for (const start of starts) await node.write(start, new Uint8Array(1), 0, 1);
+  await bench.graph.release(node);
+  const holes = starts.map((start) => start + 1024);
+  expect(await bench.secondReads(disk, holes)).toBe(0);
+  // One less, and those that were used longest ago have to go.
+  const few = new FormatBench(toy(512, 64, tables * (64 * 8 + 1024) - 1));
+  expect(await few.secondReads(disk, holes)).toBeGreaterThan(0);
+});

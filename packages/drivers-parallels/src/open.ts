@@ -6,7 +6,8 @@ import { parallelsError } from './errors.js';
 import { ENTRY_BYTES, HEADER_BYTES, isMarkedEmpty, parseHeader, USE_OFFSET, usePatch, type ParallelsHeader } from './header.js';
 import { eachPlace, hostClusters, wrongPlace } from './places.js';
 
-export async function openParallels(file: Edge, context: OpenContext): Promise<DriverNode> {
+/** `budget`: most bytes of the catalog in memory. */
+export async function openParallels(file: Edge, budget: number | undefined, context: OpenContext): Promise<DriverNode> {
   const header = await readHeader(file);
   const end = HEADER_BYTES + header.clusters * ENTRY_BYTES;
   if (end > file.size) throw parallelsError({ what: 'catalog-truncated', end, fileSize: file.size });
@@ -21,7 +22,7 @@ export async function openParallels(file: Edge, context: OpenContext): Promise<D
     return new CheckOnlyNode({ driver: 'parallels', file, size: header.size, readOnly, check: checkAnew });
   }
   if (header.inUse && !readOnly) throw parallelsError({ what: 'not-closed' });
-  const image = await imageOf(file, header, readOnly);
+  const image = await imageOf(file, header, { readOnly, budget });
   const persistentBitmaps = header.extension === 0 ? undefined : await lookAtExtension(file, header, context);
   const use = new Use(file, header);
   const mapped = new MappedImage({ ...image, beforeTables: () => use.begin() });
@@ -64,7 +65,7 @@ async function lookAtExtension(file: Edge, header: ParallelsHeader, context: Ope
   }
 }
 
-async function imageOf(file: Edge, header: ParallelsHeader, readOnly: boolean): Promise<ConstructorParameters<typeof MappedImage>[0]> {
+async function imageOf(file: Edge, header: ParallelsHeader, { readOnly, budget }: { readonly readOnly: boolean; readonly budget: number | undefined }): Promise<ConstructorParameters<typeof MappedImage>[0]> {
   const { clusters, clusterSize, dataOffset, unit, size } = header;
   const codec: EntryCodec = {
     bytes: ENTRY_BYTES,
@@ -72,7 +73,7 @@ async function imageOf(file: Edge, header: ParallelsHeader, readOnly: boolean): 
     decode: (low) => (low === 0 ? Place.Hole : low * unit),
     encode: (place) => place / unit,
   };
-  const tables = new Tables(file, { driver: 'parallels', codec, entries: Math.max(1, clusters), root: new FixedRoot(HEADER_BYTES) });
+  const tables = new Tables(file, { driver: 'parallels', codec, entries: Math.max(1, clusters), root: new FixedRoot(HEADER_BYTES), budget });
   const host = hostClusters(file, header);
   // All that new clusters may need as well.
   const most = host + clusters;

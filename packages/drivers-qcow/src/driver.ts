@@ -7,13 +7,14 @@ import { isQcow } from './header.js';
 interface QcowOptions {
   readonly file: unknown;
   readonly encrypt?: unknown;
+  readonly 'cache-size'?: number;
 }
 
 /** The first copy-on-write format of QEMU: two levels of tables, compression, encryption, backing files. */
 export const qcow = defineDriver<QcowOptions, QcowCreateOptions>({
   name: 'qcow',
   role: 'format',
-  options: { encrypt: { type: 'any' } },
+  options: { encrypt: { type: 'any' }, 'cache-size': { type: 'size' } },
   children: { file: 'required' },
   backing: true,
 
@@ -22,7 +23,7 @@ export const qcow = defineDriver<QcowOptions, QcowCreateOptions>({
   async open(options, context) {
     const encrypt = parseEncryptOptions(options.encrypt);
     const { openQcow } = await import('./open.js');
-    return openQcow(await context.child('file', options.file, 'storage'), encrypt, context);
+    return openQcow(await context.child('file', options.file, 'storage'), { encrypt, budget: options['cache-size'] }, context);
   },
 
   createOptions: {

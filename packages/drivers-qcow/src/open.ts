@@ -11,7 +11,13 @@ const EVENTS = [
   'l1_update', 'l2_load', 'l2_update', 'l2_update_compressed', 'read_aio', 'read_backing_aio', 'read_compressed', 'write_aio', 'write_compressed', 'cluster_alloc',
 ] as const;
 
-export async function openQcow(file: Edge, encrypt: EncryptOptions, context: OpenContext): Promise<DriverNode> {
+export interface QcowSettings {
+  readonly encrypt: EncryptOptions;
+  /** Most bytes of second tables in memory. */
+  readonly budget: number | undefined;
+}
+
+export async function openQcow(file: Edge, { encrypt, budget }: QcowSettings, context: OpenContext): Promise<DriverNode> {
   const bytes = new Uint8Array(Math.min(HEADER_BYTES, file.size));
   await settled(file.read(0, bytes, 0, bytes.length));
   const header = parseHeader(bytes, file.size);
@@ -21,7 +27,7 @@ export async function openQcow(file: Edge, encrypt: EncryptOptions, context: Ope
   const { clusterBits, l1Offset, l1Entries, l2Entries, size } = header;
   const clusterSize = 2 ** clusterBits;
   const root = await RootTable.load(file, l1Offset, l1Entries, codecOf(header, 'A table'), context.policy.maxMetadataBytes);
-  const tables = new Tables(file, { driver: 'qcow', codec: codecOf(header, 'A cluster'), entries: l2Entries, root, events: EVENTS });
+  const tables = new Tables(file, { driver: 'qcow', codec: codecOf(header, 'A cluster'), entries: l2Entries, root, budget, events: EVENTS });
   const space = new SpaceAtEnd(file, clusterSize, l1Offset + l1Entries * ENTRY_BYTES);
   const reader = new PackedReader(file, clusterBits);
   const image = new MappedImage({

@@ -5,13 +5,14 @@ import { CLUSTERS, isQed } from './header.js';
 
 interface QedOptions {
   readonly file: unknown;
+  readonly 'cache-size'?: number;
 }
 
 /** The QEMU Enhanced Disk: two levels of tables, backing files. */
 export const qed = defineDriver<QedOptions, QedCreateOptions>({
   name: 'qed',
   role: 'format',
-  options: {},
+  options: { 'cache-size': { type: 'size' } },
   children: { file: 'required' },
   backing: true,
 
@@ -19,7 +20,7 @@ export const qed = defineDriver<QedOptions, QedCreateOptions>({
 
   async open(options, context) {
     const { openQed } = await import('./open.js');
-    return openQed(await context.child('file', options.file, 'storage'), context);
+    return openQed(await context.child('file', options.file, 'storage'), options['cache-size'], context);
   },
 
   createOptions: {

@@ -12,7 +12,8 @@ import { growDisk } from './truncate.js';
 /** What QEMU's driver tells. */
 const EVENTS = ['l1_update', 'l2_load', 'l2_update', 'read_aio', 'read_backing_aio', 'write_aio', 'cow_write'] as const;
 
-export async function openQed(file: Edge, context: OpenContext): Promise<DriverNode> {
+/** `budget`: most bytes of second tables in memory. */
+export async function openQed(file: Edge, budget: number | undefined, context: OpenContext): Promise<DriverNode> {
   const headerFile = await HeaderFile.open(file);
   const { readOnly, policy } = context;
   const limit = policy.maxMetadataBytes;
@@ -23,7 +24,7 @@ export async function openQed(file: Edge, context: OpenContext): Promise<DriverN
   };
   if (context.checking) return new CheckOnlyNode({ driver: 'qed', file, size: headerFile.current.size, readOnly, check, recordedBacking: headerFile.backing });
   if (!readOnly) await makeReady(headerFile, check);
-  const mapped = await imageOf(file, headerFile, readOnly, limit);
+  const mapped = await imageOf(file, headerFile, { readOnly, limit, budget });
   const own = {
     get recordedBacking() {
       return headerFile.backing;
@@ -50,7 +51,14 @@ async function makeReady(headerFile: HeaderFile, check: (options: CheckOptions) 
   if (headerFile.current.autoclear !== 0n) await headerFile.change({ autoclear: 0n });
 }
 
-async function imageOf(file: Edge, headerFile: HeaderFile, readOnly: boolean, limit: number): Promise<MappedImage> {
+interface Settings {
+  readonly readOnly: boolean;
+  /** Most bytes of the first table. */
+  readonly limit: number;
+  readonly budget: number | undefined;
+}
+
+async function imageOf(file: Edge, headerFile: HeaderFile, { readOnly, limit, budget }: Settings): Promise<MappedImage> {
   const header = headerFile.current;
   const { clusterSize, tableBytes, l1Offset, size } = header;
   const codec: EntryCodec = {
@@ -62,7 +70,7 @@ async function imageOf(file: Edge, headerFile: HeaderFile, readOnly: boolean, li
     },
     encode: (place) => (place === Place.Zero ? 1 : place),
   };
-  const tables = new Tables(file, { driver: 'qed', codec, entries: tableBytes / ENTRY_BYTES, root: await loadRoot(file, header, limit), events: EVENTS });
+  const tables = new Tables(file, { driver: 'qed', codec, entries: tableBytes / ENTRY_BYTES, root: await loadRoot(file, header, limit), budget, events: EVENTS });
   return new MappedImage({
     driver: 'qed', file, size, clusterSize, tables, readOnly, zeroEntries: true, space: new SpaceAtEnd(file, clusterSize, l1Offset + tableBytes),
     // The tables are written in an order that leaves nothing to repair; others who find the image so will check it all the same.

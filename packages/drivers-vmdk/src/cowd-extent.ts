@@ -6,7 +6,7 @@ import { tableCodec } from './directory.js';
 import { vmdkError } from './errors.js';
 import type { OpenExtent } from './extent.js';
 import { grainCodec } from './grain-entries.js';
-import { BUDGET, EVENTS, type SparseContext } from './sparse-extent.js';
+import { EVENTS, type SparseContext } from './sparse-extent.js';
 import { isCowd, viewOf } from './sparse-header.js';
 
 const HEADER_BYTES = 4 * SECTOR;
@@ -49,7 +49,7 @@ export async function readCowdHeader(file: Edge): Promise<CowdHeader> {
   return parseCowdHeader(bytes);
 }
 
-export async function openCowd(file: Edge, header: CowdHeader, { readOnly, policy }: SparseContext): Promise<OpenExtent> {
+export async function openCowd(file: Edge, header: CowdHeader, { readOnly, policy, cacheSize }: SparseContext): Promise<OpenExtent> {
   const { capacity, grainSize, directoryOffset, tables } = header;
   const end = directoryOffset + tables * 4;
   if (directoryOffset < HEADER_BYTES) throw vmdkError({ what: 'offset', thing: 'The grain directory', offset: directoryOffset });
@@ -61,7 +61,7 @@ export async function openCowd(file: Edge, header: CowdHeader, { readOnly, polic
   const codec = grainCodec({ zeroGrains: false, compressed: false, first: end });
   const image = new MappedImage({
     driver: 'vmdk', file, size: capacity, clusterSize: grainSize, space, readOnly,
-    tables: new Tables(file, { driver: 'vmdk', codec, entries: ENTRIES, root, budget: BUDGET, events: EVENTS }),
+    tables: new Tables(file, { driver: 'vmdk', codec, entries: ENTRIES, root, budget: cacheSize, events: EVENTS }),
     beforeTables: freeSectorKeeper(file, header.free, space),
   });
   return {

@@ -8,13 +8,17 @@ import { checkWish, type VmdkCreateOptions } from './wish.js';
 interface VmdkOptions {
   readonly file: unknown;
   readonly extents?: unknown;
+  readonly 'cache-size'?: number;
 }
+
+/** Bytes. */
+const DEFAULT_CACHE = 32 * 1024 * 1024;
 
 /** Virtual disks of VMware, of one file or of many. */
 export const vmdk = defineDriver<VmdkOptions, VmdkCreateOptions>({
   name: 'vmdk',
   role: 'format',
-  options: { extents: { type: 'any' } },
+  options: { extents: { type: 'any' }, 'cache-size': { type: 'size' } },
   children: { file: 'required' },
   backing: true,
 
@@ -25,7 +29,7 @@ export const vmdk = defineDriver<VmdkOptions, VmdkCreateOptions>({
     const file = await context.child('file', options.file, 'storage');
     // Loaded when an image is opened: most are something else.
     const { openVmdk } = await import('./open.js');
-    return openVmdk(file, named, context);
+    return openVmdk(file, { named, cacheSize: options['cache-size'] ?? DEFAULT_CACHE }, context);
   },
 
   createOptions: {

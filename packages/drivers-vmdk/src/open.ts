@@ -10,12 +10,18 @@ import { FlatNode, ZeroNode } from './flat-extent.js';
 import { VmdkNode } from './node.js';
 import { isCowd, isSparse, type SparseHeader } from './sparse-header.js';
 import { openSeSparse, readSeSparseHeader } from './sesparse-extent.js';
-import { openSparse, readSparseHeader } from './sparse-extent.js';
+import { openSparse, readSparseHeader, type SparseContext } from './sparse-extent.js';
 
 /** Files of extents that the caller names himself, in their order. */
 export type NamedExtents = readonly unknown[] | undefined;
 
-export async function openVmdk(file: Edge, named: NamedExtents, context: OpenContext): Promise<DriverNode> {
+export interface VmdkSettings {
+  readonly named: NamedExtents;
+  /** Most bytes of tables in memory, of all extents together. */
+  readonly cacheSize: number;
+}
+
+export async function openVmdk(file: Edge, { named, cacheSize }: VmdkSettings, context: OpenContext): Promise<DriverNode> {
   const head = new Uint8Array(Math.min(4, file.size));
   await settled(file.read(0, head, 0, head.length));
   if (isCowd(head)) throw vmdkError({ what: 'extent-alone' });
@@ -23,15 +29,21 @@ export async function openVmdk(file: Edge, named: NamedExtents, context: OpenCon
     const header = await readSparseHeader(file);
     const place = await embeddedDescriptor(file, header);
     const descriptor = place === undefined ? WITHOUT : parseDescriptor(place.bytes);
-    const extent = await openSparse(file, header, context);
+    const extent = await openSparse(file, header, sharing(context, cacheSize));
     return new VmdkNode(file, descriptor, new ContentId(place ?? nowhere(file), descriptor.contentId, context.host), [extent], context.checking);
   }
   const place = await descriptorAlone(file);
   const descriptor = parseDescriptor(place.bytes);
   const extents: OpenExtent[] = [];
-  for (const [index, line] of descriptor.extents.entries()) extents.push(await openExtent(index, line, { from: file.node.filename, named, context }));
+  const source = { from: file.node.filename, named, context, sparse: sharing(context, cacheSize / descriptor.extents.length) };
+  for (const [index, line] of descriptor.extents.entries()) extents.push(await openExtent(index, line, source));
   if (extents.length === 0) throw vmdkError({ what: 'no-extents' });
   return new VmdkNode(file, descriptor, new ContentId(place, descriptor.contentId, context.host), extents, context.checking);
+}
+
+function sharing(context: OpenContext, cacheSize: number): SparseContext {
+  const { readOnly, checking, policy } = context;
+  return { readOnly, checking, policy, cacheSize, warn: (message) => { context.warn(message); } };
 }
 
 /** Of an extent that is opened by itself. */
@@ -65,9 +77,10 @@ interface ExtentSource {
   readonly from: string;
   readonly named: NamedExtents;
   readonly context: OpenContext;
+  readonly sparse: SparseContext;
 }
 
-async function openExtent(index: number, line: ExtentLine, { from, named, context }: ExtentSource): Promise<OpenExtent> {
+async function openExtent(index: number, line: ExtentLine, { from, named, context, sparse }: ExtentSource): Promise<OpenExtent> {
   const { kind, size, start, filename, access } = line;
   if (access === 'RDONLY' && !context.readOnly) throw wishError(`Extent '${filename}' must be read only`, 'read-only');
   if (kind === 'ZERO') return { node: new ZeroNode(size), kind };
@@ -77,7 +90,7 @@ async function openExtent(index: number, line: ExtentLine, { from, named, contex
     if (start + size > file.size) throw vmdkError({ what: 'extent-size', filename, told: start + size, found: file.size });
     return { node: new FlatNode(file, start, size), file, kind };
   }
-  const { capacity, open } = await sparseOf(kind, file, context);
+  const { capacity, open } = await sparseOf(kind, file, sparse);
   if (capacity !== size) throw vmdkError({ what: 'extent-size', filename, told: size, found: capacity });
   return { ...(await open()), kind };
 }
@@ -87,7 +100,7 @@ interface Found {
   readonly open: () => Promise<OpenExtent>;
 }
 
-async function sparseOf(kind: 'SPARSE' | 'VMFSSPARSE' | 'SESPARSE', file: Edge, context: OpenContext): Promise<Found> {
+async function sparseOf(kind: 'SPARSE' | 'VMFSSPARSE' | 'SESPARSE', file: Edge, context: SparseContext): Promise<Found> {
   switch (kind) {
     case 'SPARSE': {
       const header = await readSparseHeader(file);

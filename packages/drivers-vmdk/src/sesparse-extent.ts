@@ -3,7 +3,7 @@ import { MappedImage, mappedNode, Place, RootTable, settled, SpaceAtEnd, Tables,
 import type { Edge } from '@blk/core-graph';
 import { vmdkError } from './errors.js';
 import type { OpenExtent } from './extent.js';
-import { BUDGET, EVENTS, type SparseContext } from './sparse-extent.js';
+import { EVENTS, type SparseContext } from './sparse-extent.js';
 import { checkVolatileHeader, parseSeSparseHeader, SE_GRAIN, SE_HEADER_BYTES, SE_TABLE, type SeSparseHeader } from './sesparse-header.js';
 
 const ENTRY_BYTES = 8;
@@ -21,7 +21,7 @@ export async function readSeSparseHeader(file: Edge): Promise<SeSparseHeader> {
   return header;
 }
 
-export async function openSeSparse(file: Edge, header: SeSparseHeader, { readOnly, policy }: SparseContext): Promise<OpenExtent> {
+export async function openSeSparse(file: Edge, header: SeSparseHeader, { readOnly, policy, cacheSize }: SparseContext): Promise<OpenExtent> {
   if (!readOnly) throw vmdkError({ what: 'se-read-only' });
   const { capacity, directoryOffset, directorySize, tablesOffset, grainsOffset } = header;
   const tables = Math.ceil(capacity / (SE_GRAIN * ENTRIES));
@@ -33,7 +33,7 @@ export async function openSeSparse(file: Edge, header: SeSparseHeader, { readOnl
   const codec = grainCodec(grainsOffset);
   const image = new MappedImage({
     driver: 'vmdk', file, size: capacity, clusterSize: SE_GRAIN, readOnly,
-    tables: new Tables(file, { driver: 'vmdk', codec, entries: ENTRIES, root, budget: BUDGET, events: EVENTS }),
+    tables: new Tables(file, { driver: 'vmdk', codec, entries: ENTRIES, root, budget: cacheSize, events: EVENTS }),
     space: new SpaceAtEnd(file, SE_GRAIN, tablesOffset),
   });
   return {

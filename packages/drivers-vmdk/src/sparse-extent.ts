@@ -11,10 +11,10 @@ import { PackedReader } from './packed-reader.js';
 import { PackedWriter } from './packed-writer.js';
 import { Flag, HEADER_BYTES, parseSparseHeader, tablesOf, type SparseHeader } from './sparse-header.js';
 
-export type SparseContext = Pick<OpenContext, 'readOnly' | 'checking' | 'policy' | 'warn'>;
-
-/** Tables in memory; half of it, since an image may have two extents that are read at once. */
-export const BUDGET = 16 * 1024 * 1024;
+export interface SparseContext extends Pick<OpenContext, 'readOnly' | 'checking' | 'policy' | 'warn'> {
+  /** Most bytes of the extent's tables in memory. */
+  readonly cacheSize: number;
+}
 
 /** What QEMU's driver tells. */
 export const EVENTS = [
@@ -55,7 +55,7 @@ export async function openSparse(file: Edge, header: SparseHeader, context: Spar
   });
   const zeroGrains = (flags & Flag.ZeroGrains) !== 0;
   const codec = grainCodec({ zeroGrains, compressed, first: HEADER_BYTES });
-  const tables = new Tables(file, { driver: 'vmdk', codec, entries: directory.entries, root: directory.root, budget: BUDGET, events: EVENTS });
+  const tables = new Tables(file, { driver: 'vmdk', codec, entries: directory.entries, root: directory.root, budget: context.cacheSize, events: EVENTS });
   const space = new SpaceAtEnd(file, compressed ? SECTOR : grainSize, overhead);
   const reader = compressed ? new PackedReader(file, { grainSize, size: capacity, markers: (flags & Flag.Markers) !== 0 }) : undefined;
   const image = new MappedImage({

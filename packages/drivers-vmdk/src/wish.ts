@@ -38,6 +38,7 @@ export function checkWish(wish: Wish): Subformat {
   if (wish.compat6 === true && (wish.hwversion ?? 'undefined') !== 'undefined') throw wishError('compat6 cannot be enabled with hwversion set');
   if (found.flat && backing !== undefined && backing !== '') throw wishError("Flat image can't have backing file");
   if (found.flat && wish.zeroed_grain === true) throw wishError("Flat image can't enable zeroed grain");
+  if ((wish.backing_fmt ?? 'vmdk') !== 'vmdk') throw wishError('backing_file must be a vmdk image');
   for (const text of [wish.hwversion, wish.toolsversion, backing]) {
     // They stand between quotes, on a line.
     if (text !== undefined && [...text].some((char) => char === '"' || char < ' ')) throw wishError(`invalid parameter value: ${text}`);

@@ -90,7 +90,7 @@ describe.skipIf(oracle.skip)(oracle.title('both ways'), () => {
 
   test.each([
     { adapter_type: 'IDE' }, { subformat: 'odd' }, { compat6: true, hwversion: '5' }, { subformat: 'monolithicFlat', zeroed_grain: true },
-    { subformat: 'twoGbMaxExtentFlat', backing_file: 'x.vmdk', backing_fmt: 'vmdk' },
+    { subformat: 'twoGbMaxExtentFlat', backing_file: 'x.vmdk', backing_fmt: 'vmdk' }, { backing_fmt: 'raw' }, { backing_fmt: '' },
   ])('refused alike: %o', async (options) => {
     using dir = tempDir();
     const words = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${String(value)}`]);

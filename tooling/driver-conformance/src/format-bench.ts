@@ -64,6 +64,18 @@ export class FormatBench {
     }
   }
 
+  /** Requests to the disk when a byte is read at each of these offsets for the second time: none where all that tells of them stayed in memory. */
+  async secondReads(disk: MemoryDisk, offsets: readonly number[], options: Definition = {}): Promise<number> {
+    const node = await this.open(disk, options, { readOnly: true });
+    const before: number[] = [];
+    for (let round = 0; round < 2; round++) {
+      before.push(disk.counts.read);
+      for (const offset of offsets) await node.read(offset, new Uint8Array(1), 0, 1);
+    }
+    await this.graph.release(node);
+    return disk.counts.read - before[1];
+  }
+
   /** What `provePowerCuts` needs. */
   subject(look?: PowerCutSubject['look'], options: Definition = {}): PowerCutSubject {
     return {

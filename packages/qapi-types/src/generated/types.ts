@@ -1056,16 +1056,16 @@ export type BlockdevOptions =
   | (BlockdevOptionsBase & { driver: 'https' } & BlockdevOptionsCurlHttp)
   | (BlockdevOptionsBase & { driver: 'null-aio' } & BlockdevOptionsNull)
   | (BlockdevOptionsBase & { driver: 'null-co' } & BlockdevOptionsNull)
-  | (BlockdevOptionsBase & { driver: 'parallels' } & BlockdevOptionsGenericFormat)
+  | (BlockdevOptionsBase & { driver: 'parallels' } & BlockdevOptionsCached)
   | (BlockdevOptionsBase & { driver: 'qcow' } & BlockdevOptionsQcow)
   | (BlockdevOptionsBase & { driver: 'qcow2' } & BlockdevOptionsQcow2)
-  | (BlockdevOptionsBase & { driver: 'qed' } & BlockdevOptionsGenericCOWFormat)
+  | (BlockdevOptionsBase & { driver: 'qed' } & BlockdevOptionsCachedCOW)
   | (BlockdevOptionsBase & { driver: 'quorum' } & BlockdevOptionsQuorum)
   | (BlockdevOptionsBase & { driver: 'raw' } & BlockdevOptionsRaw)
   | (BlockdevOptionsBase & { driver: 'tftp' } & BlockdevOptionsTftp)
   | (BlockdevOptionsBase & { driver: 'vdi' } & BlockdevOptionsGenericFormat)
   | (BlockdevOptionsBase & { driver: 'vhdx' } & BlockdevOptionsGenericFormat)
-  | (BlockdevOptionsBase & { driver: 'vmdk' } & BlockdevOptionsGenericCOWFormat)
+  | (BlockdevOptionsBase & { driver: 'vmdk' } & BlockdevOptionsCachedCOW)
   | (BlockdevOptionsBase & { driver: 'vpc' } & BlockdevOptionsGenericFormat)
   | (BlockdevOptionsBase & { driver: 'vvfat' } & BlockdevOptionsVVFAT)
   | (BlockdevOptionsBase & { driver: 'luks' } & BlockdevOptionsLUKS)
@@ -1264,6 +1264,8 @@ export interface BlockdevEncryption {
 export interface BlockdevOptionsQcow extends BlockdevOptionsGenericCOWFormat {
   /** how it is opened if it is encrypted. */
   encrypt?: BlockdevEncryption;
+  /** most bytes of second tables in memory (default: 32 MiB). This project's own. */
+  'cache-size'?: Uint64;
 }
 
 /**
@@ -1333,12 +1335,22 @@ export interface BlockdevOptionsSsh {
 }
 
 /**
- * A format whose chunks are packed.
+ * A format that keeps tables or unpacked chunks in memory.
  *
  * Since: 2.9
  */
 export interface BlockdevOptionsCached extends BlockdevOptionsGenericFormat {
-  /** most bytes of unpacked chunks in memory (default: by the format). This project's own. */
+  /** most bytes of these (default: by the format). This project's own. */
+  'cache-size'?: Uint64;
+}
+
+/**
+ * The same over a backing file.
+ *
+ * Since: 2.9
+ */
+export interface BlockdevOptionsCachedCOW extends BlockdevOptionsGenericCOWFormat {
+  /** most bytes of tables in memory (default: by the format). This project's own. */
   'cache-size'?: Uint64;
 }
 
@@ -3372,6 +3384,7 @@ export interface QapiTypeMap {
   SshHostKeyCheck: SshHostKeyCheck;
   BlockdevOptionsSsh: BlockdevOptionsSsh;
   BlockdevOptionsCached: BlockdevOptionsCached;
+  BlockdevOptionsCachedCOW: BlockdevOptionsCachedCOW;
   Qcow2CompressionType: Qcow2CompressionType;
   Qcow2BitmapInfoFlags: Qcow2BitmapInfoFlags;
   Qcow2BitmapInfo: Qcow2BitmapInfo;
