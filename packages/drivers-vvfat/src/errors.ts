@@ -12,7 +12,7 @@ export type DirectoryDefect =
   | { readonly what: 'read-only' }
   | { readonly what: 'rw-large'; readonly clusters: number; readonly most: number }
   | { readonly what: 'no-fit'; readonly fatType: number; readonly capacity: string; readonly larger: boolean }
-  | { readonly what: 'too-many'; readonly limit: number }
+  | { readonly what: 'too-many'; readonly limit: number; readonly whose: 'directory' | 'guest' }
   | { readonly what: 'folder-full'; readonly path: string }
   | { readonly what: 'too-deep'; readonly path: string }
   | { readonly what: 'name'; readonly path: string; readonly why: string }
@@ -80,7 +80,9 @@ function describe(defect: DirectoryDefect): string {
     case 'no-fit':
       return `Directory does not fit in FAT${defect.fatType} (capacity ${defect.capacity} MB)${defect.larger ? '; fat-type=32 makes a disk that is large enough' : ''}`;
     case 'too-many':
-      return `Directory holds more files than fit into the ${defect.limit} bytes of memory that a disk of this kind may take`;
+      return defect.whose === 'directory'
+        ? `Directory holds more files than fit into the ${defect.limit} bytes of memory that a disk of this kind may take`
+        : `The guest has more files than fit into the ${defect.limit} bytes of memory that a commit may take. Nothing of it was written to the directory; the next flush tries again`;
     case 'folder-full':
       return `The directory ${defect.path === '' ? 'itself' : `'${defect.path}'`} has more entries than a directory of FAT can hold`;
     case 'too-deep':

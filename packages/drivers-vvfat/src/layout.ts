@@ -34,10 +34,8 @@ const MAX_ROOT_SLOTS = 65520;
 
 /** Lays the tree out: its nodes get their clusters. Throws where the disk would be too small. */
 export function layOut(tree: FolderNode, { label, ...request }: LayoutRequest, budget: Budget): Layout {
-  const all = [...foldersOf(tree)].map((folder): Measured => ({ folder, slots: countSlots(folder) }));
-  const rootSlots = (all[0]).slots;
-  if (request.fatType !== 32 && rootSlots > MAX_ROOT_SLOTS) throw vvfatError({ what: 'folder-full', path: '' });
-  const shape = shapeFor(request, { rootSlots, clusters: (bytes) => countClusters(all, request, bytes) });
+  const all = measure(tree);
+  const shape = shapeOf(all, request);
   const rootInClusters = shape.fatType === 32;
   const size = clusterBytes(shape);
 
@@ -79,6 +77,21 @@ export function layOut(tree: FolderNode, { label, ...request }: LayoutRequest, b
     folders: new ClusterMap(folders),
     files: new ClusterMap(files),
   };
+}
+
+/** Throws where the tree, as it is by now, would make no disk of this kind. */
+export function expectFit(tree: FolderNode, request: ShapeRequest): void {
+  shapeOf(measure(tree), request);
+}
+
+function measure(tree: FolderNode): readonly Measured[] {
+  return [...foldersOf(tree)].map((folder) => ({ folder, slots: countSlots(folder) }));
+}
+
+function shapeOf(all: readonly Measured[], request: ShapeRequest): Shape {
+  const [{ slots: rootSlots }] = all as [Measured];
+  if (request.fatType !== 32 && rootSlots > MAX_ROOT_SLOTS) throw vvfatError({ what: 'folder-full', path: '' });
+  return shapeFor(request, { rootSlots, clusters: (bytes) => countClusters(all, request, bytes) });
 }
 
 /** A folder and how many entries it has. */

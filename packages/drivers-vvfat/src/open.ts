@@ -1,6 +1,6 @@
 /** Opening: the directory is looked through and laid out as a disk. */
 import { Disk } from './disk.js';
-import type { FatType } from './fat/shape.js';
+import type { FatType, ShapeRequest } from './fat/shape.js';
 import { HostFolder } from './host/host-folder.js';
 import { OpenFiles } from './host/open-files.js';
 import { scan } from './host/scan.js';
@@ -28,6 +28,8 @@ export interface OpenDisk {
   readonly tree: FolderNode;
   readonly root: HostFolder;
   readonly files: OpenFiles;
+  /** What was asked for. */
+  readonly request: ShapeRequest;
 }
 
 export const DEFAULT_METADATA_BYTES = 60 << 20;
@@ -43,7 +45,8 @@ export async function openDisk(dir: string, options: DiskOptions): Promise<OpenD
     const budget = new Budget(maxMetadataBytes);
     const tree = await scan(root, { budget, warn, signal });
     const files = new OpenFiles(root);
-    return { disk: new Disk(layOut(tree, { fatType, floppy, label: bytes }, budget), files), tree, root, files };
+    const request = { fatType, floppy };
+    return { disk: new Disk(layOut(tree, { ...request, label: bytes }, budget), files), tree, root, files, request };
   } catch (error) {
     root.close();
     throw error;

@@ -59,7 +59,11 @@ export function childPath(parent: FolderNode, name: string): string {
 export class Budget {
   #left: number;
 
-  constructor(private readonly limit: number) {
+  /** `whose`: of the directory, or of what a guest made of it. */
+  constructor(
+    private readonly limit: number,
+    private readonly whose: 'directory' | 'guest' = 'directory',
+  ) {
     this.#left = limit;
   }
 
@@ -75,7 +79,7 @@ export class Budget {
 
   take(bytes: number): void {
     this.#left -= bytes;
-    if (this.#left < 0) throw vvfatError({ what: 'too-many', limit: this.limit });
+    if (this.#left < 0) throw vvfatError({ what: 'too-many', limit: this.limit, whose: this.whose });
   }
 }
 

@@ -5,6 +5,7 @@ import type { Leftover } from './commit/stage.js';
 import { Gate } from './gate.js';
 import { GuestView } from './guest-view.js';
 import { isTemporaryName } from './host/temporary.js';
+import { expectFit } from './layout.js';
 import { noSpaceTaken, SECTORS } from './node.js';
 import type { OpenDisk } from './open.js';
 import type { Overlay } from './overlay.js';
@@ -82,6 +83,7 @@ export class WritableVvfatNode implements DriverNode {
     try {
       await this.flush();
       this.#tellNameless();
+      this.#tellTooLarge();
     } catch (error) {
       throw new BlockError('io', `${messageOf(error)}. What was written since the last flush that succeeded is lost`, { driver: 'vvfat' }, error);
     } finally {
@@ -104,6 +106,16 @@ export class WritableVvfatNode implements DriverNode {
     if (first === undefined) return;
     const more = names.length === 1 ? '' : ` and ${names.length - 1} more`;
     this.settings.warn(`The guest left files without a name; the directory keeps them as '${first}'${more}`);
+  }
+
+  /** Names take more room on a disk that is made of them than a guest may have given them. */
+  #tellTooLarge(): void {
+    const { opened, warn } = this.settings;
+    try {
+      expectFit(opened.tree, opened.request);
+    } catch (error) {
+      warn(`All that the guest wrote is in the directory, but it cannot be opened as the same kind of disk again: ${messageOf(error)}`);
+    }
   }
 
   async #commit(): Promise<void> {

@@ -48,7 +48,7 @@ export async function commit(context: CommitContext): Promise<void> {
   const { disk, overlay, tree, root, files } = context;
   const { shape, system } = disk.layout;
   await takeAway([...context.leftovers], context);
-  const guest = await readGuest({ shape, system, read: context.read }, new Budget(context.budgetBytes));
+  const guest = await readGuest({ shape, system, read: context.read }, new Budget(context.budgetBytes, 'guest'));
   const plan = planCommit(tree, guest.root, {
     isWritten: (file) => isWritten(context, file),
     isLost: (cluster) => guest.isLost(cluster),
