@@ -25,6 +25,7 @@ const FATAL = ['read_aio', 'write_aio', 'pwritev', 'pwritev_zero', 'flush_to_os'
 
 export class Copies implements AsyncDisposable {
   readonly #spares: Running[] = [];
+  #made = 0;
   readonly #frozen: number[] = [];
 
   private constructor(
@@ -88,7 +89,7 @@ export class Copies implements AsyncDisposable {
 
   /** A blank disk elsewhere, of the same kind as the child. */
   async spare(child: Child, size: number): Promise<Spare> {
-    const name = `spare${this.#spares.length}`;
+    const name = `spare${this.#made++}`;
     const file = this.dir.file(name);
     if (child === 'local') return { file, target: file, definition: { driver: 'file', 'node-name': name, filename: file } };
     writeFileSync(file, new Uint8Array(size));
