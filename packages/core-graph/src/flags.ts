@@ -15,6 +15,11 @@ export const WriteFlag = {
   Compressed: 16,
 } as const;
 
+/** Whether `flags` has all bits of `flag`. */
+export function hasFlag(flags: number, flag: number): boolean {
+  return (flags & flag) === flag;
+}
+
 /** What a parent does with a node, and what it lets others do. The bits are those of QEMU's image locks. */
 export const Permission = {
   None: 0,

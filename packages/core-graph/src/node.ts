@@ -16,7 +16,8 @@ import { BlockError } from './errors.js';
 import type { Extent } from './extent.js';
 import { MAX_SIZE, type NodeLimits } from './flags.js';
 import { nodeExtent } from './io/extents.js';
-import { checkOpen, slowRead } from './io/read.js';
+import { checkOpen } from './io/check-range.js';
+import { slowRead } from './io/read.js';
 import { Requests } from './io/requests.js';
 import { checkWritable, slowWrite, slowWriteZeroes } from './io/write.js';
 import { discardRange } from './io/discard.js';
@@ -274,9 +275,4 @@ export class BlockNode implements EdgeParent {
   resized(): void {
     for (const edge of this.parents) edge.parent.resized?.();
   }
-}
-
-/** Whether `flags` has all bits of `flag`. */
-export function hasFlag(flags: number, flag: number): boolean {
-  return (flags & flag) === flag;
 }

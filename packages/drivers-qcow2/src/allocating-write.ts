@@ -9,7 +9,7 @@ import { changeableTable, linkData } from './link.js';
 import type { Qcow2Image } from './qcow2-image.js';
 import { Table } from './table-cache.js';
 import { planWrite, type WritePlan } from './write-plan.js';
-import { checkHostRange, writeHost } from './write.js';
+import { checkHostRange, writeHost } from './write-host.js';
 
 export async function allocatingWrite(
   image: Qcow2Image,

@@ -6,7 +6,8 @@ import { compressedEntry } from './l2-entry.js';
 import { changeableTable, setEntry } from './link.js';
 import type { Qcow2Image } from './qcow2-image.js';
 import { Table } from './table-cache.js';
-import { checkHostRange, writeAll } from './write.js';
+import { checkHostRange } from './write-host.js';
+import { writeAll } from './write.js';
 
 /** Whole clusters; only the one at the end of the disk may be short. */
 export async function writeCompressed(

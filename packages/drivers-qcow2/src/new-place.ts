@@ -5,7 +5,7 @@ import { changeableTable, linkData } from './link.js';
 import type { Qcow2Image } from './qcow2-image.js';
 import { Table } from './table-cache.js';
 import { planWrite } from './write-plan.js';
-import { checkHostRange } from './write.js';
+import { checkHostRange } from './write-host.js';
 
 /** Undefined where the range is no whole clusters, some of it has its place already, or is going to be encrypted. */
 export async function takePlace(image: Qcow2Image, offset: number, length: number, step: number): Promise<NewPlace | undefined> {

@@ -1,11 +1,11 @@
 /** Writing: in place where a cluster belongs to this image alone, else into new clusters (`allocating-write.ts`). */
 import { isPromise, type Completion } from '@blk/core-graph';
 import { allocatingWrite } from './allocating-write.js';
-import { writeData } from './data-access.js';
 import { EntryKind } from './l2-entry.js';
 import { settleAll, settleThenThrow } from './pending.js';
 import type { Qcow2Image } from './qcow2-image.js';
 import { ScannedRun, scanRun } from './scan.js';
+import { writeHost } from './write-host.js';
 
 const scratch = new ScannedRun(true);
 
@@ -47,22 +47,6 @@ export function writeRange(image: Qcow2Image, offset: number, buffer: Uint8Array
   }
   if (pending === undefined) return;
   return image.reclaim.track(pending.length === 1 ? pending[0] : settleAll(pending));
-}
-
-/** Writes data to where it lies, after a look whether metadata lies there. */
-export function writeHost(image: Qcow2Image, host: number, guest: number, buffer: Uint8Array, start: number, length: number): Completion {
-  checkHostRange(image, host, length);
-  return writeData(image, host, guest, buffer, start, length);
-}
-
-/** Throws where data is about to be written over metadata. */
-export function checkHostRange(image: Qcow2Image, host: number, length: number): void {
-  const { clusterSize, external } = image.geometry;
-  if (external) return;
-  const first = Math.floor(host / clusterSize);
-  const hit = image.metadata.hit(first, Math.floor((host + length - 1) / clusterSize) - first + 1);
-  if (hit === undefined) return;
-  throw image.corruption.found(`Preventing invalid write on metadata (overlaps with ${hit})`, host, length);
 }
 
 /** As `writeRange`, for those who have a promise anyway. */

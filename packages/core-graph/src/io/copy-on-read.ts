@@ -4,7 +4,7 @@ import { WriteFlag } from '../flags.js';
 import type { BlockNode } from '../node.js';
 import { backingBelow, chainExtentAt } from './extents.js';
 import { isZero } from '../zero.js';
-import { alignedRead } from './read.js';
+import { alignedRead } from './aligned-read.js';
 import { alignedWrite } from './aligned-write.js';
 
 /** Bytes copied at once. */

@@ -2,7 +2,7 @@
 import { andThen, repeat, type Completion } from '../completion.js';
 import { BlockError } from '../errors.js';
 import type { BlockNode } from '../node.js';
-import { checkRange } from './read.js';
+import { checkRange } from './check-range.js';
 import { marked, notified } from './write.js';
 
 export function discardRange(node: BlockNode, offset: number, length: number): Completion {

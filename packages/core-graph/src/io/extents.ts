@@ -2,7 +2,7 @@
 import { isPromise, type MaybePromise } from '../completion.js';
 import { dataExtent, resized, zeroExtent, type ChainExtent, type Extent } from '../extent.js';
 import type { BlockNode } from '../node.js';
-import { checkRange } from './read.js';
+import { checkRange } from './check-range.js';
 
 /** The extent at `offset` of this node alone, at most `length` long. */
 export function nodeExtent(node: BlockNode, offset: number, length: number): MaybePromise<Extent> {

@@ -1,10 +1,10 @@
 /** The slow path of writes and zero writes: checks, notifiers, bitmaps, zero detection, alignment, splitting, emulation. */
 import { andThen, repeat, type Completion } from '../completion.js';
 import { BlockError } from '../errors.js';
-import { WriteFlag } from '../flags.js';
-import { hasFlag, type BlockNode, type WriteNotifier } from '../node.js';
+import { hasFlag, WriteFlag } from '../flags.js';
+import type { BlockNode, WriteNotifier } from '../node.js';
 import { isZero } from '../zero.js';
-import { checkRange } from './read.js';
+import { checkRange } from './check-range.js';
 import { alignedWrite, announced, isMisaligned, widened } from './aligned-write.js';
 
 /** Any write; everything that `BlockNode.write` does not do by itself. */
