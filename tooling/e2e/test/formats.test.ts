@@ -1,5 +1,5 @@
 // Each format's package as npm delivers it: alone in an empty project, and in a browser, where it reads a Blob.
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -39,6 +39,23 @@ console.log(image.format, (await Promise.all(${READ})).join('|'));`;
     await build({ entryPoints: [join(project, 'main.ts')], outfile: join(project, 'main.js'), format: 'esm', target: 'node20', logLevel: 'silent' });
     const { stdout } = succeed(await run(process.execPath, [join(project, 'main.js'), images.get(image) ?? ''], { cwd: project }));
     expect(stdout).toBe(`${driver} ${EXPECTED}\n`);
+  });
+
+  test('drivers-vvfat alone makes a disk of a folder', { timeout: 120_000 }, async () => {
+    const project = dir.file('alone-vvfat');
+    const wanted = withDependencies(['core-graph', 'drivers-vvfat']);
+    await installPacked(project, await pack(wanted, dir.file('packed-vvfat')));
+    mkdirSync(dir.file('folder'));
+    writeFileSync(dir.file('folder/hello.txt'), 'hello, world');
+    const script = `import { openImage } from '@blk/core-graph';
+import { vvfat } from '@blk/drivers-vvfat';
+const image = await openImage({ driver: 'vvfat', dir: process.argv[2] }, { drivers: [vvfat] });
+const text = Buffer.from(await image.read(0, 4 << 20)).toString('latin1');
+console.log(image.format, text.slice(510, 512) === '\\x55\\xaa', text.includes('HELLO   TXT'), text.includes('hello, world'));
+await image.close();`;
+    writeFileSync(join(project, 'main.js'), script);
+    const { stdout } = succeed(await run(process.execPath, [join(project, 'main.js'), dir.file('folder')], { cwd: project }));
+    expect(stdout).toBe('vvfat true true true\n');
   });
 
   test.skipIf(browser.skip)(browser.title('all of them read a Blob in Chromium'), { timeout: 180_000 }, async () => {
