@@ -21,7 +21,7 @@ export interface DriverNode {
   readonly growable?: boolean;
   /** What was never written reads as noise rather than zeroes: an encrypted disk. */
   readonly startsAsNoise?: boolean;
-  /** `WriteFlag`s that `write` honours by itself; the node emulates Fua by a flush. */
+  /** `WriteFlag`s that `write` honours by itself; for a driver without Fua the node flushes. */
   readonly writeFlags?: number;
   /** `WriteFlag`s that `writeZeroes` honours by itself. */
   readonly zeroFlags?: number;

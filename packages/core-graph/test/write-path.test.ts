@@ -137,12 +137,33 @@ describe('force unit access', () => {
     expect(file.log).toEqual(['write 0+10', 'flush']);
   });
 
-  it('is lost where flushes are to be ignored', async () => {
+  it('is the driver\'s own where it can, also of misaligned writes and of zeroes', async () => {
+    const file = new MemFile(8192, { alignment: 512, zeroAlignment: 512 });
+    file.growable = false;
+    [file.writeFlags, file.zeroFlags] = [WriteFlag.Fua, WriteFlag.Fua];
+    const node = await open(file);
+    await node.write(10, noise(10), 0, 10, WriteFlag.Fua);
+    await node.write(512, noise(512), 0, 512, WriteFlag.Fua);
+    await node.writeZeroes(100, 2000, WriteFlag.Fua);
+    const changes = file.seen.filter(({ verb }) => verb !== 'read');
+    expect(changes.map(({ verb, flags }) => [verb, flags])).toEqual([['write', 1], ['write', 1], ['write', 1], ['zero', 1], ['write', 1]]);
+    // Some of the zeroes have to be written as bytes.
+    file.seen.length = file.writeFlags = 0;
+    const lesser = await open(file);
+    await lesser.writeZeroes(0, 2000, WriteFlag.Fua);
+    expect(file.log.at(-1)).toBe('flush');
+    expect(file.seen.every(({ flags }) => flags === 0)).toBe(true);
+  });
+
+  it.each([0, WriteFlag.Fua])('is lost where flushes are to be ignored (a driver with the flags %d)', async (flags) => {
     const file = new MemFile(4096);
+    [file.writeFlags, file.zeroFlags] = [flags, flags];
     const node = await open(file, { cache: { 'no-flush': true } });
     await node.write(0, noise(10), 0, 10, WriteFlag.Fua);
+    await node.writeZeroes(0, 10, WriteFlag.Fua);
     await node.flush();
-    expect(file.log).toEqual(['write 0+10']);
+    expect(file.seen.filter(({ verb }) => verb !== 'read').map(({ flags: given }) => given)).toEqual([0, 0]);
+    expect(file.log).not.toContain('flush');
   });
 });
 

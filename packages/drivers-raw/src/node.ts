@@ -15,12 +15,10 @@ import {
   type TruncateOptions,
 } from '@blk/core-graph';
 
-/** Flags that go down as they are; `Fua` is the graph's own to emulate. */
+/** Flags that go down as they are; `Fua` does where the file can do that by itself. */
 const HANDED_DOWN = WriteFlag.MayUnmap | WriteFlag.NoFallback | WriteFlag.Unchanged | WriteFlag.Compressed;
 
 export class RawNode implements DriverNode {
-  readonly writeFlags = HANDED_DOWN;
-  readonly zeroFlags = HANDED_DOWN;
 
   /** `offset` and `length` in bytes; without `length` the image follows the size of the file. */
   constructor(
@@ -28,6 +26,14 @@ export class RawNode implements DriverNode {
     protected readonly offset: number,
     private readonly length: number | undefined,
   ) {}
+
+  get writeFlags(): number {
+    return HANDED_DOWN | ((this.file.node.driver.writeFlags ?? 0) & WriteFlag.Fua);
+  }
+
+  get zeroFlags(): number {
+    return HANDED_DOWN | ((this.file.node.driver.zeroFlags ?? 0) & WriteFlag.Fua);
+  }
 
   get fixedOffset(): number | undefined {
     return this.file.node.listens ? undefined : this.offset;

@@ -1,4 +1,4 @@
-import { BlockGraph, defineDriver, type BlockNode, type Definition, type Host } from '@blk/core-graph';
+import { BlockGraph, defineDriver, NO_LIMITS, WriteFlag, type BlockNode, type Definition, type Host } from '@blk/core-graph';
 import { expectSameBytes, MemoryDisk, MemoryDisks, passthrough, prng, slow } from '@blk/driver-conformance';
 import { run, skipUnless, tempDir } from '@blk/oracle';
 import { truncateSync } from 'node:fs';
@@ -103,6 +103,29 @@ describe('a raw image', () => {
     const node = await graph.open({ driver: 'raw', offset: 512, file: disk.definition });
     expect(await node.extent(10, 50)).toMatchObject({ length: 50, data: true, zero: false, hostOffset: 522 });
     expect(await node.extent(SIZE / 2, 50)).toMatchObject({ zero: true, data: false, hostOffset: SIZE / 2 + 512 });
+    await graph.close();
+  });
+});
+
+describe('stable storage', () => {
+  it.each([[0, 0], [WriteFlag.Fua, 0], [WriteFlag.Fua, WriteFlag.Fua]])('is the business of a file that can by itself (of writes: %d, of zeroes: %d)', async (writeFlags, zeroFlags) => {
+    const seen: string[] = [];
+    const told = defineDriver({
+      name: 'told', role: 'protocol', options: {},
+      open: async () => ({
+        size: 4096, limits: NO_LIMITS, writeFlags, zeroFlags,
+        read: () => undefined,
+        write: (_offset, _buffer, _start, _length, flags) => { seen.push(`write ${flags}`); },
+        writeZeroes: (_offset, _length, flags) => { seen.push(`zero ${flags}`); },
+        flush: () => { seen.push('flush'); },
+        close: async () => undefined,
+      }),
+    });
+    const graph = new BlockGraph({ drivers: [raw, told] });
+    const node = await graph.open({ driver: 'raw', file: { driver: 'told' } });
+    await node.write(0, new Uint8Array(512).fill(1), 0, 512, WriteFlag.Fua);
+    await node.writeZeroes(512, 512, WriteFlag.Fua);
+    expect(seen).toEqual([`write ${writeFlags}`, ...(writeFlags === 0 ? ['flush'] : []), `zero ${zeroFlags}`, ...(zeroFlags === 0 ? ['flush'] : [])]);
     await graph.close();
   });
 });

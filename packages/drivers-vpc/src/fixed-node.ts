@@ -4,8 +4,8 @@ import type { Identified } from './identity.js';
 
 export class FixedNode implements DriverNode, Identified {
   readonly limits = NO_LIMITS;
-  readonly writeFlags = WriteFlag.Fua | WriteFlag.Unchanged;
-  readonly zeroFlags = WriteFlag.Fua | WriteFlag.MayUnmap;
+  readonly writeFlags = WriteFlag.Unchanged;
+  readonly zeroFlags = WriteFlag.MayUnmap;
 
   constructor(
     private readonly file: Edge,

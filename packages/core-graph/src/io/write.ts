@@ -26,15 +26,25 @@ export function slowWrite(
     const unmap = node.detectZeroes === 'unmap' && node.discardEnabled ? WriteFlag.MayUnmap : 0;
     return slowWriteZeroes(node, offset, length, flags | unmap);
   }
-  return guarded(node, offset, length, flags, () => alignedWrite(node, offset, buffer, start, length, flags & ~WriteFlag.Fua));
+  const { writeFlags = 0 } = node.driver;
+  const asked = wanted(node, flags);
+  return guarded(node, offset, length, asked & ~writeFlags, () => alignedWrite(node, offset, buffer, start, length, asked));
 }
 
 /** Any zero write: by the driver, by the driver in aligned parts, or by writing zero bytes. */
 export function slowWriteZeroes(node: BlockNode, offset: number, length: number, flags: number): Completion {
   checkWritable(node, offset, length);
   if (length === 0) return;
-  const driverFlags = (node.discardEnabled ? flags : flags & ~WriteFlag.MayUnmap) & ~WriteFlag.Fua;
-  return guarded(node, offset, length, flags, () => zeroPieces(node, offset, length, driverFlags));
+  const { writeFlags = 0, zeroFlags = 0 } = node.driver;
+  // Some of the range may have to be written as bytes.
+  const asked = wanted(node, node.discardEnabled ? flags : flags & ~WriteFlag.MayUnmap);
+  const byNode = asked & WriteFlag.Fua & ~(writeFlags & zeroFlags);
+  return guarded(node, offset, length, byNode, () => zeroPieces(node, offset, length, asked & ~byNode));
+}
+
+/** What is asked of a node that stores by itself, where nothing is to be put on stable storage. */
+function wanted({ children, settings }: BlockNode, flags: number): number {
+  return children.size === 0 && settings.cache.noFlush ? flags & ~WriteFlag.Fua : flags;
 }
 
 /** Makes the range zero piece by piece; for those who have seen to everything else. */
@@ -90,11 +100,11 @@ function writeZeroBytes(node: BlockNode, offset: number, length: number, flags: 
     const here = at;
     const piece = Math.min(ZEROES.length, end - at);
     at += piece;
-    return alignedWrite(node, here, ZEROES, 0, piece, flags & WriteFlag.Unchanged);
+    return alignedWrite(node, here, ZEROES, 0, piece, flags & (WriteFlag.Unchanged | WriteFlag.Fua));
   });
 }
 
-/** What surrounds every change: notifiers, waiting for serialising requests, marks and stable storage. */
+/** What surrounds every change: notifiers, waiting for serialising requests, marks, and stable storage where `flags` still ask for it. */
 function guarded(node: BlockNode, offset: number, length: number, flags: number, change: () => Completion): Completion {
   node.wrote(offset + length);
   return notified(node, offset, length, () => admitted(node, offset, length, flags, change));
