@@ -3,8 +3,9 @@ import { settled } from '@blk/cluster-map';
 import { crc32 } from '@blk/compression';
 import { BlockError, emptyCheckResult, type CheckOptions, type CheckResult, type Edge } from '@blk/core-graph';
 import type { BlockTable, Chunk } from './block-table.js';
-import { CRC32, SECTOR, type Checksum, type Trailer } from './trailer.js';
+import { CRC32, NONE, SECTOR, type Checksum, type Trailer } from './trailer.js';
 import type { Unpacker } from './unpack.js';
+import { crc32OfZeroes } from './zero-sum.js';
 
 export interface Checked {
   readonly file: Edge;
@@ -16,7 +17,7 @@ export interface Checked {
 /** Bytes that are looked at between two pauses. */
 const STEP = 1024 * 1024;
 
-/** Every checksum that does not fit, and every chunk that can't be had, is a corruption. Nothing is repaired. */
+/** Every checksum that does not fit, and every chunk that can't be had, is a corruption. Checksums of other kinds are told, and count as nothing. Nothing is repaired. */
 export async function checkDmg(image: Checked, options: CheckOptions): Promise<CheckResult> {
   if (options.repair !== 'none') throw new BlockError('unsupported', 'Disk images of Apple are not repaired', { driver: 'dmg' });
   return new Check(image, options).run();
@@ -42,17 +43,24 @@ class Check {
 
   async run(): Promise<CheckResult> {
     const { trailer, tables } = this.image;
-    await this.#verify('The data fork', trailer.dataSum, () => this.#dataSum());
-    for (const [index, table] of tables.entries()) await this.#verify(`Block table ${index}`, table.sum, () => this.#tableSum(table));
-    await this.#verify('The image', trailer.masterSum, () => Promise.resolve(this.#masterSum()));
+    if (this.#isKnown('The data fork', trailer.dataSum)) this.#compare('The data fork', trailer.dataSum, await this.#dataSum());
+    for (const [index, table] of tables.entries()) {
+      const what = `Block table ${index}`;
+      // Its chunks are unpacked also where nothing tells what they should be.
+      const found = await this.#tableSum(table);
+      if (this.#isKnown(what, table.sum) && found !== undefined) this.#compare(what, table.sum, found);
+    }
+    if (this.#isKnown('The image', trailer.masterSum)) this.#compare('The image', trailer.masterSum, this.#masterSum());
     return this.#result;
   }
 
-  /** `find` gives undefined where something was told already. */
-  async #verify(what: string, { type, value }: Checksum, find: () => Promise<number | undefined>): Promise<void> {
-    if (type !== CRC32) return;
-    const found = await find();
-    if (found !== undefined && found !== value) this.#corrupt(`${what} has the checksum ${hex(found)} instead of ${hex(value)}`);
+  #isKnown(what: string, { type }: Checksum): boolean {
+    if (type !== CRC32 && type !== NONE) this.options.finding?.(`${what} has a checksum of type ${type}, which is not verified`);
+    return type === CRC32;
+  }
+
+  #compare(what: string, { value }: Checksum, found: number): void {
+    if (found !== value) this.#corrupt(`${what} has the checksum ${hex(found)} instead of ${hex(value)}`);
   }
 
   #corrupt(text: string): void {
@@ -74,6 +82,7 @@ class Check {
     return sum;
   }
 
+  /** Undefined where something was told already. */
   async #tableSum({ chunks }: BlockTable): Promise<number | undefined> {
     let sum = 0;
     let whole = true;
@@ -90,20 +99,21 @@ class Check {
     return whole ? sum : undefined;
   }
 
-  /** Packed chunks at once, others piece by piece: those may be of any size. */
+  /** Packed chunks at once, raw ones piece by piece: those may be of any size. */
   async #chunkSum(chunk: Chunk, before: number): Promise<number> {
     const { unpacker } = this.image;
     const { kind } = chunk;
     const total = chunk.sectors * SECTOR;
-    const step = kind === 'raw' || kind === 'zero' ? STEP : total;
+    if (kind === 'zero') return crc32OfZeroes(before, total);
+    const step = kind === 'raw' ? STEP : total;
     const buffer = new Uint8Array(Math.min(step, total));
     let sum = before;
     for (let at = 0; at < total; at += step) {
       const size = Math.min(step, total - at);
       if (kind === 'raw') await settled(unpacker.readRaw(chunk, at, buffer, 0, size));
-      else if (kind !== 'zero') await settled(unpacker.unpack(chunk, buffer, 0));
+      else await settled(unpacker.unpack(chunk, buffer, 0));
       sum = crc32(buffer.subarray(0, size), sum);
-      await this.#step(kind === 'zero' ? 0 : size);
+      await this.#step(size);
     }
     return sum;
   }

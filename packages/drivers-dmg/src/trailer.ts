@@ -20,6 +20,9 @@ export interface Checksum {
   readonly value: number;
 }
 
+/** The type of what has no checksum. */
+export const NONE = 0;
+
 /** The type of checksums that are verified. */
 export const CRC32 = 2;
 

@@ -1,5 +1,6 @@
 /** Damaged images: refused by name where they are opened, or an error where the damage is met. */
 import { writeFileSync } from 'node:fs';
+import { crc32 } from '@blk/compression';
 import { UNTRUSTED, type Repair } from '@blk/core-graph';
 import { expectSameBytes, MemoryDisk, prng } from '@blk/driver-conformance';
 import { dmgContent, dmgImage, packLzfse, sampleContent, type DmgChunk } from '@blk/image-writers';
@@ -10,6 +11,7 @@ import { parseBlockTable } from '../src/block-table.js';
 import { parsePlist } from '../src/plist.js';
 import { tablesOfFork, tablesOfList } from '../src/tables.js';
 import { parseTrailer } from '../src/trailer.js';
+import { crc32OfZeroes } from '../src/zero-sum.js';
 import { Bench, mixture } from './support.js';
 
 const CONTENT = sampleContent(1, 64 * 512);
@@ -129,6 +131,46 @@ describe('hostile images', () => {
     const node = await new Bench().openBytes(IMAGE);
     await expect(node.driver.check?.({ repair: 'all' satisfies Repair })).rejects.toMatchObject({ kind: 'unsupported' });
   });
+});
+
+test('a check tells of checksums of other kinds, and unpacks all chunks whether there are any', async () => {
+  const image = dmgImage([{ chunks: [{ kind: 'zlib', content: CONTENT }, { kind: 'raw', content: CONTENT }] }], { resourceFork: true });
+  const table = Buffer.from(image).indexOf('mish');
+  const trailer = image.length - 512;
+  const typed = (type: number): Uint8Array => {
+    const bytes = image.slice();
+    for (const at of [table + 64, trailer + 80, trailer + 352]) new DataView(bytes.buffer).setUint32(at, type);
+    return bytes;
+  };
+  expect(await new Bench().checkBytes(image)).toMatchObject({ lines: [], result: { corruptions: 0 } });
+  expect(await new Bench().checkBytes(typed(0))).toMatchObject({ lines: [], result: { corruptions: 0 } });
+  const told = ['The data fork', 'Block table 0', 'The image'].map((what) => `${what} has a checksum of type 4, which is not verified`);
+  expect(await new Bench().checkBytes(typed(4))).toMatchObject({ lines: told, result: { corruptions: 0 } });
+  const damaged = typed(0);
+  damaged[100] ^= 1;
+  expect(await new Bench().checkBytes(damaged)).toMatchObject({ lines: [expect.stringMatching(/^ERROR The chunk at sector 0/)], result: { corruptions: 1 } });
+});
+
+test('petabytes of zeroes are checked at once', async () => {
+  const image = dmgImage([{ chunks: [{ kind: 'zlib', content: CONTENT }, { kind: 'zero', sectors: 1 }] }], { resourceFork: true });
+  const table = Buffer.from(image).indexOf('mish');
+  const view = new DataView(image.buffer, image.byteOffset);
+  const sectors = 2n ** 43n;
+  const first = BigInt(CONTENT.length / 512);
+  // A remark is in front, and the other chunk.
+  view.setBigUint64(table + 204 + 80 + 16, sectors);
+  view.setBigUint64(table + 16, first + sectors);
+  view.setBigUint64(image.length - 512 + 492, first + sectors);
+  const { lines } = await new Bench().checkBytes(image);
+  expect(lines).toEqual([expect.stringMatching(/^ERROR Block table 0 has the checksum 0x/)]);
+});
+
+test('the checksum of zeroes is that of as many zeroes', () => {
+  const random = prng(1);
+  for (const length of [0, 1, 2, 7, 512, 4095, 100_000, random.below(1_000_000)]) {
+    const before = crc32(random.bytes(9));
+    expect(crc32OfZeroes(before, length)).toBe(crc32(new Uint8Array(length), before));
+  }
 });
 
 describe('parsers', () => {
