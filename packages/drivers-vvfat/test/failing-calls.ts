@@ -1,6 +1,7 @@
 /** A host whose calls fail: what `node:fs` and `node:fs/promises` are for the driver while a test counts and breaks its calls. */
 import type * as sync from 'node:fs';
 import type * as later from 'node:fs/promises';
+import { dirname } from 'node:path';
 
 /** One call of the driver to the host. */
 export interface HostCall {
@@ -21,10 +22,12 @@ export interface Fault {
 export interface HostState {
   /** Asked before each call; undefined lets it through. */
   meet: (call: HostCall) => Fault | undefined;
+  /** Folders whose entries were changed and not put on stable storage since, by their inodes. */
+  readonly unsynced: Set<number>;
 }
 
 /** Of a folder. */
-export const FSYNC = 'fsync of a folder';
+const FSYNC = 'fsync of a folder';
 
 type Work<Args extends unknown[], Result> = (...args: Args) => Result;
 
@@ -43,8 +46,9 @@ export function failingSync(real: typeof sync, state: HostState): typeof sync {
     lstatSync: wrap('lstat', real.lstatSync as Work<unknown[], unknown>) as typeof real.lstatSync,
     fstatSync: wrap<[number], unknown>('fstat', real.fstatSync) as typeof real.fstatSync,
     readSync: wrap<[number, Uint8Array], number>('read', real.readSync) as typeof real.readSync,
-    fsync: Object.assign((_fd: number, over: sync.NoParamCallback) => {
+    fsync: Object.assign((fd: number, over: sync.NoParamCallback) => {
       const fault = state.meet({ verb: FSYNC, changes: true, overlay: false });
+      if (fault === undefined) state.unsynced.delete(real.fstatSync(fd).ino);
       // Nobody finds out whether it was done, and it takes most of the time.
       process.nextTick(over, fault === undefined ? null : failure('fsync', fault.code));
     }, { __promisify__: real.fsync.__promisify__ }),
@@ -61,6 +65,15 @@ export function failingLater(real: typeof later, state: HostState): typeof later
   };
   const wrap = <Args extends unknown[], Result>(verb: string, changes: boolean, work: Work<Args, Promise<Result>>): Work<Args, Promise<Result>> =>
     (...args) => meet({ verb, changes, overlay: false }, () => work(...args));
+  /** What gives, takes away or changes a name in the folders that the paths lie in. */
+  const entry = (verb: string, work: Work<string[], Promise<unknown>>): typeof work => wrap(verb, true, async (...paths) => {
+    const folders = await Promise.all(paths.map(async (path) => (await real.stat(dirname(path))).ino));
+    const gone = verb === 'rmdir' ? (await real.lstat(paths[0])).ino : undefined;
+    await work(...paths);
+    // A temporary file may come back: nobody misses it.
+    if (verb !== 'unlink' || !paths[0].includes('.blk-vvfat-')) for (const folder of folders) state.unsynced.add(folder);
+    if (gone !== undefined) state.unsynced.delete(gone);
+  });
   const open = async (...[path, flags, mode]: Parameters<typeof real.open>): Promise<later.FileHandle> => {
     const overlay = String(path).endsWith('/overlay');
     const changes = String(path).includes('.blk-vvfat-');
@@ -95,10 +108,10 @@ export function failingLater(real: typeof later, state: HostState): typeof later
   return {
     ...real,
     open: open,
-    rename: wrap('rename', true, real.rename),
-    mkdir: wrap('mkdir', true, real.mkdir as Work<[string], Promise<undefined>>) as typeof real.mkdir,
-    rmdir: wrap('rmdir', true, real.rmdir),
-    unlink: wrap('unlink', true, real.unlink),
+    rename: entry('rename', (from, to) => real.rename(from, to)) as typeof real.rename,
+    mkdir: entry('mkdir', (path) => real.mkdir(path)) as typeof real.mkdir,
+    rmdir: entry('rmdir', (path) => real.rmdir(path)) as typeof real.rmdir,
+    unlink: entry('unlink', (path) => real.unlink(path)) as typeof real.unlink,
     lutimes: wrap('lutimes', true, real.lutimes),
     lstat: wrap('lstat', false, real.lstat as Work<[string], Promise<sync.Stats>>) as typeof real.lstat,
     readdir: wrap('readdir', false, real.readdir as Work<[string], Promise<string[]>>) as typeof real.readdir,

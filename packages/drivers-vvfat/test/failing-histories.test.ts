@@ -9,7 +9,7 @@ import type { Fault, HostState } from './failing-calls.js';
 import { Guest, randomStep } from './guest.js';
 import { openDirectory, putFiles, sameFiles, takeFiles } from './support.js';
 
-const host = vi.hoisted((): HostState => ({ meet: () => undefined }));
+const host = vi.hoisted((): HostState => ({ meet: () => undefined, unsynced: new Set() }));
 
 // Every call is to be seen.
 vi.mock('../src/host/native.js', () => ({ loadNative: () => Promise.resolve(undefined) }));
@@ -18,6 +18,7 @@ vi.mock('node:fs/promises', async (original) => (await import('./failing-calls.j
 
 afterEach(() => {
   host.meet = () => undefined;
+  host.unsynced.clear();
 });
 
 const needs = skipUnless('fsck.fat', 'mtools');
@@ -54,6 +55,7 @@ describe.skipIf(needs.skip)(needs.title('a random guest on a host that fails at 
         if (random.below(3) === 0) continue;
         expect(await settled(guest.disk.flush()), told).toBeUndefined();
       }
+      expect([...host.unsynced], told).toEqual([]);
       const now = takeFiles(dir.file('d'));
       expect(sameFiles(now, await guest.files()), told).toEqual([]);
       states = [now];
@@ -63,7 +65,7 @@ describe.skipIf(needs.skip)(needs.title('a random guest on a host that fails at 
     expect(readFileSync(dir.file('d/link'), 'utf8')).toBe('outside');
     expect(looks(dir.file('outside'))).toEqual(outside);
     await (await openDirectory(dir.file('d'), { 'fat-type': 12 })).close();
-  }, 120_000);
+  }, 300_000);
 });
 
 /** Long enough to be there once, or nothing at all. */
