@@ -84,6 +84,8 @@ class Slot {
   #connecting: Promise<void> | undefined;
   /** When the connection was lost, in nanoseconds; undefined before it was first made. */
   #lostAt: number | undefined;
+  /** Ends when requests have waited long enough for a lost connection; one for all, however many they are. */
+  #patience: Promise<void> | undefined;
   #failure: BlockError | undefined;
   readonly #stop = new AbortController();
 
@@ -132,7 +134,11 @@ class Slot {
   async #waitForClient(): Promise<NbdClient> {
     this.#connecting ??= this.#connect();
     const left = this.#msLeft;
-    if (left > 0) await (left === Infinity ? this.#connecting : Promise.race([this.#connecting, wait(this.settings.host, left, this.#stop.signal)]));
+    if (left === Infinity) await this.#connecting;
+    else if (left > 0) {
+      this.#patience ??= wait(this.settings.host, left, this.#stop.signal);
+      await Promise.race([this.#connecting, this.#patience]);
+    }
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#client === undefined) throw new BlockError('io', 'The connection to the server is lost');
     return this.#client;
@@ -141,6 +147,7 @@ class Slot {
   #use(client: NbdClient): void {
     this.#client = client;
     this.#lostAt = undefined;
+    this.#patience = undefined;
     client.onEnd = () => {
       this.#client = undefined;
       this.#lostAt = this.settings.host.now();

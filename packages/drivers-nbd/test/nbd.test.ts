@@ -135,6 +135,26 @@ describe('a lost connection', () => {
     await graph.close();
   });
 
+  it('is waited for by many requests without a word from Node', async () => {
+    const disk = new MemoryDisk(new Uint8Array(SIZE).fill(7));
+    using dir = tempDir();
+    const warnings: string[] = [];
+    const hear = (warning: Error): void => { warnings.push(warning.message); };
+    process.on('warning', hear);
+    const served = await serve(disk, {}, dir.file('s'));
+    const graph = graphOf();
+    const node = await graph.open(definition(dir.file('s'), { 'reconnect-delay': 60 }));
+    await served.close();
+    const reads = Array.from({ length: 30 }, async () => node.read(0, new Uint8Array(512), 0, 512));
+    await new Promise(setImmediate);
+    await using again = await serve(disk, {}, dir.file('s'));
+    await Promise.all(reads);
+    expect(again.server.connections.size).toBe(1);
+    await graph.close();
+    process.off('warning', hear);
+    expect(warnings).toEqual([]);
+  });
+
   it('fails its requests where none is to wait, and serves again when it is back', async () => {
     const disk = new MemoryDisk(new Uint8Array(SIZE));
     await using served = await serve(disk);

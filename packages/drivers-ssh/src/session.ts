@@ -29,6 +29,8 @@ export class Session {
   status: RemoteStatus;
   #file: RemoteFile | undefined;
   #connecting: Promise<RemoteFile> | undefined;
+  /** Until the next attempt; one for all requests that wait. */
+  #resting: Promise<void> | undefined;
   /** Set while the length is being changed: the smallest that it can be. */
   #resizingFrom: number | undefined;
   /** In nanoseconds. */
@@ -163,7 +165,8 @@ export class Session {
       const early = (this.#nextAttempt - host.now()) / 1e6;
       if (early > 0 && this.#connecting === undefined) {
         if (this.#msLeft <= early) throw new BlockError('io', 'The connection to the server is lost', { driver: 'ssh', reason: 'ssh/lost' });
-        await wait(host, early, this.#stop.signal);
+        this.#resting ??= wait(host, early, this.#stop.signal).finally(() => { this.#resting = undefined; });
+        await this.#resting;
         if (this.#file !== undefined) return this.#file;
         continue;
       }

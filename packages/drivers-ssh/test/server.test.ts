@@ -207,6 +207,24 @@ describe.skipIf(needs.skip)(needs.title('an OpenSSH server'), () => {
       await node.flush();
     });
 
+    it('is waited for by many requests without a word from Node', async () => {
+      const { name, content } = file();
+      const { node, wire } = await wired(name, { 'reconnect-delay': 60 });
+      const warnings: string[] = [];
+      const hear = (warning: Error): void => { warnings.push(warning.message); };
+      process.on('warning', hear);
+      onTestFinished(() => { process.off('warning', hear); });
+      const before = wire.count;
+      wire.cut();
+      const parts = Array.from({ length: 30 }, () => new Uint8Array(512));
+      const reads = parts.map(async (part) => node.read(0, part, 0, 512));
+      await until(() => wire.count > before + 1);
+      wire.mend();
+      await Promise.all(reads);
+      for (const part of parts) expectSameBytes(part, content.subarray(0, 512));
+      expect(warnings).toEqual([]);
+    });
+
     it('makes one flush fail for what was written before and not flushed', async () => {
       const { name } = file();
       const { node, wire } = await wired(name, { 'reconnect-delay': 60 });
