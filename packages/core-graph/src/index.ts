@@ -19,7 +19,7 @@ export * from './policy.js';
 export * from './options/spec.js';
 export { BufferPool } from './buffer-pool.js';
 export { RangeOrder } from './range-order.js';
-export { firstDifference, sameBytes } from './same-bytes.js';
+export { firstDifference, sameBytes, sameInTurns } from './same-bytes.js';
 export { Together, type Failures } from './together.js';
 export { Edge, type EdgeParent } from './edge.js';
 export { BlockNode, type WriteNotifier } from './node.js';

@@ -1,7 +1,7 @@
 /** Whether two ranges of memory hold the same, and where they do not. */
-import { sameBytes } from '#compare';
+import { sameBytes, sameInTurns } from '#compare';
 
-export { sameBytes };
+export { sameBytes, sameInTurns };
 
 /** Ranges up to this long are looked through byte by byte. */
 const SHORT = 64;

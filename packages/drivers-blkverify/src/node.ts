@@ -8,6 +8,7 @@ import {
   isPromise,
   NO_LIMITS,
   RangeOrder,
+  sameInTurns,
   Together,
   WriteFlag,
   type Completion,
@@ -100,7 +101,7 @@ export class BlkverifyNode implements DriverNode {
         const done = this.#both('read', offset, length, (child) =>
           child === raw ? child.read(offset, copy, shift, length) : child.read(offset, buffer, start, length),
         );
-        if (done !== undefined) return done.then(compare);
+        if (done !== undefined) return done.then(async () => { if (!(await sameInTurns(buffer, start, copy, shift, length))) compare(); });
         compare();
       },
       () => { pool.give(copy); },

@@ -1,6 +1,6 @@
 /** What is compared, what is told, and how failures of one side show; texts beside the reference. */
 import { BlockError, BlockGraph, openImage, type Completion, type Definition } from '@blk/core-graph';
-import { faulty, MemoryDisk, MemoryDisks, runReadmeExample, type FaultRule } from '@blk/driver-conformance';
+import { faulty, MemoryDisk, MemoryDisks, runReadmeExample, slow, type FaultRule } from '@blk/driver-conformance';
 import { qcow2 } from '@blk/drivers-qcow2';
 import { raw } from '@blk/drivers-raw';
 import { needTool, run, skipUnless, tempDir } from '@blk/oracle';
@@ -49,6 +49,20 @@ describe('blkverify', () => {
     const message = 'blkverify: read offset=0 bytes=65536 contents mismatch at offset 9000';
     await expect(attempt(() => node.read(0, new Uint8Array(SIZE + 1), 1, SIZE))).rejects.toMatchObject({ kind: 'io', message, context: { offset: 9000 } });
     expect(warnings).toEqual([message]);
+    await graph.close();
+  });
+
+  it('finds a difference far behind the beginning of a long read that waited', async () => {
+    const [test, copy] = [new Uint8Array(1 << 20), new Uint8Array(1 << 20)];
+    copy[900_000] = 1;
+    const disks = [test, copy].map((bytes, seed) => {
+      const disk = new MemoryDisk({ content: bytes });
+      disk.use(slow(seed));
+      return disk;
+    });
+    const { graph, definition } = bench(...disks);
+    const node = await graph.open(definition);
+    await expect(attempt(() => node.read(4096, new Uint8Array(1 << 20), 0, (1 << 20) - 4096))).rejects.toMatchObject({ context: { offset: 900_000 } });
     await graph.close();
   });
 

@@ -1,5 +1,5 @@
 /** What the children answered to one request, and which answer the most of them gave. */
-import { errnoOf, sameBytes, type Failures } from '@blk/core-graph';
+import { errnoOf, sameBytes, sameInTurns, type Failures } from '@blk/core-graph';
 
 /** The failure that most children had; of as many, that of the last. Undefined: none failed. */
 export function votedError(failures: Failures): Error | undefined {
@@ -36,6 +36,12 @@ export interface Version {
 /** Whether all are the same: as good as always, and then nobody has to be asked for a vote. */
 export function unanimous([first, ...others]: readonly Content[], length: number): boolean {
   return others.every(({ bytes, start }) => sameBytes(first.bytes, first.start, bytes, start, length));
+}
+
+/** The same for a request that waited: others have their turn in between. */
+export async function unanimousInTurns([first, ...others]: readonly Content[], length: number): Promise<boolean> {
+  for (const { bytes, start } of others) if (!(await sameInTurns(first.bytes, first.start, bytes, start, length))) return false;
+  return true;
 }
 
 /** The different contents, those of the most children first; of as many, the one that came up last. */

@@ -21,7 +21,7 @@ import {
   type NodeLimits,
   type OpenContext,
 } from '@blk/core-graph';
-import { unanimous, versionsOf, votedError, type Content } from './answers.js';
+import { unanimous, unanimousInTurns, versionsOf, votedError, type Content } from './answers.js';
 import { quorumError } from './errors.js';
 import { Members } from './members.js';
 import { numberOf, type Rules } from './options.js';
@@ -134,12 +134,18 @@ export class QuorumNode implements DriverNode {
     return andAlways(
       () => {
         const failures = this.#together.ask(this.#children, read);
-        return isPromise(failures) ? failures.then((each) => this.#vote(contents, each, offset, length)) : this.#vote(contents, failures, offset, length);
+        return isPromise(failures) ? failures.then((each) => this.#voteInTurns(contents, each, offset, length)) : this.#vote(contents, failures, offset, length);
       },
       () => {
         for (const { index, bytes } of contents) if (index > 0) pool.give(bytes);
       },
     );
+  }
+
+  /** Most votes are over when all are found to be the same. */
+  async #voteInTurns(contents: readonly Content[], failures: Failures | undefined, offset: number, length: number): Promise<void> {
+    if (failures === undefined && (await unanimousInTurns(contents, length))) return;
+    await this.#vote(contents, failures, offset, length);
   }
 
   /** Puts what won where the bytes are wanted, which is where the first child's are. */

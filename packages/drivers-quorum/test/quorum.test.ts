@@ -1,6 +1,6 @@
 /** Votes: what wins, what is told, and what fails; texts beside the reference. */
 import { addChild, BlockError, BlockGraph, openImage, removeChild, replaceChild, runTransaction, setReadOnly, type BlockNode, type QuorumReport } from '@blk/core-graph';
-import { faulty, MemoryDisk, MemoryDisks, runReadmeExample, type FaultRule } from '@blk/driver-conformance';
+import { faulty, MemoryDisk, MemoryDisks, runReadmeExample, slow, type FaultRule } from '@blk/driver-conformance';
 import { raw } from '@blk/drivers-raw';
 import { qemuImg, skipUnless, tempDir } from '@blk/oracle';
 import { writeFileSync } from 'node:fs';
@@ -45,6 +45,21 @@ describe('reads', () => {
       expect(reports).toEqual([bad(odd)]);
       await graph.close();
     }
+  });
+
+  it('find what is odd far behind the beginning of a long one that waited', async () => {
+    const length = 1 << 20;
+    const odd = new Uint8Array(length).fill(1);
+    odd[length - 1] = 9;
+    const disks = [odd, new Uint8Array(length).fill(1), new Uint8Array(length).fill(1)].map((content, seed) => {
+      const made = new MemoryDisk({ content });
+      made.use(slow(seed));
+      return made;
+    });
+    const { node, reports, graph } = await open(disks);
+    expect(await read(node, 0, length)).toBe(1);
+    expect(reports).toEqual([{ ...bad(0), length }]);
+    await graph.close();
   });
 
   it('fail where too few agree', async () => {

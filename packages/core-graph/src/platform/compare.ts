@@ -25,3 +25,6 @@ export function sameBytes(a: Uint8Array, aStart: number, b: Uint8Array, bStart: 
   while (at < length && a[aStart + at] === b[bStart + at]) at++;
   return at === length;
 }
+
+/** Turns of the event loop can be long here: nobody gives one away. */
+export { sameBytes as sameInTurns };
