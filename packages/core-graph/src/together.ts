@@ -9,9 +9,14 @@ export class Together {
   /** Who kept the last request waiting is asked first the next time: it is under way while the others answer at once, or wake threads. */
   #slowest = 0;
 
+  /** Of so many children, the one that kept the last request waiting. */
+  leader(children: number): number {
+    return this.#slowest < children ? this.#slowest : 0;
+  }
+
   /** Asks all of them. Undefined: all did it; at once where none has to wait. Never fails. */
   ask(children: readonly Edge[], request: (child: Edge, index: number) => Completion): MaybePromise<Failures | undefined> {
-    const first = this.#slowest < children.length ? this.#slowest : 0;
+    const first = this.leader(children.length);
     const pending: Promise<void>[] = [];
     let failures: (Error | undefined)[] | undefined;
     const failed = (index: number, error: unknown): void => {

@@ -80,6 +80,22 @@ describe('blkverify', () => {
     }
   });
 
+  it('tells it of a long read as well, whoever is asked first', async () => {
+    const length = 1 << 20;
+    const long = (fails: boolean): MemoryDisk => {
+      const disk = new MemoryDisk({ size: length });
+      if (fails) disk.use(faulty({ verb: 'read', error: new BlockError('no-space', 'full') }));
+      return disk;
+    };
+    const cases = [[true, false, 'return value mismatch -28 != 0'], [false, true, 'return value mismatch 0 != -28'], [true, true, 'full']] as const;
+    for (const [test, copy, text] of cases) {
+      const { graph, definition } = bench(long(test), long(copy));
+      const node = await graph.open(definition);
+      for (let round = 0; round < 3; round++) await expect(attempt(() => node.read(0, new Uint8Array(length), 0, length))).rejects.toThrow(text);
+      await graph.close();
+    }
+  });
+
   it('fails as both do where both fail alike, and where either can not be flushed', async () => {
     const both = bench(broken('read'), broken('read'));
     const node = await both.graph.open(both.definition);

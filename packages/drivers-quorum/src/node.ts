@@ -9,6 +9,8 @@ import {
   isPromise,
   NO_LIMITS,
   RangeOrder,
+  FOLLOW_BYTES,
+  Followers,
   Together,
   WriteFlag,
   zeroExtent,
@@ -28,6 +30,7 @@ import { numberOf, type Rules } from './options.js';
 
 /** Bytes of the words that are compared where there is no memcmp. */
 const WORD = 8;
+type Place = Pick<Content, 'bytes' | 'start'>;
 const HANDED_DOWN = WriteFlag.MayUnmap | WriteFlag.Unchanged;
 
 export class QuorumNode implements DriverNode {
@@ -37,6 +40,7 @@ export class QuorumNode implements DriverNode {
   readonly changeableChildren: ChangeableChildren;
   readonly #order = new RangeOrder();
   readonly #together = new Together();
+  readonly #followers = new Followers();
   #children: readonly Edge[] = [];
 
   constructor(
@@ -125,6 +129,7 @@ export class QuorumNode implements DriverNode {
   }
 
   #readAll(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+    if (this.#children.length > 1 && this.#followers.take(length)) return this.#readBehind(offset, buffer, start, length);
     const { pool } = this.context;
     // As the caller's buffer is to a word, so that words can be compared.
     const shift = (buffer.byteOffset + start) % WORD;
@@ -134,7 +139,7 @@ export class QuorumNode implements DriverNode {
     return andAlways(
       () => {
         const failures = this.#together.ask(this.#children, read);
-        return isPromise(failures) ? failures.then((each) => this.#voteInTurns(contents, each, offset, length)) : this.#vote(contents, failures, offset, length);
+        return isPromise(failures) ? failures.then((each) => this.#voteInTurns(contents, each, contents[0], offset, length)) : this.#vote(contents, failures, contents[0], offset, length);
       },
       () => {
         for (const { index, bytes } of contents) if (index > 0) pool.give(bytes);
@@ -142,17 +147,57 @@ export class QuorumNode implements DriverNode {
     );
   }
 
-  /** Most votes are over when all are found to be the same. */
-  async #voteInTurns(contents: readonly Content[], failures: Failures | undefined, offset: number, length: number): Promise<void> {
-    if (failures === undefined && (await unanimousInTurns(contents, length))) return;
-    await this.#vote(contents, failures, offset, length);
+  /** One is asked for all of it, the others step by step; only what differs is read whole, and voted about. */
+  async #readBehind(offset: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
+    const children = this.#children;
+    const leader = this.#together.leader(children.length);
+    const failures: (Error | undefined)[] = children.map(() => undefined);
+    let unknown = children.flatMap((_, index) => (index === leader ? [] : [index]));
+    const scratch = this.context.pool.take(FOLLOW_BYTES);
+    try {
+      const began = performance.now();
+      const done = children[leader].read(offset, buffer, start, length);
+      if (done !== undefined) await done;
+      const followed = await this.#followers.follow(unknown.map((index) => children[index]), { offset, bytes: buffer, start, length, began }, scratch);
+      for (const [at, found] of followed.entries()) if (found instanceof Error) failures[unknown[at]] = found;
+      unknown = unknown.filter((_, at) => followed[at] === 'other');
+    } catch (error) {
+      failures[leader] = asError(error);
+    } finally {
+      this.context.pool.give(scratch);
+    }
+    if (unknown.length > 0 || failures.some((error) => error !== undefined)) await this.#readRest(unknown, failures, { bytes: buffer, start }, offset, length);
   }
 
-  /** Puts what won where the bytes are wanted, which is where the first child's are. */
-  #vote(contents: readonly Content[], failures: Failures | undefined, offset: number, length: number): Completion {
+  /** The children that are not `unknown` failed, or have what the leader has, which is in `into`. */
+  async #readRest(unknown: readonly number[], failures: (Error | undefined)[], into: Place, offset: number, length: number): Promise<void> {
+    const { pool } = this.context;
+    const shift = (into.bytes.byteOffset + into.start) % WORD;
+    const own = new Map(unknown.map((index) => [index, pool.take(length + shift)]));
+    try {
+      const read = (child: Edge, at: number): Completion => child.read(offset, own.get(unknown[at]) as Uint8Array, shift, length);
+      const failed = await new Together().ask(unknown.map((index) => this.#children[index]), read);
+      failed?.forEach((error, at) => { failures[unknown[at]] = error; });
+      const contents = this.#children.map((_, index): Content => {
+        const bytes = own.get(index);
+        return bytes === undefined ? { index, ...into } : { index, bytes, start: shift };
+      });
+      await this.#vote(contents, failures.some((error) => error !== undefined) ? failures : undefined, into, offset, length);
+    } finally {
+      for (const bytes of own.values()) pool.give(bytes);
+    }
+  }
+
+  /** Most votes are over when all are found to be the same. */
+  async #voteInTurns(contents: readonly Content[], failures: Failures | undefined, into: Place, offset: number, length: number): Promise<void> {
+    if (failures === undefined && (await unanimousInTurns(contents, length))) return;
+    await this.#vote(contents, failures, into, offset, length);
+  }
+
+  /** Puts what won where the bytes are wanted. */
+  #vote(contents: readonly Content[], failures: Failures | undefined, { bytes: buffer, start }: Place, offset: number, length: number): Completion {
     if (failures === undefined && unanimous(contents, length)) return;
     this.#judge('read', failures, offset, length);
-    const [{ bytes: buffer, start }] = contents;
     const [winner, ...others] = versionsOf(contents.filter(({ index }) => failures?.[index] === undefined), length);
     if (others.length > 0 && this.rules.blkverify) throw this.#mismatch(offset, length, winner, others[0]);
     if (winner.indexes.length < this.rules.threshold) throw this.#failed(offset, length);
@@ -197,4 +242,8 @@ export class QuorumNode implements DriverNode {
   #reportBad(operation: 'read' | 'write' | 'flush', child: Edge, offset: number, length: number, error?: Error): void {
     this.context.quorum({ what: 'bad', operation, child: child.node.name, ...(error === undefined ? {} : { error }), offset, length });
   }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
 }

@@ -62,6 +62,18 @@ describe('reads', () => {
     await graph.close();
   });
 
+  it('bear a copy that fails, a long one too, whichever of them it is', async () => {
+    for (const index of [0, 1, 2]) {
+      const disks = [0, 1, 2].map(() => new MemoryDisk({ content: new Uint8Array(1 << 20).fill(1) }));
+      disks[index].use(faulty({ verb: 'read', error: new BlockError('io', 'io') }));
+      const { node, reports, graph } = await open(disks);
+      for (let round = 0; round < 3; round++) expect(await read(node, 0, 1 << 20)).toBe(1);
+      expect(reports).toHaveLength(3);
+      expect(reports).toMatchObject(reports.map(() => ({ ...bad(index), length: 1 << 20 })));
+      await graph.close();
+    }
+  });
+
   it('fail where too few agree', async () => {
     const { node, reports, graph } = await open([disk(1), disk(2), disk(3)]);
     await expect(read(node)).rejects.toMatchObject({ kind: 'io', message: 'No quorum about the content at 0, 512 bytes' });

@@ -21,9 +21,14 @@ export function sameInTurns(a: Uint8Array, aStart: number, b: Uint8Array, bStart
   return length <= STEP ? sameBytes(a, aStart, b, bStart, length) : stepByStep(a, aStart, b, bStart, length);
 }
 
+/** Lets others have their turn of the event loop. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => { setImmediate(resolve); });
+}
+
 async function stepByStep(a: Uint8Array, aStart: number, b: Uint8Array, bStart: number, length: number): Promise<boolean> {
   for (let at = 0; at < length; at += STEP) {
-    if (at > 0) await new Promise((resolve) => setImmediate(resolve));
+    if (at > 0) await turn();
     if (!sameBytes(a, aStart + at, b, bStart + at, Math.min(STEP, length - at))) return false;
   }
   return true;

@@ -28,3 +28,7 @@ export function sameBytes(a: Uint8Array, aStart: number, b: Uint8Array, bStart: 
 
 /** Turns of the event loop can be long here: nobody gives one away. */
 export { sameBytes as sameInTurns };
+
+export function turn(): undefined {
+  return undefined;
+}
