@@ -12,14 +12,21 @@ export interface Section {
 /** Throws where a line is neither a section, a value, a comment nor blank. */
 export function parseConfig(text: string): Section[] {
   const sections: { kind: Section['kind']; values: Record<string, string> }[] = [];
+  /** Those that sections go by, which may have names of their own. */
+  const names = new Set<string>();
   for (const line of text.split('\n')) {
     if (line === '' || line.startsWith('#')) continue;
-    const group = /^\[([^\s"\]]+)(?: "([^"]*)")?\]/.exec(line);
+    const group = /^\[(\S+)\s+"([^"]+)"/.exec(line) ?? /^\[([^\]]+)\]/.exec(line);
     if (group !== null) {
-      sections.push({ kind: kindOf(group[1]), values: {} });
+      const kind = kindOf(group[1]);
+      const id = `${kind} ${group[2] ?? ''}`;
+      if (group.length > 2 && names.has(id)) throw blkdebugError({ what: 'config', text: `Duplicate ID '${group[2]}' for ${kind}` });
+      names.add(id);
+      sections.push({ kind, values: {} });
       continue;
     }
-    const [, name, value] = /^\s*([^\s=]+)\s*=\s*"([^"]*)"/.exec(line) ?? [];
+    // A name ends at a blank, as it does in QEMU.
+    const [, name, value] = /^\s*(\S+)\s+=\s*"([^"]*)"/.exec(line) ?? [];
     const last = sections.at(-1);
     if (name === undefined) throw refused(line, last !== undefined);
     if (last === undefined) throw blkdebugError({ what: 'config', text: 'no group defined' });

@@ -1,5 +1,5 @@
 /** Opening a disk behind blkdebug: rules from the options and from a file, limits, and the disk itself. */
-import { systemError, type OpenContext } from '@blk/core-graph';
+import { errnoOf, systemError, type OpenContext } from '@blk/core-graph';
 import { readText } from '#read-text';
 import { parseConfig } from './config.js';
 import type { BlkdebugOptions } from './driver.js';
@@ -10,9 +10,9 @@ import { RuleBook } from './rule-book.js';
 import { parseRule, parseRules, type Rule } from './rules.js';
 
 export async function openBlkdebug(options: BlkdebugOptions, context: OpenContext, print: (line: string) => void): Promise<BlkdebugNode> {
-  const { config = '' } = options;
+  const { config } = options;
   const rules = [
-    ...(config === '' ? [] : await rulesOf(config)),
+    ...(config === undefined ? [] : await rulesOf(config)),
     ...parseRules('inject-error', options['inject-error']),
     ...parseRules('set-state', options['set-state']),
   ];
@@ -31,7 +31,7 @@ export async function openBlkdebug(options: BlkdebugOptions, context: OpenContex
 
 async function rulesOf(config: string): Promise<Rule[]> {
   const text = await readText(config).catch((error: unknown) => {
-    throw systemError('Could not read blkdebug config file', error, { driver: 'blkdebug', filename: config });
+    throw systemError(errnoOf(error) === 'EISDIR' ? 'Cannot read config file' : 'Could not read blkdebug config file', error, { driver: 'blkdebug', filename: config });
   });
   return parseConfig(text).map(({ kind, values }) => parseRule(kind, values, (name) => `Invalid parameter '${name}'`));
 }

@@ -52,5 +52,5 @@ export class RuleBook {
 const SECTOR = 512;
 
 function isAt({ offset: place }: InjectError, offset: number, length: number): boolean {
-  return place < 0 || (length > 0 && offset < place + SECTOR && offset + length > place);
+  return place === -1 || (length > 0 && offset < place + SECTOR && offset + length > place);
 }

@@ -60,7 +60,7 @@ export function parseRule(kind: Rule['kind'], values: Readonly<Record<string, un
   const number = (name: string, otherwise: number): number => numberOf(name, values[name], otherwise);
   const state = number('state', 0);
   if (kind === 'set-state') return { kind, event, state, newState: number('new_state', 0) };
-  const flag = (name: string): boolean => values[name] !== undefined && (checkOption(name, values[name], 'bool') as boolean);
+  const flag = (name: string): boolean => values[name] !== undefined && (checkOption(name, typeof values[name] === 'boolean' ? values[name] : textOf(values[name]), 'bool') as boolean);
   const sector = number('sector', -1);
   return {
     kind,
@@ -68,7 +68,7 @@ export function parseRule(kind: Rule['kind'], values: Readonly<Record<string, un
     state,
     errno: number('errno', EIO),
     ioTypes: ioTypesOf(values['iotype']),
-    offset: sector < 0 ? -1 : sector * SECTOR,
+    offset: sector === -1 ? -1 : sector * SECTOR,
     once: flag('once'),
     immediately: flag('immediately'),
   };
@@ -83,13 +83,23 @@ export function parseEvent(name: string): DebugEvent | undefined {
 /** The option `inject-error` or `set-state`: a list, one rule, or a list whose members were numbered. */
 export function parseRules(kind: Rule['kind'], value: unknown): Rule[] {
   if (value === undefined || value === null) return [];
-  if (typeof value !== 'object') throw rule(`Invalid parameter type for '${kind}', expected: array`);
+  if (typeof value !== 'object') throw rule(`Block protocol 'blkdebug' doesn't support the option '${kind}'`);
   const numbered = !Array.isArray(value) && Object.keys(value).length > 0 && Object.keys(value).every((key) => /^\d+$/.test(key));
+  if (numbered) checkNumbers(kind, value as Record<string, unknown>);
   const list: unknown[] = Array.isArray(value) || numbered ? Object.values(value) : [value];
   return list.map((item, index) => {
-    if (typeof item !== 'object' || item === null) throw rule(`Invalid parameter type for '${kind}.${index}', expected: object`);
+    if (typeof item !== 'object' || item === null) throw rule(`[${kind}] section (index ${index}) does not consist of keys`);
     return parseRule(kind, item as Record<string, unknown>, (name) => `[${kind}] section doesn't support the option '${name}'`);
   });
+}
+
+/** The members of a list that was spelled out are numbered from 0. */
+function checkNumbers(kind: Rule['kind'], list: Readonly<Record<string, unknown>>): void {
+  const odd = Object.entries(list).find(([key], index) => key !== String(index));
+  if (odd === undefined) return;
+  const [key, item] = odd;
+  const member = typeof item === 'object' && item !== null ? `.${Object.keys(item)[0]}` : '';
+  throw rule(`Unused option '${key}${member}' for [${kind}]`);
 }
 
 function eventOf(value: unknown): RuleEvent {
@@ -106,13 +116,21 @@ function ioTypesOf(value: unknown): number {
   return IO_TYPES[name];
 }
 
-/** A whole number, which QEMU takes in text as well, in any base that C has. */
+/** Sign, and digits in one of the bases that C has. */
+const NUMBER = /^\s*([+-]?)(?:(0[xX][\dA-Fa-f]+)|0([0-7]*)|([1-9]\d*))$/;
+/** Bits of a number, and of those that are longer. */
+const INT = 32;
+const BITS: Readonly<Record<string, number>> = { sector: 64 };
+
+/** A whole number, which QEMU takes in text as well; what is too long for its place is cut, as there. */
 function numberOf(name: string, value: unknown, otherwise: number): number {
-  if (value === undefined) return otherwise;
+  if (value === undefined || value === null) return otherwise;
   const text = textOf(value);
-  const number = Number(text.startsWith('-') ? text.slice(1) : text) * (text.startsWith('-') ? -1 : 1);
-  if (text.trim() === '' || !Number.isSafeInteger(number)) throw rule(`Parameter '${name}' expects a number`);
-  return number;
+  const [, sign, hex, octal, decimal] = NUMBER.exec(text) ?? [];
+  if (sign === undefined) throw rule(`Parameter '${name}' expects a number`);
+  const number = BigInt(hex ?? decimal ?? (octal === '' ? '0' : `0o${octal}`));
+  if (number >= 2n ** 64n) throw rule(`Value '${text}' is too large for parameter '${name}'`);
+  return Number(BigInt.asIntN(BITS[name] ?? INT, sign === '-' ? -number : number));
 }
 
 function textOf(value: unknown): string {

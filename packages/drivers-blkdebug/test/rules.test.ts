@@ -12,7 +12,7 @@ const bookOf = (inject: unknown, states: unknown = []): RuleBook => new RuleBook
 
 describe('files of rules', () => {
   it('are sections of values', () => {
-    const text = '# all of it\n\n[inject-error]\nevent = "read_aio" # why\n  errno="28"\n[set-state "x"]\nevent = "write_aio"\nnew_state = "2"\n';
+    const text = '# all of it\n\n[inject-error]\nevent = "read_aio" # why\n  errno = "28"\n[set-state "x"]\nevent = "write_aio"\nnew_state = "2"\n';
     expect(parseConfig(text)).toEqual([
       { kind: 'inject-error', values: { event: 'read_aio', errno: '28' } },
       { kind: 'set-state', values: { event: 'write_aio', new_state: '2' } },
@@ -94,8 +94,11 @@ describe('options', () => {
     [{ 'inject-error': [{ event: 'none', once: 'maybe' }] }, "Parameter 'once' expects 'on' or 'off'"],
     [{ 'inject-error': [{ event: 'none', foo: 1 }] }, "[inject-error] section doesn't support the option 'foo'"],
     [{ 'set-state': [{ event: 'none', errno: 1 }] }, "[set-state] section doesn't support the option 'errno'"],
-    [{ 'inject-error': 5 }, "Invalid parameter type for 'inject-error', expected: array"],
-    [{ 'inject-error': [5] }, "Invalid parameter type for 'inject-error.0', expected: object"],
+    [{ 'inject-error': { 1: { event: 'none' } } }, "Unused option '1.event' for [inject-error]"],
+    [{ 'inject-error': [{ event: 'none', errno: '99999999999999999999' }] }, "Value '99999999999999999999' is too large for parameter 'errno'"],
+    [{ 'inject-error': [{ event: 'none', errno: '5 ' }] }, "Parameter 'errno' expects a number"],
+    [{ 'inject-error': 5 }, "Block protocol 'blkdebug' doesn't support the option 'inject-error'"],
+    [{ 'inject-error': [5] }, '[inject-error] section (index 0) does not consist of keys'],
     [{ config: '/nonexistent/rules' }, 'Could not read blkdebug config file: No such file or directory'],
     [{ foo: 1 }, "Block protocol 'blkdebug' doesn't support the option 'foo'"],
   ])('%j is refused', async (options, message) => {

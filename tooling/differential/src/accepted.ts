@@ -282,6 +282,34 @@ export const ACCEPTED: readonly Accepted[] = [
     part: /^(stdout|code)$/,
     ours: /^1$|^read failed: /m,
   },
+  {
+    id: 'rules-are-explained',
+    reason: 'A line of a file of rules that is none is shown, with what a line has to be; the reference names the word before the first blank, or says "parse error" alone.',
+    line: /^qemu-io .*blkdebug:rules:/,
+    part: /^stderr$/,
+    ours: /: parse error: '[^]*' (is not of the form name = "value"|names no section)/,
+  },
+  {
+    id: 'events-by-their-old-names',
+    reason: 'Events of blkdebug may be called by the names of the schema of 2.4, which have dots; the reference knows those with underscores alone.',
+    line: /^qemu-io .*blkdebug:rules:/,
+    theirErrors: /invalid parameter value: l1_grow\.alloc_table/,
+  },
+  {
+    id: 'why-no-format-was-found',
+    reason: 'An error that is injected while the format is looked for is told as such; the reference says that the image could not be read for that.',
+    line: /^qemu-io .*blkdebug:rules:/,
+    part: /^stderr$/,
+    ours: /Injected error: /,
+    theirs: /Could not read image for determining its format: /,
+  },
+  {
+    id: 'space-below-blkdebug',
+    reason: 'info of an image behind blkdebug tells what space it takes; the reference does not.',
+    line: /^qemu-img info .*--output=json.*blkdebug::/,
+    part: /^stdout$/,
+    ours: /"actual-size"/,
+  },
 ];
 
 /** The rule that covers a difference. */
