@@ -63,12 +63,47 @@ export class ManualClock implements Clock {
 export function wait(clock: Pick<Clock, 'timer'>, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const cancel = clock.timer(ms, done);
+    const forget = whenAborted(signal, done);
     function done(): void {
-      signal.removeEventListener('abort', done);
+      forget();
       cancel();
       resolve();
     }
-    signal.addEventListener('abort', done);
     if (signal.aborted) done();
   });
+}
+
+/** Those who wait for a signal: one listener for all, as Node warns of a leak where there are more than ten. */
+class Waiting {
+  readonly #callbacks = new Set<() => void>();
+
+  constructor(private readonly signal: AbortSignal) {
+    signal.addEventListener('abort', this.#tell);
+  }
+
+  add(callback: () => void): void {
+    this.#callbacks.add(callback);
+  }
+
+  /** The last one takes the listener along. */
+  delete(callback: () => void): void {
+    this.#callbacks.delete(callback);
+    if (this.#callbacks.size > 0) return;
+    this.signal.removeEventListener('abort', this.#tell);
+    all.delete(this.signal);
+  }
+
+  readonly #tell = (): void => {
+    for (const callback of [...this.#callbacks]) callback();
+  };
+}
+
+const all = new WeakMap<AbortSignal, Waiting>();
+
+/** Calls back once `signal` fires; the returned function takes the request back. */
+function whenAborted(signal: AbortSignal, callback: () => void): () => void {
+  const waiting = all.get(signal) ?? new Waiting(signal);
+  all.set(signal, waiting);
+  waiting.add(callback);
+  return () => { waiting.delete(callback); };
 }

@@ -1,5 +1,6 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { BlockGraph, ManualClock } from '../src/index.js';
+import { BlockGraph, ManualClock, wait } from '../src/index.js';
 
 describe('a clock that stands still', () => {
   it('runs each timer at its own time, those of one time in order', () => {
@@ -41,5 +42,26 @@ describe('the clock of a graph', () => {
     const graph = new BlockGraph({ drivers: [], host: { ...host, clock } });
     expect([graph.host.clock.now(), graph.host.now()]).toEqual([0, 42]);
     expect(new BlockGraph({ drivers: [] }).host.clock.now()).toBeGreaterThan(0);
+  });
+});
+
+describe('waiting', () => {
+  it('ends with the time or with the signal, and leaves one listener there for all, and none afterwards', async () => {
+    const clock = new ManualClock();
+    const stop = new AbortController();
+    const ended: number[] = [];
+    const waits = Array.from({ length: 30 }, async (_, number) => {
+      await wait(clock, number + 1, stop.signal);
+      ended.push(number);
+    });
+    expect(getEventListeners(stop.signal, 'abort')).toHaveLength(1);
+    clock.advance(10e6);
+    await Promise.all(waits.slice(0, 10));
+    expect([ended.length, clock.pending]).toEqual([10, 20]);
+    stop.abort();
+    await Promise.all(waits);
+    expect([clock.pending, getEventListeners(stop.signal, 'abort').length]).toEqual([0, 0]);
+    await wait(clock, 1, stop.signal);
+    expect([clock.pending, getEventListeners(stop.signal, 'abort').length]).toEqual([0, 0]);
   });
 });
