@@ -253,6 +253,35 @@ describe('a connection', () => {
     expect(raw.made).toBe(2);
   });
 
+  it('that is given up as soon as it is asked again is replaced, as often as that happens', async () => {
+    const asked = new Set<Socket>();
+    const raw = await startRaw((socket) => {
+      if (asked.has(socket)) socket.destroy();
+      else socket.write(answered(BODY));
+      asked.add(socket);
+    });
+    const transport = transportOf();
+    for (let i = 0; i < 5; i++) expectSameBytes(await bodyOf(await send(transport, raw)), BODY);
+    expect(raw.made).toBe(5);
+  });
+
+  it('that never gives an answer, or begins one, is not', async () => {
+    let word = '';
+    const raw = await startRaw((socket, _request, count) => {
+      if (count % 2 === 0) socket.end(word);
+      else if (word === '') socket.end();
+      else socket.write(answered(BODY));
+    });
+    const transport = transportOf();
+    await expect(send(transport, raw)).rejects.toThrow('The server closed the connection without an answer');
+    expect(raw.made).toBe(1);
+    await expect(send(transport, raw)).rejects.toThrow('The server closed the connection without an answer');
+    word = 'HTT';
+    await bodyOf(await send(transport, raw));
+    await expect(send(transport, raw)).rejects.toThrow('is no HTTP: it ends in the middle of its head');
+    expect(raw.made).toBe(3);
+  });
+
   it('goes on after a short body that nobody wants, and ends with a long one', async () => {
     let body: Uint8Array = new Uint8Array(1000);
     const raw = await startRaw((socket) => { socket.write(answered(body)); });

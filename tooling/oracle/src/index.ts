@@ -15,6 +15,8 @@ export { prng, type Prng } from './prng.js';
 export { checkImage, createImage, expectContent, imageInfo, qemuImg, qemuIo, scribbleWithQemuIo, type QemuIoOptions } from './qemu-img.js';
 export { startPyftpdlib, startVsftpd, type FtpServer, type FtpServerOptions } from './ftp-servers.js';
 export { startNginx, type Nginx, type NginxOptions } from './nginx.js';
+export { startLighttpd, type Lighttpd, type LighttpdOptions } from './lighttpd.js';
+export { startTinyproxy, type Tinyproxy, type TinyproxyOptions } from './tinyproxy.js';
 export { freePort } from './ports.js';
 export { startQemuNbd, type QemuNbd, type QemuNbdOptions } from './qemu-nbd.js';
 export { nbdcopy, nbdinfo, nbdUri, type NbdExportInfo, type NbdInfo } from './libnbd.js';

@@ -16,6 +16,7 @@ export type ToolName =
   | 'fsck.fat'
   | 'gnt-instance'
   | 'in.tftpd'
+  | 'lighttpd'
   | 'mkfs.ext4'
   | 'mtools'
   | 'nbdcopy'
@@ -37,6 +38,7 @@ export type ToolName =
   | 'ssh-agent'
   | 'ssh-keygen'
   | 'sshd'
+  | 'tinyproxy'
   | 'vsftpd'
   | '7zz';
 

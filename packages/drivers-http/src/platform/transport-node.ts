@@ -1,6 +1,7 @@
 /** Requests over connections of our own: each server and proxy has a few, which are used again. */
 import { plainSocket, SecureSockets } from '#sockets';
 import { connectionError } from './connection-error-node.js';
+import type { Connection } from './http1/connection.js';
 import { Pool, type PoolOptions } from './http1/pool.js';
 import { requestText } from './http1/request.js';
 import type { HttpRequest, HttpResponse, ProxyServer, Transport, TransportOptions } from '../transport.js';
@@ -40,10 +41,15 @@ export function openTransport(options: TransportOptions): Transport {
     const { pool, end, target, headers: more } = wayTo(url);
     const text = requestText(target, { host: url.host, connection: 'keep-alive', ...headers, ...more, 'accept-encoding': 'identity', 'user-agent': 'blk' });
     const explain = (error: unknown): Error => (signal.aborted ? (signal.reason as Error) : connectionError(error, end));
-    try {
-      return await (await pool.take(signal)).ask(text, signal, explain);
-    } catch (error) {
-      throw explain(error);
+    for (;;) {
+      let connection: Connection | undefined;
+      try {
+        connection = await pool.take(signal);
+        return await connection.ask(text, signal, explain);
+      } catch (error) {
+        // Nothing to count as a failure (RFC 9112, section 9.3.1). Each costs a connection that had been good for an answer, so this ends.
+        if (signal.aborted || connection?.outlived !== true) throw explain(error);
+      }
     }
   };
   return {

@@ -14,10 +14,14 @@ export interface TunnelOptions {
   readonly signal: AbortSignal;
 }
 
+/** Of proxies that know who asks, and do not like it; some say 401 to a wrong password. */
+const REFUSALS: ReadonlySet<number> = new Set([401, 403, 407]);
+
 /** A connection through the proxy to a server, which nothing has been said on yet. */
 export function tunnelled({ url, authorization }: ProxyServer, server: { readonly host: string; readonly port: number }, options: TunnelOptions): Promise<Socket> {
   const { timeout, tls, signal } = options;
   const target = `${bracketed(server.host)}:${server.port}`;
+  const refused = (status: number): Error => httpError(REFUSALS.has(status) ? 'permission' : 'io', 'proxy', `The proxy ${url.host} opens no way to ${target} (error: ${status})`);
   const { request } = process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http');
   return new Promise((resolve, reject) => {
     const connecting = request({
@@ -35,13 +39,12 @@ export function tunnelled({ url, authorization }: ProxyServer, server: { readonl
       socket.setTimeout(0);
       if (statusCode >= 200 && statusCode < 300) return resolve(socket);
       socket.destroy();
-      const kind = statusCode === 407 || statusCode === 403 ? 'permission' : 'io';
-      reject(httpError(kind, 'proxy', `The proxy ${url.host} opens no way to ${target} (error: ${statusCode})`));
+      reject(refused(statusCode));
     });
     // A proxy that answers as a server would.
     connecting.once('response', (response) => {
       response.destroy();
-      reject(httpError('io', 'proxy', `The proxy ${url.host} opens no way to ${target} (error: ${response.statusCode ?? 0})`));
+      reject(refused(response.statusCode ?? 0));
     });
     connecting.once('timeout', () => { connecting.destroy(httpError('timeout', 'proxy', `The proxy ${url.host} does not answer within ${timeout / 1000} s`)); });
     // Stays: a proxy may fail once more after it has refused.

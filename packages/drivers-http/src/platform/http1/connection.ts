@@ -54,6 +54,8 @@ export class Connection implements ExchangeHost {
   /** The head of an answer that is over, until it is known whether anything followed that nobody asked for. */
   #done: Head | undefined;
   #gone = false;
+  /** Requests so far. */
+  #asked = 0;
   /** The connection has ended, which the exchange is told when it has taken what came before. */
   #end: { readonly error: unknown } | undefined;
   /** As `performance.now` counts. */
@@ -80,11 +82,17 @@ export class Connection implements ExchangeHost {
     return this.#gone || performance.now() >= this.#usableUntil;
   }
 
+  /** It was good once, and ended without a word when it was asked again: the server gave it up just then, or at once without having said so. */
+  get outlived(): boolean {
+    return this.#asked > 1 && this.#exchange?.begun === false;
+  }
+
   /** `request`: all of it, each character a byte. One at a time. */
   ask(request: string, signal: AbortSignal, explain: (error: unknown) => Error): Promise<HttpResponse> {
     this.#explain = explain;
     const exchange = new Exchange(this, signal);
     this.#exchange = exchange;
+    this.#asked++;
     this.#socket?.ref();
     if (signal.aborted) exchange.fail(signal.reason as Error);
     else this.#socket?.write(request, 'latin1');

@@ -58,6 +58,11 @@ export class Exchange {
     signal.addEventListener('abort', this.#abort, { once: true });
   }
 
+  /** Some of the answer has come. */
+  get begun(): boolean {
+    return this.#parser.begun;
+  }
+
   /** What comes next is body, and somebody takes it. */
   get flowing(): boolean {
     return this.#parser.head !== undefined && !this.paused && !this.#over;
