@@ -21,3 +21,12 @@ test('the README has every driver of the contract first, then all others', () =>
     expect(existsSync(join(ROOT, path, 'README.md')), name).toBe(true);
   }
 });
+
+test('each row says what does not work, and behind a colon why', () => {
+  for (const row of rows) {
+    const [driver = '', , , not = '', tested = ''] = row.split(' | ').map((cell) => cell.replace(/^\| | \|$/g, ''));
+    const complete = not === '–' || not === 'the same' || not.split('; ').every((what) => what.includes(': '));
+    expect(complete, `${driver}: ${not}`).toBe(true);
+    expect(tested, driver).not.toBe('');
+  }
+});
