@@ -7,6 +7,11 @@ export class Pending {
   #failed = false;
   #error: unknown;
 
+  /** One has failed at once: what would come next is not started. */
+  get failed(): boolean {
+    return this.#failed;
+  }
+
   /** Starts one more, unless one has failed already. */
   add(start: () => Completion): void {
     if (this.#failed) return;

@@ -19,18 +19,17 @@ export function readRange(image: MappedImage, offset: number, buffer: Uint8Array
 function readParts(image: MappedImage, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
   const pending = new Pending();
   const end = offset + length;
-  for (let at = offset; at < end; ) {
+  for (let at = offset; at < end && !pending.failed; ) {
     const from = at;
     const target = start + from - offset;
-    const waiting = findRun(image, from, end, scratch);
-    if (waiting !== undefined) {
-      pending.add(() => waiting.then(() => readRange(image, from, buffer, target, end - from)));
-      break;
-    }
-    const { place } = scratch;
-    at = scratch.end;
-    const size = at - from;
-    pending.add(() => readRun(image, place, from, buffer, target, size));
+    // Tables that are damaged fail here, where others may be under way already: these are waited for, and nobody is left without an answer.
+    pending.add(() => {
+      const waiting = findRun(image, from, end, scratch);
+      at = waiting === undefined ? scratch.end : end;
+      return waiting === undefined
+        ? readRun(image, scratch.place, from, buffer, target, at - from)
+        : waiting.then(() => readRange(image, from, buffer, target, end - from));
+    });
   }
   return pending.end();
 }

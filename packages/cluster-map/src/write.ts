@@ -25,20 +25,22 @@ function writeParts(image: MappedImage, offset: number, buffer: Uint8Array, star
   const { tables, clusterSize } = image.format;
   const pending = new Pending();
   const end = offset + length;
-  for (let at = offset; at < end; ) {
+  for (let at = offset; at < end && !pending.failed; ) {
     const from = at;
     const source = start + from - offset;
-    const waiting = findRun(image, from, end, scratch);
-    if (waiting !== undefined) {
-      pending.add(() => waiting.then(() => writeRange(image, from, buffer, source, end - from)));
-      break;
-    }
-    const { place } = scratch;
-    // New places are given a table page at a time.
-    const cluster = Math.floor(from / clusterSize);
-    at = place >= 0 ? scratch.end : Math.min(scratch.end, tables.endOf(tables.pageOf(cluster)) * clusterSize);
-    const size = at - from;
-    pending.add(() => (place >= 0 ? writeHost(image, place, from, buffer, source, size) : placeClusters(image, place, from, buffer, source, size)));
+    pending.add(() => {
+      const waiting = findRun(image, from, end, scratch);
+      if (waiting !== undefined) {
+        at = end;
+        return waiting.then(() => writeRange(image, from, buffer, source, end - from));
+      }
+      const { place } = scratch;
+      // New places are given a table page at a time.
+      const cluster = Math.floor(from / clusterSize);
+      at = place >= 0 ? scratch.end : Math.min(scratch.end, tables.endOf(tables.pageOf(cluster)) * clusterSize);
+      const size = at - from;
+      return place >= 0 ? writeHost(image, place, from, buffer, source, size) : placeClusters(image, place, from, buffer, source, size);
+    });
   }
   return pending.end();
 }

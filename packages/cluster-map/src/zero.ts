@@ -39,20 +39,16 @@ export function discardRange(image: MappedImage, offset: number, length: number)
   if (cipher !== undefined) return;
   const pending = new Pending();
   const end = offset + length;
-  for (let at = offset; at < end; ) {
+  for (let at = offset; at < end && !pending.failed; ) {
     const from = at;
-    const waiting = findRun(image, from, end, scratch);
-    if (waiting !== undefined) {
-      pending.add(() => waiting.then(() => discardRange(image, from, end - from)));
-      break;
-    }
-    const { place } = scratch;
-    at = scratch.end;
-    const size = at - from;
-    if (place < 0) continue;
     pending.add(() => {
-      checkInside(image, place, from, size);
-      return file.discard(place, size);
+      const waiting = findRun(image, from, end, scratch);
+      at = waiting === undefined ? scratch.end : end;
+      if (waiting !== undefined) return waiting.then(() => discardRange(image, from, end - from));
+      const { place } = scratch;
+      if (place < 0) return;
+      checkInside(image, place, from, at - from);
+      return file.discard(place, at - from);
     });
   }
   return pending.end();

@@ -1,12 +1,16 @@
 /** A format of two levels as small as can be: the size in the first sector, the root behind it. */
-import { defineDriver } from '@blk/core-graph';
+import { BlockError, defineDriver } from '@blk/core-graph';
 import { mappedNode, MappedImage, Place, RootTable, settled, SpaceAtEnd, Tables, type EntryCodec } from '../src/index.js';
 
 const ROOT = 512;
 const codec: EntryCodec = {
   bytes: 8,
   littleEndian: true,
-  decode: (low, high) => (low === 1 ? Place.Zero : low + high === 0 ? Place.Hole : high * 2 ** 32 + low),
+  decode: (low, high) => {
+    if (low === 1) return Place.Zero;
+    if (low % 2 === 1) throw new BlockError('invalid-image', `No cluster can be at ${low}`);
+    return low + high === 0 ? Place.Hole : high * 2 ** 32 + low;
+  },
   encode: (place) => (place === Place.Zero ? 1 : place),
 };
 
