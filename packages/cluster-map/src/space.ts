@@ -1,5 +1,6 @@
 /** Which parts of the file are to be had for new clusters. */
 import { BlockError, type Edge } from '@blk/core-graph';
+import type { Bits } from './bits.js';
 
 /** Room in the file that nothing refers to yet. */
 export interface Room {
@@ -15,27 +16,6 @@ export interface Space {
   take(units: number): Room;
   /** Nothing refers to it, and nothing will. */
   giveBack(room: Room): void;
-}
-
-/** A set of small numbers. */
-export class Bits {
-  readonly #bits: Uint8Array;
-
-  constructor(count: number) {
-    this.#bits = new Uint8Array(Math.ceil(count / 8));
-  }
-
-  has(at: number): boolean {
-    return ((this.#bits[at >>> 3] >>> (at & 7)) & 1) === 1;
-  }
-
-  add(at: number): void {
-    this.#bits[at >>> 3] |= 1 << (at & 7);
-  }
-
-  delete(at: number): void {
-    this.#bits[at >>> 3] &= ~(1 << (at & 7));
-  }
 }
 
 /** New clusters at the end of the file, and nowhere else. */

@@ -18,6 +18,8 @@ export interface TableLayout {
   readonly events?: readonly DebugEvent[];
   /** Most bytes of tables to keep in memory; 32 MiB unless given. */
   readonly budget?: number | undefined;
+  /** What the tables are read from, where that is not the file as it is. */
+  readonly reader?: Pick<Edge, 'read' | 'size'> | undefined;
 }
 
 const PAGE_BYTES = 65536;
@@ -105,6 +107,22 @@ export class Tables {
     return loading;
   }
 
+  /** Calls `visit` with the pages of the first `count` entries in turn, and with the first entry of each and the one behind its last. */
+  async walk(count: number, visit: (page: TablePage, first: number, end: number) => Completion): Promise<void> {
+    for (let first = 0; first < count; ) {
+      const number = this.pageOf(first);
+      const page = this.peek(number);
+      const end = Math.min(count, this.endOf(number));
+      if (page === undefined) {
+        await this.load(number);
+        continue;
+      }
+      const done = page === null ? undefined : visit(page, first, end);
+      if (done !== undefined) await done;
+      first = end;
+    }
+  }
+
   /** A new table for `page`, without entries, at a place that `take` gives; `virgin`: the file has nothing there. */
   make(page: number, take: (bytes: number) => { readonly host: number; readonly virgin: boolean }): Promise<void> {
     const table = this.tableOf(page);
@@ -150,7 +168,7 @@ export class Tables {
   }
 
   async #load(page: number): Promise<void> {
-    const { driver, codec, entries } = this.layout;
+    const { driver, codec, entries, reader = this.file } = this.layout;
     const table = this.tableOf(page);
     const first = this.firstOf(page) - table * entries;
     const { root } = this;
@@ -158,12 +176,12 @@ export class Tables {
     const copyOffset = root.copy === undefined ? -1 : root.copy.offsetOf(table) + first * codec.bytes;
     const bytes = new Uint8Array(Math.min(this.pageEntries, entries - first) * codec.bytes);
     const last = Math.max(offset, copyOffset);
-    if (last + bytes.length > this.file.size) {
-      const message = `Table at 0x${last.toString(16)} reaches beyond the end of the file at ${this.file.size}`;
+    if (last + bytes.length > reader.size) {
+      const message = `Table at 0x${last.toString(16)} reaches beyond the end of the file at ${reader.size}`;
       throw new BlockError('invalid-image', message, { driver, reason: `${driver}/table-beyond-end`, offset: last });
     }
     await settled(this.tell('l2_load'));
-    await settled(this.file.read(offset, bytes, 0, bytes.length));
+    await settled(reader.read(offset, bytes, 0, bytes.length));
     const loaded = new TablePage(offset, bytes, codec, copyOffset);
     loaded.used = ++this.#clock;
     this.#makeRoom();

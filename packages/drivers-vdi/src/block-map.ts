@@ -1,69 +1,60 @@
-/** The block map in memory: which block of the file holds which block of the disk, and which entries the file does not have yet. */
+/** The block map: where in the file each block of the disk lies. Read in pieces, as far as they fit into the memory for it. */
+import { Bits, FixedRoot, Place, Tables, type EntryCodec } from '@blk/cluster-map';
+import type { Edge } from '@blk/core-graph';
+import { vdiError } from './errors.js';
+import type { VdiHeader } from './header.js';
 
 /** Entry of a block that was never written. */
 export const FREE = 0xffff_ffff;
 /** Entry of a block that reads as zeroes: VirtualBox gave its space back. */
 export const ZERO = 0xffff_fffe;
-
-/** Bytes of entries that are written together, and never torn. */
-const SECTOR = 512;
 const ENTRY_BYTES = 4;
+/** Most bytes to tell used blocks of the file from others. Only those take any that have both around them. */
+const MOST_USED_BYTES = 24 * 1024 * 1024;
 
-/** Entries as they were at one moment, for one place in the map. */
-export interface MapPiece {
-  /** Bytes from the start of the map. */
-  readonly offset: number;
-  readonly bytes: Uint8Array;
+export function isStored(entry: number): boolean {
+  return entry < ZERO;
 }
 
-export class BlockMap {
-  /** Sectors of the map with entries that the file does not have. */
-  readonly #dirty = new Set<number>();
-  readonly #view: DataView;
+/** `budget`: most bytes of the map in memory. */
+export function blockMap(file: Edge, { blocks, blockSize, mapOffset, dataOffset }: VdiHeader, budget: number | undefined): Tables {
+  const codec: EntryCodec = {
+    bytes: ENTRY_BYTES,
+    littleEndian: true,
+    decode: (entry) => (isStored(entry) ? dataOffset + entry * blockSize : Place.Zero),
+    encode: (place) => (place - dataOffset) / blockSize,
+  };
+  const end = mapOffset + blocks * ENTRY_BYTES;
+  if (end > file.size) throw vdiError({ what: 'map-truncated', end, fileSize: file.size });
+  return new Tables(file, { driver: 'vdi', codec, entries: Math.max(1, blocks), root: new FixedRoot(mapOffset), budget });
+}
 
-  /** `bytes`: the map as it is in the file; belongs to the map from now on. */
-  constructor(private readonly bytes: Uint8Array) {
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** The blocks of the file that entries refer to. */
+export class UsedBlocks {
+  readonly bits: Bits;
+  /** Behind the last of them. */
+  end = 0;
+
+  constructor(
+    private readonly header: VdiHeader,
+    private readonly limit: number,
+  ) {
+    this.bits = new Bits(header.blocks);
   }
 
-  /** Entries. */
-  get length(): number {
-    return this.bytes.length / ENTRY_BYTES;
+  /** False where another entry refers to the same block. Throws kind `policy` where so many holes are between them that they take too much memory. */
+  add(entry: number): boolean {
+    const { bits } = this;
+    if (bits.has(entry)) return false;
+    bits.add(entry);
+    this.end = Math.max(this.end, entry + 1);
+    const limit = Math.min(this.limit, MOST_USED_BYTES);
+    if (bits.bytes > limit) throw vdiError({ what: 'used-memory', blocks: this.header.blocks, limit });
+    return true;
   }
+}
 
-  get dirty(): boolean {
-    return this.#dirty.size > 0;
-  }
-
-  /** Number of the block in the file, or `FREE` or `ZERO`. */
-  get(block: number): number {
-    return this.#view.getUint32(block * ENTRY_BYTES, true);
-  }
-
-  set(block: number, entry: number): void {
-    this.#view.setUint32(block * ENTRY_BYTES, entry, true);
-    this.#dirty.add(Math.floor((block * ENTRY_BYTES) / SECTOR));
-  }
-
-  /** What is to be written, as it is now, in order; the map counts as written until `restore`. */
-  takeDirty(): readonly MapPiece[] {
-    const sectors = [...this.#dirty].sort((a, b) => a - b);
-    this.#dirty.clear();
-    const pieces: MapPiece[] = [];
-    for (let at = 0; at < sectors.length; ) {
-      let next = at + 1;
-      while (next < sectors.length && sectors[next] === sectors[next - 1] + 1) next++;
-      const offset = sectors[at] * SECTOR;
-      pieces.push({ offset, bytes: this.bytes.slice(offset, (sectors[next - 1] + 1) * SECTOR) });
-      at = next;
-    }
-    return pieces;
-  }
-
-  /** Writing these pieces failed. */
-  restore(pieces: readonly MapPiece[]): void {
-    for (const { offset, bytes } of pieces) {
-      for (let at = offset; at < offset + bytes.length; at += SECTOR) this.#dirty.add(at / SECTOR);
-    }
-  }
+/** Where the part of a block that belongs to the disk ends in the file; what lies behind the end of the disk need not be there. */
+export function hostEnd({ blockSize, dataOffset, size }: VdiHeader, block: number, entry: number): number {
+  return dataOffset + entry * blockSize + Math.max(0, Math.min(blockSize, size - block * blockSize));
 }

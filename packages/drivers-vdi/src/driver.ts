@@ -5,20 +5,21 @@ import { isVdi } from './header.js';
 
 interface VdiOptions {
   readonly file: unknown;
+  readonly 'cache-size'?: number;
 }
 
 /** The image format of VirtualBox: a header, a map of blocks, and the blocks. */
 export const vdi = defineDriver<VdiOptions, VdiCreateOptions>({
   name: 'vdi',
   role: 'format',
-  options: {},
+  options: { 'cache-size': { type: 'size' } },
   children: { file: 'required' },
 
   probe: (head) => (isVdi(head) ? 100 : 0),
 
   async open(options, context) {
     const { openVdi } = await import('./open.js');
-    return openVdi(await context.child('file', options.file, 'storage'), context);
+    return openVdi(await context.child('file', options.file, 'storage'), options['cache-size'], context);
   },
 
   createOptions: { static: { type: { type: 'bool' }, help: 'VDI static (pre-allocated) image', implied: false } },

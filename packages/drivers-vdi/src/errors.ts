@@ -1,5 +1,5 @@
 /** Every way in which a VDI image or a wish about one can be refused, and the sentences for it. */
-import { BlockError, type BlockErrorKind, type Edge } from '@blk/core-graph';
+import { BlockError, type BlockErrorKind } from '@blk/core-graph';
 
 /** What is wrong with an image. The wording is QEMU's wherever it has one. */
 export type VdiDefect =
@@ -18,7 +18,7 @@ export type VdiDefect =
   | { readonly what: 'size'; readonly found: bigint }
   | { readonly what: 'no-room'; readonly size: number; readonly room: number }
   | { readonly what: 'map-truncated'; readonly end: number; readonly fileSize: number }
-  | { readonly what: 'map-memory'; readonly bytes: number; readonly limit: number }
+  | { readonly what: 'used-memory'; readonly blocks: number; readonly limit: number }
   | { readonly what: 'block-range'; readonly block: number; readonly found: number; readonly blocks: number }
   | { readonly what: 'block-shared'; readonly block: number; readonly found: number }
   | { readonly what: 'block-beyond-end'; readonly block: number; readonly end: number; readonly fileSize: number };
@@ -35,7 +35,7 @@ const KINDS: Partial<Record<VdiDefect['what'], BlockErrorKind>> = {
   'sector-size': 'unsupported',
   'too-many-blocks': 'too-large',
   size: 'too-large',
-  'map-memory': 'policy',
+  'used-memory': 'policy',
 };
 
 /** The only place in this package that builds a `BlockError` for a bad image. */
@@ -47,17 +47,6 @@ export function vdiError(defect: VdiDefect): BlockError {
 export function sizeError(size: number | bigint): BlockError {
   const message = `Unsupported VDI image size (size is 0x${size.toString(16)}, max supported is 0x${MAX_DISK.toString(16)})`;
   return new BlockError('unsupported', message, { driver: 'vdi', reason: 'vdi/size' });
-}
-
-/** No block is left in a file that can't grow. */
-export function noSpace(file: Edge): BlockError {
-  return new BlockError('no-space', `No free block in a file of ${file.size} bytes: No space left on device`, { driver: 'vdi' });
-}
-
-/** Data of a block that was there when the image was opened. */
-export function dataBeyondEnd(file: Edge, offset: number, host: number): BlockError {
-  const message = `Block at 0x${host.toString(16)} lies beyond the end of the file at ${file.size} (guest offset: 0x${offset.toString(16)})`;
-  return new BlockError('io', message, { driver: 'vdi', reason: 'vdi/data-beyond-end', offset: host });
 }
 
 function describe(defect: VdiDefect): string {
@@ -92,8 +81,8 @@ function describe(defect: VdiDefect): string {
       return `unsupported VDI image (disk size ${defect.size}, image bitmap has room for ${defect.room})`;
     case 'map-truncated':
       return `invalid VDI image (block map reaches to ${defect.end}, beyond the end of the file at ${defect.fileSize})`;
-    case 'map-memory':
-      return `Block map of ${defect.bytes} bytes is beyond the limit of ${defect.limit} bytes for the metadata of one image`;
+    case 'used-memory':
+      return `The file has holes all over between the ${defect.blocks} blocks of the disk: to keep them in mind takes more than the limit of ${defect.limit} bytes`;
     case 'block-range':
       return `invalid VDI image (block index ${defect.block} too large, is ${defect.found} of ${defect.blocks})`;
     case 'block-shared':
