@@ -68,12 +68,14 @@ function readStored(image: MappedImage, place: number, offset: number, buffer: U
 }
 
 /** A part of one cluster, or all of it, which needs no memory besides. */
-function readPacked({ format }: MappedImage, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
-  const { tables, clusterSize, unpack } = format;
+function readPacked(image: MappedImage, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+  const { tables, clusterSize, unpack } = image.format;
   const cluster = Math.floor(offset / clusterSize);
   const page = tables.pageOf(cluster);
   const entries = tables.peek(page);
-  if (entries === undefined || entries === null || unpack === undefined) throw new Error(`cluster ${cluster} has no packed entry`);
+  // Its piece of the tables may have left the memory while the read was told to a driver below.
+  if (entries === undefined) return tables.load(page).then(() => readRange(image, offset, buffer, start, length));
+  if (entries === null || unpack === undefined) throw new Error(`cluster ${cluster} has no packed entry`);
   const entry = cluster - tables.firstOf(page);
   const at = cluster * clusterSize;
   if (length === clusterSize) return unpack(entries.low(entry), entries.high(entry), buffer, start, at);

@@ -124,23 +124,26 @@ export async function placePacked(
     await settled(tables.tell('write_compressed'));
     await settled(file.write(host, bytes, 0, bytes.length));
     await settled(tables.tell('l2_update_compressed'));
-    (await pageFor(image, page)).setHalves(cluster - tables.firstOf(page), low, high);
+    await changePage(image, page, (entries) => {
+      entries.setHalves(cluster - tables.firstOf(page), low, high);
+    });
   } finally {
     busy.delete(cluster);
     release();
   }
 }
 
-async function setEntries(image: MappedImage, first: number, { host, units }: Room): Promise<void> {
+function setEntries(image: MappedImage, first: number, { host, units }: Room): Promise<void> {
   const { tables, clusterSize } = image.format;
   const page = tables.pageOf(first);
   const start = tables.firstOf(page);
-  const entries = await pageFor(image, page);
-  for (let at = 0; at < units; at++) entries.set(first + at - start, host + at * clusterSize);
+  return changePage(image, page, (entries) => {
+    for (let at = 0; at < units; at++) entries.set(first + at - start, host + at * clusterSize);
+  });
 }
 
-/** A page that was in memory before, and may have left it meanwhile. */
-async function pageFor({ format }: MappedImage, page: number): Promise<TablePage> {
+/** Changes a page that was in memory before, and may have left it meanwhile: at the same moment in which it is found, or it might leave in between. */
+async function changePage({ format }: MappedImage, page: number, change: (entries: TablePage) => void): Promise<void> {
   const { tables } = format;
   let entries = tables.peek(page);
   while (entries === undefined) {
@@ -148,7 +151,7 @@ async function pageFor({ format }: MappedImage, page: number): Promise<TablePage
     entries = tables.peek(page);
   }
   if (entries === null) throw new Error(`page ${page} of the tables went away`);
-  return entries;
+  change(entries);
 }
 
 async function fillRoom(

@@ -1,6 +1,6 @@
 /** Tables larger than the memory for them, and a disk below that fails. */
 import { BlockError } from '@blk/core-graph';
-import { expectSameBytes, FormatBench, prng, readAll } from '@blk/driver-conformance';
+import { expectSameBytes, FormatBench, prng, proveFailingDisk, provePowerCuts, readAll, slow } from '@blk/driver-conformance';
 import { expect, test } from 'vitest';
 import { toy } from './toy.js';
 
@@ -20,6 +20,103 @@ test('pages come and go, and none with changes is lost', async () => {
     await node.write(offset, bytes, 0, bytes.length);
     if (step % 100 === 50) expectSameBytes(await readAll(node), model);
   }
+  await bench.graph.release(node);
+  expectSameBytes(await bench.content(disk), model);
+});
+
+// Tables of 64 entries: 20 of them, where 4 are kept.
+const SMALL = 20 * 64 * 512;
+
+test.each([false, true])('many at once over few pages: an entry is never set in a page that has left, requests late: %s', async (late) => {
+  const bench = new FormatBench(toy(512, 64, 1));
+  const disk = await bench.create(SMALL);
+  const model = new Uint8Array(SMALL);
+  const random = prng(6);
+  const node = await bench.open(disk);
+  // All tables have their places.
+  for (let table = 0; table < 20; table++) await node.write((table * 64 + 63) * 512, new Uint8Array(512).fill(1), 0, 512);
+  for (let table = 0; table < 20; table++) model.fill(1, (table * 64 + 63) * 512, (table * 64 + 64) * 512);
+  if (late) disk.use(slow(6));
+  for (let step = 0; step < 300; step++) {
+    // Pages without changes are those that leave.
+    if (step % 3 === 0) await node.flush();
+    await Promise.all(Array.from({ length: 8 }, async (_, guest) => {
+      // Each has clusters of its own.
+      const offset = (random.below(SMALL / 4096) * 8 + guest) * 512;
+      const bytes = random.bytes(512);
+      model.set(bytes, offset);
+      await node.write(offset, bytes, 0, 512);
+    }));
+  }
+  expectSameBytes(await readAll(node), model);
+  await bench.graph.release(node);
+  expectSameBytes(await bench.content(disk), model);
+});
+
+test.each([false, true])('power cuts over few pages, requests late and several at a time: %s', async (late) => {
+  const bench = new FormatBench(toy(512, 64, 1));
+  await provePowerCuts(bench.subject(), await bench.create(SMALL), { seed: 8, cuts: 20, steps: 60, longest: 100 * 512, late });
+});
+
+test.each([1, 2, 3, 4])('a failing disk over few pages, seed %i', async (seed) => {
+  const bench = new FormatBench(toy(512, 64, 1));
+  expect(await proveFailingDisk({ ...bench.subject(), look: () => undefined }, await bench.create(SMALL), { seed, rounds: 25, longest: 20_000 })).toBeGreaterThan(5);
+});
+
+test('a page that can not be read is an error of the requests that need it, and is read anew for the next', async () => {
+  const bench = new FormatBench(toy(512, 64, 1));
+  const disk = await bench.create(SMALL);
+  const writer = await bench.open(disk);
+  await writer.write(64 * 512, new Uint8Array(1024).fill(5), 0, 1024);
+  await bench.graph.release(writer);
+  const node = await bench.open(disk);
+  const tap = disk.use({ before: ({ verb }) => (verb === 'read' ? Promise.reject(new BlockError('io', 'the disk failed')) : undefined) });
+  const read = async (offset: number): Promise<number> => {
+    const bytes = new Uint8Array(1);
+    await node.read(offset, bytes, 0, 1);
+    return bytes[0];
+  };
+  const failing = await Promise.allSettled([read(64 * 512), read(64 * 512 + 512), node.write(64 * 512, new Uint8Array(10), 0, 10), node.extent(64 * 512, 512)]);
+  for (const result of failing) expect(result).toMatchObject({ status: 'rejected', reason: { message: 'the disk failed' } });
+  disk.remove(tap);
+  const before = disk.counts.read;
+  expect(await Promise.all([read(64 * 512), read(64 * 512 + 512), read(66 * 512)])).toEqual([5, 5, 0]);
+  // The page once for all of them, and the two clusters.
+  expect(disk.counts.read - before).toBe(3);
+  await bench.graph.release(node);
+});
+
+test('a page whose changes can not be written stays until they can be', async () => {
+  const bench = new FormatBench(toy(512, 64, 1));
+  const disk = await bench.create(SMALL);
+  const model = new Uint8Array(SMALL);
+  const node = await bench.open(disk);
+  const write = async (table: number, value: number): Promise<void> => {
+    await node.write(table * 64 * 512, new Uint8Array(512).fill(value), 0, 512);
+    model.fill(value, table * 64 * 512, table * 64 * 512 + 512);
+  };
+  // Tables of their own for all of them first.
+  for (let table = 0; table < 20; table++) await write(table, 1);
+  await node.flush();
+  // The disk writes data, and no tables.
+  const tap = disk.use({ before: ({ verb }) => (verb === 'flush' ? Promise.reject(new BlockError('io', 'the disk failed')) : undefined) });
+  let refused = 0;
+  for (let table = 0; table < 20; table++) {
+    const offset = table * 64 * 512 + 1024;
+    try {
+      await node.write(offset, new Uint8Array(512).fill(2), 0, 512);
+      model.fill(2, offset, offset + 512);
+    } catch (error) {
+      expect(error).toMatchObject({ message: 'the disk failed' });
+      refused++;
+    }
+  }
+  // As many as fit into memory were taken, and no more.
+  expect(refused).toBeGreaterThan(10);
+  expectSameBytes(await readAll(node), model);
+  await expect((async () => node.flush())()).rejects.toThrow('the disk failed');
+  disk.remove(tap);
+  for (let table = 0; table < 20; table++) await write(table, 3);
   await bench.graph.release(node);
   expectSameBytes(await bench.content(disk), model);
 });

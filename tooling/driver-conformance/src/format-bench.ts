@@ -53,8 +53,8 @@ export class FormatBench {
   }
 
   /** Checks, and repairs where asked, in an image opened for that alone. */
-  async check(disk: MemoryDisk, repair: Repair = 'none'): Promise<{ readonly result: CheckResult; readonly lines: readonly string[] }> {
-    const node = await this.open(disk, {}, { checking: true, readOnly: repair === 'none' });
+  async check(disk: MemoryDisk, repair: Repair = 'none', options: Definition = {}): Promise<{ readonly result: CheckResult; readonly lines: readonly string[] }> {
+    const node = await this.open(disk, options, { checking: true, readOnly: repair === 'none' });
     const lines: string[] = [];
     try {
       if (node.driver.check === undefined) throw new Error(`${this.format.name} has no checks`);
@@ -74,6 +74,24 @@ export class FormatBench {
     }
     await this.graph.release(node);
     return disk.counts.read - before[1];
+  }
+
+  /**
+   * How many of these places stay in memory at the same time: a byte is read at each, then again from the last one back, as long as the disk is
+   * not asked for anything. Nothing is stored at these places.
+   */
+  async kept(disk: MemoryDisk, holes: readonly number[], options: Definition = {}): Promise<number> {
+    const node = await this.open(disk, options, { readOnly: true });
+    const read = async (offset: number): Promise<void> => node.read(offset, new Uint8Array(1), 0, 1);
+    for (const offset of holes) await read(offset);
+    const before = disk.counts.read;
+    let kept = 0;
+    for (; kept < holes.length; kept++) {
+      await read(holes[holes.length - 1 - kept]);
+      if (disk.counts.read > before) break;
+    }
+    await this.graph.release(node);
+    return kept;
   }
 
   /** What `provePowerCuts` needs. */

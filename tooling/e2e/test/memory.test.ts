@@ -50,7 +50,7 @@ const WRITTEN: readonly (readonly [format: string, options: string, size: string
   ['qcow2', '', '1T'],
   ['qcow', '', '1T'],
   ['qed', '', '1T'],
-  ['vdi', '', '4T'],
+  ['vdi', '', '40T'],
   ['vhdx', '', '16T'],
   ['vhdx', 'block_size=1M', '2T'],
   ['vpc', 'force_size=on', '2040G'],

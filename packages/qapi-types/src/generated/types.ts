@@ -1063,7 +1063,7 @@ export type BlockdevOptions =
   | (BlockdevOptionsBase & { driver: 'quorum' } & BlockdevOptionsQuorum)
   | (BlockdevOptionsBase & { driver: 'raw' } & BlockdevOptionsRaw)
   | (BlockdevOptionsBase & { driver: 'tftp' } & BlockdevOptionsTftp)
-  | (BlockdevOptionsBase & { driver: 'vdi' } & BlockdevOptionsGenericFormat)
+  | (BlockdevOptionsBase & { driver: 'vdi' } & BlockdevOptionsCached)
   | (BlockdevOptionsBase & { driver: 'vhdx' } & BlockdevOptionsGenericFormat)
   | (BlockdevOptionsBase & { driver: 'vmdk' } & BlockdevOptionsCachedCOW)
   | (BlockdevOptionsBase & { driver: 'vpc' } & BlockdevOptionsGenericFormat)
