@@ -81,13 +81,12 @@ export class Connection {
         // Answers that were cut off by the end come as errors without a status, before the end is told.
         if (error != null && (error as { code?: unknown }).code === undefined) {
           this.#end(lost(this.place, error));
-        } else if (error != null) {
-          this.#pending.delete(reject);
-          reject(error);
-        } else {
-          this.#pending.delete(reject);
-          resolve(value);
+          return;
         }
+        this.#pending.delete(reject);
+        this.#watch?.answered();
+        if (error != null) reject(error);
+        else resolve(value);
       });
     });
   }
@@ -117,14 +116,14 @@ export class Connection {
 
   /**
    * The server itself is asked for signs of life by the library; what reads and writes the file is another process there, which may
-   * hang by itself. Whatever comes from that one counts, the parts of answers too: the library hands them in by `push`.
+   * hang by itself. What comes from that one counts, the parts of answers too: the library hands them in by `push`.
    */
   #watched(limit: number, clock: Pick<Clock, 'timer'>): StallWatch {
     const watch = new StallWatch({ clock, limit, busy: () => this.#pending.size > 0, stalled: () => { this.#end(silent(this.place, limit)); } });
     const channel = this.sftp as unknown as { push(data: Buffer | null): unknown };
     const push = channel.push.bind(channel);
     channel.push = (data) => {
-      watch.moved();
+      if (data !== null) watch.moved(data.length);
       return push(data);
     };
     return watch;

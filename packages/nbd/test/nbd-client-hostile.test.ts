@@ -70,6 +70,12 @@ const data = (high: number, low: number, flags: number, offset: number, length: 
   chunk((view) => { putDataChunk(view, 0, flags, high, low, offset, length); }, 28 + length);
 const hole = (high: number, low: number, flags: number, offset: number, length: number): Uint8Array =>
   chunk((view) => { putHoleChunk(view, 0, flags, high, low, offset, length); }, 32);
+const errorChunk = (high: number, low: number, flags: number, error: number, text: string): Uint8Array => chunk((view) => {
+  putChunk(view, 0, flags, Chunk.Error, high, low, 6 + text.length);
+  view.setUint32(20, error);
+  view.setUint16(24, text.length);
+  new Uint8Array(view.buffer).set(utf8(text), 26);
+}, 26 + text.length);
 const none = (high: number, low: number): Uint8Array => chunk((view) => { putChunk(view, 0, 1, Chunk.None, high, low, 0); }, 20);
 
 describe('a server that lies about a read of 4096 bytes at 8192', () => {
@@ -89,6 +95,11 @@ describe('a server that lies about a read of 4096 bytes at 8192', () => {
     ['block status', (high, low) => chunk((view) => { putChunk(view, 0, 1, Chunk.BlockStatus, high, low, 12); }, 32), /block status in a reply to another/],
     ['a chunk of unknown type', (high, low) => chunk((view) => { putChunk(view, 0, 1, 77, high, low, 4); }, 24), /unknown type 77/],
     ['an error that is none', (high, low) => chunk((view) => { putChunk(view, 0, 1, Chunk.Error, high, low, 6); }, 26), /without an error/],
+    ['an error with a text beyond what is allowed', (high, low) => errorChunk(high, low, 1, 5, 'x'.repeat(4097)), /a string of 4097 bytes; at most 4096 are allowed/],
+    ['an error with a text beyond its end', (high, low) => chunk((view) => { putChunk(view, 0, 1, Chunk.Error, high, low, 6); view.setUint32(20, 5); view.setUint16(24, 100); }, 26), /NBD message with/],
+    ['an error with a text that is none', (high, low) => chunk((view) => { putChunk(view, 0, 1, Chunk.Error, high, low, 8); view.setUint32(20, 5); view.setUint16(24, 2); view.setUint16(26, 0xfffe); }, 28), /a string that is not UTF-8/],
+    ['errors without end', (high, low) => joined(...Array.from({ length: 1025 }, () => errorChunk(high, low, 0, 5, ''))), /more than 1024 errors in one reply/],
+    ['data in crumbs', (high, low) => joined(...Array.from({ length: 1025 }, (_, i) => data(high, low, 0, 8192 + 2 * i + 1, 1))), /in too many pieces/],
     ['an error of a gigabyte', (high, low) => chunk((view) => { putChunk(view, 0, 1, Chunk.Error, high, low, 2 ** 30); }, 20), /at most 1048576 are taken/],
     ['the end', () => new Uint8Array(0), /./],
   ])('%s', async (title, answer, message) => {
@@ -103,6 +114,58 @@ describe('a server that lies about a read of 4096 bytes at 8192', () => {
       // Nothing beside the place of the request was touched.
       expect([...buffer.subarray(0, 32), ...buffer.subarray(32 + 4096)].every((byte) => byte === 0x5a)).toBe(true);
     });
+  });
+
+  it('finishes one reply twice, and is cut off by that', async () => {
+    await against({ answer: (high, low) => joined(data(high, low, 1, 8192, 4096), none(high, low)) }, async (path) => {
+      const client = await NbdClient.connect({ path });
+      await client.read(8192, new Uint8Array(4096), 0, 4096);
+      await expect.poll(() => client.failure?.message).toMatch(/a reply to a request that was not made/);
+      await expect(client.flush()).rejects.toBe(client.failure);
+    });
+  });
+
+  it('tells of a context that was not agreed on, or without end', async () => {
+    const status = (context: number) => (high: number, low: number): Uint8Array => chunk((view) => {
+      putChunk(view, 0, 0, Chunk.BlockStatus, high, low, 12);
+      view.setUint32(20, context);
+      view.setUint32(24, 4096);
+    }, 32);
+    await against({ answer: (high, low) => joined(status(7)(high, low), status(8)(high, low)) }, async (path) => {
+      const client = await NbdClient.connect({ path }, { contexts: ['base:allocation'] });
+      await expect(client.blockStatus(0, 4096)).rejects.toThrow('Protocol error: server sent block status of context 8, which was not agreed on');
+    });
+    await against({ answer: (high, low) => joined(status(7)(high, low), status(7)(high, low)) }, async (path) => {
+      const client = await NbdClient.connect({ path }, { contexts: ['base:allocation'] });
+      await expect(client.blockStatus(0, 4096)).rejects.toThrow('two answers for one context');
+    });
+  });
+
+  it('sends crumbs from the end to the beginning is understood, in linear time', async () => {
+    const length = 50_000;
+    const content = prng(5).bytes(length);
+    const answer = (high: number, low: number): Uint8Array => joined(...Array.from({ length }, (_, i) => {
+      const piece = data(high, low, i === length - 1 ? 1 : 0, 8192 + length - 1 - i, 1);
+      piece[28] = content[length - 1 - i];
+      return piece;
+    }));
+    await against({ answer }, async (path) => {
+      const client = await NbdClient.connect({ path });
+      const buffer = new Uint8Array(length);
+      await client.read(8192, buffer, 0, length);
+      expect(Buffer.compare(buffer, content)).toBe(0);
+      client.close();
+    });
+  });
+
+  it('says what a terminal would obey is quoted without it', async () => {
+    await against({ answer: (high, low) => errorChunk(high, low, 1, 28, '\u001b[31mno\r\n') }, async (path) => {
+      const client = await NbdClient.connect({ path });
+      await expect(client.read(8192, new Uint8Array(4096), 0, 4096)).rejects.toMatchObject({ errno: 'ENOSPC', message: 'Server failed the request: ?[31mno??' });
+      client.close();
+    });
+    const replies = { [Option.Go]: [encodeOptionReply(Option.Go, OptionReply.Policy, utf8('\u001b1mno'))] };
+    await expect(connect({ replies })).rejects.toThrow('Denied by server for option 7 (go)\nserver reported: ?1mno');
   });
 
   it('takes pieces in any order, and errors with their text', async () => {

@@ -71,21 +71,39 @@ describe('a server that does not answer', () => {
     });
   });
 
-  it('but sends a byte now and then is not given up', () => stalling(async ({ clock, client, asked }) => {
-    const bytes = prng(3).bytes(12);
-    const buffer = new Uint8Array(12);
-    const read = client.read(0, buffer, 0, 12);
+  it('at once, but in time, is not given up', () => stalling(async ({ clock, client, asked }) => {
+    const parts = 12;
+    const each = 8192;
+    const bytes = prng(3).bytes(parts * each);
+    const buffer = new Uint8Array(bytes.length);
+    const read = client.read(0, buffer, 0, bytes.length);
     await expect.poll(() => asked.length).toBe(1);
     const [{ high, low, socket }] = asked;
     socket.write(head(high, low));
-    for (const [at, byte] of bytes.entries()) {
-      socket.write(Uint8Array.of(byte));
-      await expect.poll(() => buffer[at]).toBe(byte);
+    for (let end = each; end <= bytes.length; end += each) {
+      socket.write(bytes.subarray(end - each, end));
+      await expect.poll(() => buffer[end - 1]).toBe(bytes[end - 1]);
       clock.advance(ns(LIMIT * 0.9));
     }
     await read;
-    expect(buffer).toEqual(bytes);
+    expectSameBytes(buffer, bytes);
     expect(client.failure).toBeUndefined();
+  }));
+
+  it.each(['its heads', 'its data'])('but lets %s drip is given up', (what) => stalling(async ({ clock, client, asked }) => {
+    const buffer = new Uint8Array(64).fill(0x5a);
+    const read = client.read(0, buffer, 0, buffer.length).then(() => 'read', (error: { kind?: string }) => error.kind);
+    await expect.poll(() => asked.length).toBe(1);
+    const [{ high, low, socket }] = asked;
+    const reply = head(high, low);
+    if (what === 'its data') socket.write(reply);
+    for (let at = 0; at < 15 && client.failure === undefined; at++) {
+      await new Promise<void>((resolve) => { socket.write(what === 'its data' ? Uint8Array.of(at) : reply.subarray(at, at + 1), () => { resolve(); }); });
+      if (what === 'its data') await expect.poll(() => buffer[at]).not.toBe(0x5a);
+      clock.advance(ns(LIMIT / 10));
+    }
+    expect(await read).toBe('timeout');
+    expect(client.failure?.message).toMatch(/ did not answer for 8 s /);
   }));
 
   it('may be silent for as long as it likes while nothing is asked', () => stalling(async ({ clock, client, asked }) => {

@@ -1,5 +1,6 @@
-/** Notices a server that is there, and does not answer: while requests are under way, something has to move within a time. */
+/** Notices a server that is there, and does not answer: while requests are under way, one has to be answered within a time, or enough to move. */
 import type { Clock } from '@blk/core-graph';
+import { LEAST_SPEED } from './watchdog.js';
 
 export interface StallWatchOptions {
   readonly clock: Pick<Clock, 'timer'>;
@@ -28,7 +29,9 @@ const NOTHING: Sending = { waiting: () => 0, left: () => 0 };
 
 /** One timer for the whole connection, which runs on from request to request: these only leave a mark. */
 export class StallWatch {
-  #moved = false;
+  #answered = false;
+  /** Bytes since there was enough of them, or an answer. */
+  #gained = 0;
   #quiet = 0;
   /** At the last look. */
   #waiting = 0;
@@ -42,13 +45,18 @@ export class StallWatch {
 
   /** The first request is under way after none was. */
   begin(): void {
-    this.#moved = true;
+    this.#answered = true;
     if (this.#cancel === undefined) this.#arm();
   }
 
-  /** The server has sent something. */
-  moved(): void {
-    this.#moved = true;
+  /** The server has answered a request, all of it. */
+  answered(): void {
+    this.#answered = true;
+  }
+
+  /** The server has sent so many bytes. Those of an answer that would last for ever are no movement. */
+  moved(bytes: number): void {
+    this.#gained += bytes;
   }
 
   stop(): void {
@@ -63,14 +71,17 @@ export class StallWatch {
 
   #look(): void {
     this.#cancel = undefined;
-    const { busy, stalled } = this.options;
+    const { busy, limit, stalled } = this.options;
     if (!busy()) return;
     const left = this.#sending.left();
     // What need not wait leaves for the system's memory, whether or not anybody is there.
-    this.#quiet = this.#moved || (this.#waiting > 0 && left > this.#left) ? 0 : this.#quiet + 1;
+    if (this.#waiting > 0) this.#gained += left - this.#left;
     this.#waiting = this.#sending.waiting();
     this.#left = left;
-    this.#moved = false;
+    const alive = this.#answered || this.#gained >= (LEAST_SPEED * limit) / 1000;
+    this.#answered = false;
+    if (alive) this.#gained = 0;
+    this.#quiet = alive ? 0 : this.#quiet + 1;
     if (this.#quiet === LOOKS) stalled();
     else this.#arm();
   }

@@ -11,7 +11,7 @@ export interface WatchdogOptions {
 }
 
 /** Bytes a second below which a transfer counts as dead. */
-const LEAST_SPEED = 1024;
+export const LEAST_SPEED = 1024;
 
 export class Watchdog {
   readonly #abort = new AbortController();

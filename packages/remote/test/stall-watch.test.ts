@@ -4,6 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { StallWatch } from '../src/index.js';
 
 const LIMIT = 8000;
+/** Bytes in that time that are movement. */
+const ENOUGH = 8 * 1024;
 const ns = (ms: number): number => ms * 1e6;
 
 interface State {
@@ -25,8 +27,8 @@ describe('the watch', () => {
   it('takes bytes that leave for movement where they had to wait, though more come to wait than leave', () => {
     const { clock, watch, state } = watched();
     watch.begin();
-    state.waiting = 100;
-    for (state.left = 0; state.left < 100; state.left++, state.waiting++) clock.advance(ns(LIMIT * 0.9));
+    const most = 100 * ENOUGH;
+    for (state.waiting = 100; state.left < most; state.left += ENOUGH, state.waiting += 2 * ENOUGH) clock.advance(ns(LIMIT * 0.9));
     expect(state.stalls).toBe(0);
     // Now they wait, and none leaves.
     for (let i = 0; i < 2; i++) {
@@ -35,6 +37,34 @@ describe('the watch', () => {
     }
     expect(state.stalls).toBe(1);
     expect(clock.pending).toBe(0);
+  });
+
+  it('takes bytes that come for movement where there are enough of them, and an answer in any case', () => {
+    const { clock, watch, state } = watched();
+    watch.begin();
+    for (let i = 0; i < 100; i++) {
+      clock.advance(ns(LIMIT * 0.9));
+      if (i % 2 === 0) watch.answered();
+      else watch.moved(ENOUGH);
+    }
+    // In whatever pieces, at whatever moments.
+    for (let i = 0; i < 100; i++) {
+      clock.advance(ns(LIMIT / 10));
+      watch.moved(ENOUGH / 8);
+    }
+    expect(state.stalls).toBe(0);
+  });
+
+  it.each(['in', 'out'])('takes no trickle for movement that would last for ever (%s)', (way) => {
+    const { clock, watch, state } = watched();
+    watch.begin();
+    state.waiting = 1000;
+    for (let i = 0; i < 13; i++) {
+      clock.advance(ns(LIMIT / 10));
+      if (way === 'in') watch.moved(ENOUGH / 20);
+      else state.left += ENOUGH / 20;
+    }
+    expect(state.stalls).toBe(1);
   });
 
   it('does not take it for movement that the system takes small requests, one after the other', () => {

@@ -16,8 +16,8 @@ export interface NbdClientOptions extends GreetingOptions {
   /** Requests under way; further ones wait. Default 64. */
   readonly maxInFlight?: number;
   /**
-   * Milliseconds that requests may be under way without a byte from the server, nor one that leaves; then the connection fails with kind
-   * `timeout`. A quarter of it more may pass. 0, the default: no limit.
+   * Milliseconds that requests may be under way without an answer, or 1 KiB a second that comes or leaves; then the connection fails with
+   * kind `timeout`. A quarter of it more may pass. 0, the default: no limit.
    */
   readonly stallTimeout?: number;
 }
@@ -36,6 +36,7 @@ export class NbdClient implements Sink, ReplyHost {
   readonly #slots: Request[];
   readonly #free: Request[];
   readonly #busy: boolean[];
+  readonly #contexts: ReadonlySet<number>;
   readonly #watch: StallWatch | undefined;
   #waiting: (() => void)[] = [];
   #closing = false;
@@ -48,6 +49,7 @@ export class NbdClient implements Sink, ReplyHost {
     this.#slots = Array.from({ length: maxInFlight }, (_, index) => new Request(index));
     this.#free = [...this.#slots].reverse();
     this.#busy = this.#slots.map(() => false);
+    this.#contexts = new Set(negotiated.contexts.values());
     if (stallTimeout > 0) this.#watch = this.#watched(stallTimeout, clock);
   }
 
@@ -121,7 +123,7 @@ export class NbdClient implements Sink, ReplyHost {
     return this.#parser.space();
   }
   received(bytes: Uint8Array, length: number): void {
-    this.#watch?.moved();
+    this.#watch?.moved(length);
     try {
       this.#parser.received(bytes, length);
     } catch (error) {
@@ -143,12 +145,16 @@ export class NbdClient implements Sink, ReplyHost {
     if (!this.#closing) this.onEnd?.(failure);
   }
 
+  hasContext(id: number): boolean {
+    return this.#contexts.has(id);
+  }
   find(high: number, low: number): Request | undefined {
     const request = this.#slots[low] as Request | undefined;
     return request !== undefined && this.#busy[low] && request.generation === high ? request : undefined;
   }
   finished(request: Request): void {
     this.#busy[request.index] = false;
+    this.#watch?.answered();
     if (request.error === undefined) request.resolve();
     else request.reject(request.error);
     this.#free.push(request);

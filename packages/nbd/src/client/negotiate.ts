@@ -1,5 +1,6 @@
 /** The client's handshake: greeting, TLS, structured replies, metadata contexts, and the export; or what there is to choose from. */
 import { BlockError, type BlockErrorKind } from '@blk/core-graph';
+import { printable } from '@blk/remote';
 import { HandshakeFlag, Info, Magic, MAX_STRING, Option, OptionReply, OPTION_REPLY_BYTES, TransmissionFlag } from '../codec/constants.js';
 import { encodeOption, Reader, utf8, Writer } from '../codec/handshake.js';
 import { encodeInfoRequest, encodeMetaContextRequest, parseInfo, parseMetaContext, parseServer, type ExportInfo } from '../codec/option-replies.js';
@@ -183,7 +184,7 @@ interface Refusal {
 
 /** In the words of QEMU, with what the server says in a line of its own. */
 function refused({ type, message }: Refusal, option: number): BlockError {
-  const said = message === '' ? '' : `\nserver reported: ${message}`;
+  const said = message === '' ? '' : `\nserver reported: ${printable(message, MAX_STRING)}`;
   const which = `option ${option} (${OPTION_NAMES[option] ?? 'unknown'})`;
   const [kind, text] = describeRefusal(type, which);
   return new BlockError(kind, text + said, { reason: 'nbd/refused' });

@@ -3,6 +3,7 @@
  * what is not a reply to a request of ours, or not as the protocol wants it, ends the connection by a throw.
  */
 import { BlockError, strerror } from '@blk/core-graph';
+import { printable } from '@blk/remote';
 import { Chunk, CHUNK_BYTES, Command, Magic, ReplyFlag, SIMPLE_REPLY_BYTES } from '../codec/constants.js';
 import { errnoOfNbd } from '../codec/errno.js';
 import { Reader } from '../codec/handshake.js';
@@ -10,6 +11,8 @@ import type { Request } from './request.js';
 
 export interface ReplyHost {
   readonly structured: boolean;
+  /** The server has agreed to tell of this one. */
+  hasContext(id: number): boolean;
   /** The request under way with this cookie, or undefined. */
   find(high: number, low: number): Request | undefined;
   /** The request has got all of its reply. */
@@ -18,6 +21,9 @@ export interface ReplyHost {
 
 /** Longest payload of a chunk that is no data: an error's text, or status runs. */
 const MAX_SMALL = 1024 * 1024;
+
+/** Error chunks in one reply: a read may fail in several places. */
+const MOST_ERRORS = 1024;
 
 /** Smallest rest of a payload that is worth a read into its own place. */
 const DIRECT = 4096;
@@ -178,7 +184,7 @@ export class ReplyParser {
   }
 
   #dataFor(request: Request, from: number, length: number): void {
-    if (!request.cover(from, from + length)) throw violation('data for bytes that were sent before');
+    if (!request.cover(from, from + length)) throw violation('data for bytes that were sent before, or in too many pieces');
     this.#state = 'data';
     this.#at = request.start + from;
     this.#left = length;
@@ -195,12 +201,13 @@ export class ReplyParser {
       reader.end();
       if (request.command !== Command.Read) throw violation('a hole in a reply to a request that reads nothing');
       if (length === 0 || from < 0 || from + length > request.length) throw violation('a hole outside of the request');
-      if (!request.cover(from, from + length)) throw violation('a hole for bytes that were sent before');
+      if (!request.cover(from, from + length)) throw violation('a hole for bytes that were sent before, or in too many pieces');
       request.buffer?.fill(0, request.start + from, request.start + from + length);
     } else if (this.#type === Chunk.BlockStatus) this.#status(request, reader);
     else if (this.#type >= ERROR_CHUNKS) {
       const error = reader.u32();
       if (error === 0) throw violation('an error chunk without an error');
+      if (++request.errors > MOST_ERRORS) throw violation(`more than ${MOST_ERRORS} errors in one reply`);
       request.error ??= failure(error, reader.text(reader.u16()));
     } else throw violation(`a chunk of unknown type ${this.#type}`);
   }
@@ -209,6 +216,7 @@ export class ReplyParser {
     if (request.command !== Command.BlockStatus) throw violation('block status in a reply to another request');
     if (reader.left < 12 || (reader.left - 4) % 8 !== 0) throw violation(`a block status chunk of ${reader.left} bytes`);
     const contextId = reader.u32();
+    if (!this.host.hasContext(contextId)) throw violation(`block status of context ${contextId}, which was not agreed on`);
     if (request.statuses.some((status) => status.contextId === contextId)) throw violation('two answers for one context');
     const runs: number[] = [];
     let total = 0;
@@ -235,12 +243,15 @@ export class ReplyParser {
   }
 }
 
+/** Characters of a server's text that are shown. */
+const LONGEST_TEXT = 1000;
+
 /** Types from here on are errors. */
 const ERROR_CHUNKS = 0x8000;
 
 function failure(number: number, message: string): BlockError {
   const code = errnoOfNbd(number);
-  return new BlockError('io', message === '' ? `Server failed the request: ${strerror(code)}` : `Server failed the request: ${message}`, { code });
+  return new BlockError('io', message === '' ? `Server failed the request: ${strerror(code)}` : `Server failed the request: ${printable(message, LONGEST_TEXT)}`, { code });
 }
 
 function violation(what: string): BlockError {

@@ -9,6 +9,9 @@ export interface StatusRuns {
   readonly runs: readonly number[];
 }
 
+/** Parts of one reply that lie apart; servers of good will send them in order, and few. */
+const MOST_PIECES = 1024;
+
 export class Request {
   readonly header = new Uint8Array(REQUEST_BYTES);
   readonly view = new DataView(this.header.buffer);
@@ -24,7 +27,9 @@ export class Request {
   statuses: StatusRuns[] = [];
   resolve!: () => void;
   reject!: (error: Error) => void;
-  /** Bytes that came in order from the start; what came elsewhere is in `#pieces`. */
+  /** Error chunks of the reply so far. */
+  errors = 0;
+  /** Bytes that came in order from the start; what came elsewhere is in `#pieces`, those that touch joined. */
   #covered = 0;
   #pieces: { readonly from: number; readonly to: number }[] = [];
 
@@ -39,19 +44,23 @@ export class Request {
     this.start = start;
     this.error = undefined;
     this.statuses = [];
+    this.errors = 0;
     this.#covered = 0;
     this.#pieces = [];
   }
 
-  /** Notes that `[from, to)`, counted from the request's start, was told. False where it was told before. */
+  /** Notes that `[from, to)`, counted from the request's start, was told. False where it was told before, or all lies in too many pieces. */
   cover(from: number, to: number): boolean {
     if (from === this.#covered && this.#pieces.length === 0) {
       this.#covered = to;
       return true;
     }
     if (from < this.#covered || this.#pieces.some((piece) => from < piece.to && piece.from < to)) return false;
-    this.#pieces.push({ from, to });
-    return true;
+    const before = this.#pieces.find((piece) => piece.to === from);
+    const behind = this.#pieces.find((piece) => piece.from === to);
+    if (before !== undefined || behind !== undefined) this.#pieces = this.#pieces.filter((piece) => piece !== before && piece !== behind);
+    this.#pieces.push({ from: before?.from ?? from, to: behind?.to ?? to });
+    return this.#pieces.length <= MOST_PIECES;
   }
 
   /** Every byte was told, each once. */
