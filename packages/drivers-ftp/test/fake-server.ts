@@ -27,6 +27,9 @@ export class FakeServer {
   script: Script = () => undefined;
   transfer: (start: number, number: number) => Transfer = () => ({});
   logins = 0;
+  /** Sent a character at a time to whoever connects, as long as it lasts. */
+  drip = '';
+  dripped = 0;
   readonly commands: string[] = [];
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -77,6 +80,7 @@ export class FakeServer {
     const connection: Connection = { socket, restart: 0, data: undefined, say: (text) => { if (text !== '') socket.write(`${text}\r\n`); } };
     let rest = '';
     connection.say(this.greeting);
+    void this.#drip(socket);
     socket.on('data', (chunk) => {
       rest += chunk.toString('latin1');
       for (let end = rest.indexOf('\r\n'); end >= 0; end = rest.indexOf('\r\n')) {
@@ -89,6 +93,13 @@ export class FakeServer {
         else connection.say(said);
       }
     });
+  }
+
+  async #drip(socket: Socket): Promise<void> {
+    for (const character of this.drip) {
+      await new Promise<void>((resolve) => { socket.write(character, () => { setImmediate(resolve); }); });
+      this.dripped++;
+    }
   }
 
   async #answer(command: string, argument: string, connection: Connection): Promise<void> {

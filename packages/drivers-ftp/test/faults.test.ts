@@ -143,6 +143,28 @@ describe('a transfer that', () => {
 });
 
 describe('a connection for commands that', () => {
+  it('lets its replies drip is given up', async () => {
+    const server = await start();
+    const clock = new HastyClock();
+    const node = await open(server, {}, clock);
+    server.script = (command, _argument, connection) => {
+      if (command !== 'SIZE') return undefined;
+      connection.socket.write('213-1');
+      return '';
+    };
+    const reading = readAt(node, 0, SIZE).then(() => 'read', (error: Error) => error.message);
+    // The first session was quiet so far; each further one has logged in, which is a sign of life.
+    for (let attempt = 1; attempt <= 5; attempt++) {
+      for (let period = 1; period <= (attempt === 1 ? 1 : 2); period++) {
+        await until(() => server.count('SIZE') === attempt && clock.running === 1);
+        clock.expire();
+      }
+    }
+    expect(await reading).toMatch(/^The server is too slow: (only 0 bytes|no answer) within 5 s$/);
+    server.script = () => undefined;
+    await readAt(node, 0, SIZE);
+  });
+
   it('is lost comes back, with another login', async () => {
     const server = await start();
     const node = await open(server);
@@ -235,6 +257,16 @@ describe('opening', () => {
     const server = await start(BYTES, '');
     const opening = open(server, {}, clock).then(() => 'open', (error: Error) => error.message);
     await until(() => clock.running === 1);
+    clock.expire();
+    expect(await opening).toBe('CURL: Error opening file: The server is too slow: no answer within 5 s');
+  });
+
+  it('is not kept waiting by a greeting that drips', async () => {
+    const clock = new HastyClock();
+    const server = await start(BYTES, '');
+    server.drip = '220-welcome, and wait';
+    const opening = open(server, {}, clock).then(() => 'open', (error: Error) => error.message);
+    await until(() => server.dripped > 5 && clock.running === 1);
     clock.expire();
     expect(await opening).toBe('CURL: Error opening file: The server is too slow: no answer within 5 s');
   });

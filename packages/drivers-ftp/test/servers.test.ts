@@ -110,6 +110,10 @@ describe.skipIf(vsftpd.skip)(vsftpd.title('vsftpd'), () => {
     const url = `ftps://127.0.0.1:${setup.server.port}/disk.raw`;
     await expectRight(await open(url, { sslverify: 'off' }));
     await expect(open(url)).rejects.toMatchObject({ kind: 'permission', message: expect.stringContaining('SSL certificate problem') as string });
+    // The certificate is of a name, and is trusted for that.
+    const authority = readFileSync(setup.dir.file('certificate.pem'), 'utf8');
+    await expectRight(await open(url.replace('127.0.0.1', 'localhost'), {}, authority));
+    await expect(open(url, {}, authority)).rejects.toMatchObject({ kind: 'permission', message: expect.stringContaining("does not match certificate's altnames") as string });
   });
 
   it('is refused as qemu-img refuses it', async () => {

@@ -64,6 +64,7 @@ const LIES: readonly (readonly [string, (start: number, end: number) => Answer, 
   ['an error of its own', () => ({ status: 500, body: () => Buffer.from('oops') }), 'The requested URL returned error: 500'],
   ['that it is busy', () => ({ status: 503, body: () => Buffer.alloc(0) }), 'The requested URL returned error: 503'],
   ['nothing', () => ({ cutAfter: 0 }), /closed the connection|connection to .* broke/],
+  ['a half, and resets the connection', () => ({ cutAfter: 30_000, reset: true }), /reset by peer|closed the connection/],
   ['a half', () => ({ cutAfter: 30_000 }), /closed the connection|connection to .* broke/],
 ];
 

@@ -161,6 +161,78 @@ describe('a server that', () => {
   });
 });
 
+describe('a server that lets', () => {
+  /** Writes a character at a time, and counts. */
+  async function drip(socket: Socket, text: string, count: { sent: number }): Promise<void> {
+    for (const character of text) {
+      if (socket.destroyed) return;
+      await new Promise<void>((resolve) => { socket.write(character, () => { setImmediate(resolve); }); });
+      count.sent++;
+    }
+  }
+  const HEAD = 'HTTP/1.1 206 Partial Content\r\ncontent-range: bytes ';
+
+  it('its head drip is given up, when it is asked first and later', async () => {
+    const count = { sent: 0 };
+    let drips = true;
+    const url = await startRaw((request, socket) => {
+      const [first, end] = rangeIn(request);
+      if (drips) void drip(socket, HEAD, count);
+      else socket.write(Buffer.concat([Buffer.from(`${HEAD}${first}-${end - 1}/${SIZE}\r\netag: "1"\r\ncontent-length: ${end - first}\r\n\r\n`), BYTES.subarray(first, end)]));
+    });
+    const clock = new HastyClock();
+    const expire = async (times: number): Promise<void> => {
+      for (let i = 0; i < times; i++) {
+        count.sent = 0;
+        await vi.waitUntil(() => count.sent > 5 && clock.running === 1, { timeout: 10_000 });
+        clock.expire();
+      }
+    };
+    const opening = open(url, {}, clock).then(() => 'open', (error: Error) => error.message);
+    await expire(1);
+    expect(await opening).toBe('CURL: Error opening file: The server is too slow: no answer within 5 s');
+    drips = false;
+    const node = await open(url, { readahead: 0 }, clock);
+    drips = true;
+    const reading = readAt(node, 500_000, 300_000).then(() => 'read', (error: Error) => error.message);
+    await expire(5);
+    expect(await reading).toBe('The server is too slow: no answer within 5 s');
+    drips = false;
+    await expectRight(node);
+  });
+
+  it('chunks of nothing come without end is given up', async () => {
+    const count = { sent: 0 };
+    const url = await startRaw((request, socket) => {
+      const [first, end] = rangeIn(request);
+      // Each chunk has a byte, and words beside it that nobody reads.
+      void drip(socket, `${HEAD}${first}-${end - 1}/${SIZE}\r\ntransfer-encoding: chunked\r\n\r\n${`1;${'x'.repeat(50)}\r\ny\r\n`.repeat(10_000)}`, count);
+    });
+    const clock = new HastyClock();
+    const opening = open(url, {}, clock).then(() => 'open', (error: Error) => error.message);
+    await vi.waitUntil(() => count.sent > 300 && clock.running === 1, { timeout: 10_000 });
+    clock.expire();
+    expect(await opening).toMatch(/^CURL: Error opening file: The server is too slow: only \d+ bytes within 5 s$/);
+  });
+
+  it.each(['its proxy', 'its encryption'])('%s drip is given up', async (what) => {
+    const count = { sent: 0 };
+    const url = await startRaw((_request, socket) => {
+      // The first bytes of a handshake of TLS would be these.
+      void drip(socket, what === 'its proxy' ? 'HTTP/1.1 200 OK\r\nx: '.padEnd(2000, 'y') : `\x16\x03\x03\x3f\xff${'\x02'.padEnd(2000, '\0')}`, count);
+    });
+    const clock = new HastyClock();
+    const { https } = httpDrivers(what === 'its proxy' ? { proxy: () => url } : {});
+    const graph = graphOf({ drivers: [https], host: clock.host });
+    cleanup.push(() => graph.close());
+    const place = what === 'its proxy' ? 'https://server.example/x' : url.replace('http:', 'https:');
+    const opening = openUrl(graph, place, { driver: 'https' }).then(() => 'open', (error: Error) => error.message);
+    await vi.waitUntil(() => count.sent > 5 && clock.running === 1, { timeout: 10_000 });
+    clock.expire();
+    expect(await opening).toBe('CURL: Error opening file: The server is too slow: no answer within 5 s');
+  });
+});
+
 it('reads files of terabytes at their ends, and across 4 GiB', async () => {
   const size = 5 * 2 ** 40 + 77;
   const byteAt = (offset: number): number => (offset % 251) ^ (Math.floor(offset / 2 ** 32) & 255);

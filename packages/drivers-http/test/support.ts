@@ -67,6 +67,8 @@ export interface Answer {
   body?: (right: Buffer) => Buffer;
   /** Bytes after which the connection is cut. */
   cutAfter?: number;
+  /** It is cut by a reset. */
+  reset?: boolean;
 }
 
 /** Sends `content` as good servers do, but for what `differ` says of a request. */
@@ -75,7 +77,7 @@ export function content(bytes: Uint8Array, differ: (start: number, end: number, 
     const asked = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '');
     const start = asked === null ? 0 : Number(asked[1]);
     const end = asked === null ? bytes.length : Math.min(Number(asked[2]) + 1, bytes.length);
-    const { status = asked === null ? 200 : 206, headers = {}, body = (right: Buffer): Buffer => right, cutAfter } = differ(start, end, request) ?? ({});
+    const { status = asked === null ? 200 : 206, headers = {}, body = (right: Buffer): Buffer => right, cutAfter, reset = false } = differ(start, end, request) ?? ({});
     const sent = body(Buffer.from(status === 200 ? bytes : bytes.subarray(start, end)));
     const all: Record<string, string | undefined> = {
       'content-length': String(sent.length),
@@ -89,7 +91,10 @@ export function content(bytes: Uint8Array, differ: (start: number, end: number, 
       response.end(sent);
       return;
     }
-    response.write(sent.subarray(0, cutAfter), () => { response.socket?.destroy(); });
+    response.write(sent.subarray(0, cutAfter), () => {
+      if (reset) response.socket?.resetAndDestroy();
+      else response.socket?.destroy();
+    });
     if (cutAfter === 0) response.flushHeaders();
   };
 }
