@@ -1,14 +1,20 @@
 /** Leaving an image clean: everything written, nothing leaked, no dirty bit. */
 import { Incompatible } from './feature-bits.js';
 import type { Qcow2Image } from './qcow2-image.js';
+import { refreshMarks } from './shared-trees.js';
 
 /** Writes everything and gives back what is free, so that the file says all there is. */
-export async function settle({ corruption, flusher, reclaim }: Qcow2Image): Promise<void> {
+export async function settle(image: Qcow2Image): Promise<void> {
+  await giveBack(image);
+  // What was given back by then is written as well, so that nothing leaks.
+  await image.flusher.flushFully();
+}
+
+/** Writes everything but that what was free is given back. */
+export async function giveBack({ corruption, flusher, reclaim }: Qcow2Image): Promise<void> {
   corruption.check();
   await flusher.flushFully();
   await reclaim.idle();
-  // What was given back by then is written as well, so that nothing leaks.
-  await flusher.flushFully();
 }
 
 /** As `settle`; all counts are on disk then, and the dirty bit goes. */
@@ -25,6 +31,8 @@ export async function closeImage(image: Qcow2Image): Promise<void> {
   await image.corruption.marked;
   // What is in memory must not reach a damaged image.
   if (image.corruption.fatal !== undefined) return;
+  // What could not be put right when it was changed may be now.
+  if (image.uncertain) await refreshMarks(image).catch(() => undefined);
   await settleClean(image);
   await endWithCluster(image);
 }

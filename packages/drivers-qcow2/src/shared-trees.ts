@@ -7,7 +7,7 @@
 import { isPromise } from '@blk/core-graph';
 import { hex } from './corruption.js';
 import { qcow2Error } from './errors.js';
-import { viewOf } from './format.js';
+import { viewOf, type Geometry } from './format.js';
 import { L1Table } from './l1-table.js';
 import { COPIED, compressedRange, EntryKind, hostOf, kindOf } from './l2-entry.js';
 import type { Qcow2Image } from './qcow2-image.js';
@@ -22,8 +22,8 @@ export async function readSnapshotL1(image: Qcow2Image, l1: SnapshotL1, index: n
 }
 
 /**
- * Adds a reference to every cluster that `l1` reaches, and takes the marks from the L2 tables. Where that fails, the
- * references added so far are given back with the next flush.
+ * Adds a reference to every cluster that `l1` reaches, and takes the marks from the L2 tables, which nothing is written to before all of them could
+ * be read and counted. Where that fails, the references added so far are given back with the next flush.
  */
 export async function shareTree(image: Qcow2Image, l1: L1Table): Promise<void> {
   const { refcounts, flusher } = image;
@@ -34,13 +34,14 @@ export async function shareTree(image: Qcow2Image, l1: L1Table): Promise<void> {
       const last = added[added.length - 1];
       if (last !== undefined && last.cluster + last.count === cluster) added[added.length - 1] = { cluster: last.cluster, count: last.count + count };
       else added.push({ cluster, count });
-    }, true);
+    });
+    // A disk that goes away before the counts are on it has not changed at all.
+    await flusher.flushFully();
+    await takeMarks(image, l1);
   } catch (error) {
     for (const { cluster, count } of added) image.reclaim.free(cluster, count, 'other');
     throw error;
   }
-  const relief = flusher.relieve();
-  if (relief !== undefined) await relief;
 }
 
 /** Gives back a reference to every cluster that `l1` reaches. Nothing on stable storage refers to it any more. */
@@ -49,7 +50,7 @@ export async function freeTree(image: Qcow2Image, l1: L1Table): Promise<void> {
     image.reclaim.free(cluster, count, 'snapshot');
     const relief = image.flusher.relieve();
     if (relief !== undefined) await relief;
-  }, false);
+  });
 }
 
 /** Makes the marks of the active tables agree with the refcounts. */
@@ -91,33 +92,65 @@ export async function refreshMarks(image: Qcow2Image): Promise<void> {
 
 type Visit = (cluster: number, count: number) => Promise<void>;
 
-/** Every reference of the tree, in runs of clusters; `unmark` takes the marks from its L2 tables on the way. */
-async function walk(image: Qcow2Image, l1: L1Table, visit: Visit, unmark: boolean): Promise<void> {
+/** Every reference of the tree, in runs of clusters. */
+async function walk(image: Qcow2Image, l1: L1Table, visit: Visit): Promise<void> {
+  await eachTable(image, l1, async (bytes, offset) => {
+    await visitEntries(image, bytes, visit);
+    await visit(offset / image.geometry.clusterSize, 1);
+  });
+}
+
+/** Takes the marks from the L2 tables of a tree; those in the cache have them no longer, however this ends. */
+async function takeMarks(image: Qcow2Image, l1: L1Table): Promise<void> {
+  const { file, geometry, flusher, l2 } = image;
+  try {
+    await eachTable(image, l1, async (bytes, offset) => {
+      if (!unmarked(viewOf(bytes), geometry)) return;
+      const told = file.event('l2_update');
+      if (told !== undefined) await told;
+      const writing = file.write(offset, bytes, 0, bytes.length);
+      if (writing !== undefined) await writing;
+      flusher.linked();
+    });
+  } finally {
+    l2.cache.clear();
+  }
+}
+
+/** The bytes are good until the next table comes. */
+async function eachTable(image: Qcow2Image, l1: L1Table, work: (bytes: Uint8Array, offset: number) => Promise<void>): Promise<void> {
   const { file, geometry } = image;
-  const { clusterSize } = geometry;
-  const bytes = new Uint8Array(clusterSize);
+  const bytes = new Uint8Array(geometry.clusterSize);
   for (let index = 0; index < l1.length; index++) {
     const offset = l1.offsets[index];
     if (offset === 0) continue;
     checkPlace(image, `L2 table (L1 index: ${hex(index)})`, offset);
-    const reading = file.read(offset, bytes, 0, clusterSize);
+    const told = file.event('l2_load');
+    if (told !== undefined) await told;
+    const reading = file.read(offset, bytes, 0, bytes.length);
     if (reading !== undefined) await reading;
-    const marked = await visitEntries(image, bytes, visit);
-    if (unmark && marked) {
-      const writing = file.write(offset, bytes, 0, clusterSize);
-      if (writing !== undefined) await writing;
-      image.flusher.linked();
-    }
-    await visit(offset / clusterSize, 1);
+    await work(bytes, offset);
   }
 }
 
-/** Visits what one L2 table refers to, and takes the marks from its bytes; tells whether there were any. */
-async function visitEntries(image: Qcow2Image, bytes: Uint8Array, visit: Visit): Promise<boolean> {
+/** Takes the marks from the bytes of an L2 table; tells whether there were any. */
+function unmarked(view: DataView, geometry: Geometry): boolean {
+  let marked = false;
+  for (let at = 0; at < geometry.clusterSize; at += geometry.entryBytes) {
+    const high = view.getUint32(at);
+    const kind = kindOf(high, view.getUint32(at + 4), geometry);
+    if ((kind !== EntryKind.Data && kind !== EntryKind.ZeroAllocated) || high >>> 31 === 0) continue;
+    marked = true;
+    view.setUint32(at, (high & ~COPIED) >>> 0);
+  }
+  return marked;
+}
+
+/** Visits what one L2 table refers to. */
+async function visitEntries(image: Qcow2Image, bytes: Uint8Array, visit: Visit): Promise<void> {
   const { geometry, compressedSpace } = image;
   const { clusterSize, entryBytes } = geometry;
   const view = viewOf(bytes);
-  let marked = false;
   let first = 0;
   let count = 0;
   for (let at = 0; at < clusterSize; at += entryBytes) {
@@ -132,10 +165,6 @@ async function visitEntries(image: Qcow2Image, bytes: Uint8Array, visit: Visit):
     } else if (kind === EntryKind.Data || kind === EntryKind.ZeroAllocated) {
       const host = hostOf(high, low);
       checkPlace(image, 'Data cluster', host);
-      if (high >>> 31 === 1) {
-        marked = true;
-        view.setUint32(at, (high & ~COPIED) >>> 0);
-      }
       if (count > 0 && host / clusterSize === first + count) {
         count++;
         continue;
@@ -146,7 +175,6 @@ async function visitEntries(image: Qcow2Image, bytes: Uint8Array, visit: Visit):
     }
   }
   if (count > 0) await visit(first, count);
-  return marked;
 }
 
 function checkPlace(image: Qcow2Image, what: string, offset: number): void {

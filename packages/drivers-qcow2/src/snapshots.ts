@@ -7,7 +7,7 @@
  * the next opening for writing counts anew; in version 2 the leaks stay until somebody repairs the image.
  */
 import { BlockError, type InternalSnapshots, type NewSnapshot, type SnapshotInfo } from '@blk/core-graph';
-import { settle } from './close-image.js';
+import { giveBack, settle } from './close-image.js';
 import { argumentError } from './errors.js';
 import { Incompatible } from './feature-bits.js';
 import { l1EntriesFor, MAX_L1_BYTES, MAX_SNAPSHOTS } from './format.js';
@@ -55,15 +55,12 @@ export class Snapshots implements InternalSnapshots {
     const entryAt = (offset: number): StoredSnapshot => newSnapshot(id, request, image.size, { offset, entries: l1.length });
     if (tableOf([...snapshots, entryAt(0)]).length > MAX_TABLE_BYTES) throw argumentError('Snapshot table is too big: File too large', 'too-large');
     await this.#unsettled(async () => {
-      await shareTree(image, l1);
-      let copy = NOWHERE;
+      // Room first: until the tree is shared, nothing that fails leaves more than leaks.
+      const copy = await this.#place(unmarked(l1, l1.length).encode());
       try {
-        unmark(l1);
-        copy = await this.#place(l1.encode());
-        await this.#switchTable(tableOf([...snapshots, entryAt(copy.offset)]));
+        await this.#switchTable(tableOf([...snapshots, entryAt(copy.offset)]), (commit) => this.#shared(l1, commit));
       } catch (error) {
         this.#free(copy);
-        await freeTree(image, l1);
         throw error;
       }
       image.metadata.add('inactive-l1', copy.offset, l1.length * 8);
@@ -83,20 +80,15 @@ export class Snapshots implements InternalSnapshots {
     if (!Number.isSafeInteger(size) || entries * 8 > MAX_L1_BYTES) throw argumentError('The disk of the snapshot is too big: File too large', 'too-large');
     await this.#unsettled(async () => {
       const kept = await readSnapshotL1(image, snapshot.l1, index);
-      await shareTree(image, kept);
-      let place = NOWHERE;
+      const place = await this.#place(unmarked(kept, entries).encode());
       const old = l2.l1;
       try {
-        unmark(kept);
-        place = await this.#place(kept.moved(entries, 0).encode());
-        await image.flusher.flushFully();
-        await header.commit({ size, l1Size: entries, l1Offset: place.offset });
+        await this.#shared(kept, () => header.commit({ size, l1Size: entries, l1Offset: place.offset }));
       } catch (error) {
         this.#free(place);
-        await freeTree(image, kept);
         throw error;
       }
-      l2.l1 = kept.moved(entries, place.offset);
+      l2.l1 = unmarked(kept, entries, place.offset);
       l2.cache.clear();
       image.size = size;
       metadata.remove(old.offset, old.length * 8);
@@ -112,7 +104,10 @@ export class Snapshots implements InternalSnapshots {
     const { snapshot, index } = this.#find(id);
     await this.#unsettled(async () => {
       const gone = await readSnapshotL1(image, snapshot.l1, index);
-      await this.#switchTable(tableOf(image.snapshots.snapshots.filter((other) => other !== snapshot)));
+      await this.#switchTable(tableOf(image.snapshots.snapshots.filter((other) => other !== snapshot)), async (commit) => {
+        await image.flusher.flushFully();
+        await commit();
+      });
       image.metadata.remove(gone.offset, gone.length * 8);
       this.#unguard(gone);
       await freeTree(image, gone);
@@ -163,11 +158,8 @@ export class Snapshots implements InternalSnapshots {
       failure = { error };
     }
     try {
-      // Whether it went well or was taken back: tables in the cache may carry old marks.
-      await settle(image);
-      image.l2.cache.clear();
-      await refreshMarks(image);
-      await settle(image);
+      // What fails once may be done the second time.
+      await this.#putRight().catch(() => this.#putRight());
       if (marks && !lazy) await header.update({ incompatible: header.current.incompatible & ~Incompatible.Dirty });
       await file.flush();
     } catch (error) {
@@ -177,6 +169,17 @@ export class Snapshots implements InternalSnapshots {
       flusher.lazy = lazy;
     }
     if (failure !== undefined) throw failure.error;
+  }
+
+  /**
+   * Whether it went well or was taken back: counts go down and marks come back, and both are written together. Tables in the cache may carry old marks.
+   */
+  async #putRight(): Promise<void> {
+    const { image } = this;
+    await giveBack(image);
+    image.l2.cache.clear();
+    await refreshMarks(image);
+    await settle(image);
   }
 
   /** Writes bytes into new clusters. */
@@ -199,16 +202,29 @@ export class Snapshots implements InternalSnapshots {
     return { cluster: run.cluster, count: run.count, offset };
   }
 
-  /** Lets the header name another snapshot table. */
-  async #switchTable(table: SnapshotTable): Promise<void> {
+  /** Adds a reference to all of a tree before the header tells of it. */
+  async #shared(l1: L1Table, commit: () => Promise<void>): Promise<void> {
+    const { image } = this;
+    await shareTree(image, l1);
+    try {
+      if (l1 === image.l2.l1) unmark(l1);
+      await image.flusher.flushFully();
+      await commit();
+    } catch (error) {
+      await freeTree(image, l1);
+      throw error;
+    }
+  }
+
+  /** Lets the header name another snapshot table; `how`: what is done around that. */
+  async #switchTable(table: SnapshotTable, how: (commit: () => Promise<void>) => Promise<void>): Promise<void> {
     const { image } = this;
     const { header, metadata } = image;
     const { snapshotsOffset } = header.current;
     const { length } = image.snapshots;
     const place = await this.#place(encodeTable(table));
     try {
-      await image.flusher.flushFully();
-      await header.commit({ snapshotCount: table.snapshots.length, snapshotsOffset: place.offset });
+      await how(() => header.commit({ snapshotCount: table.snapshots.length, snapshotsOffset: place.offset }));
     } catch (error) {
       this.#free(place);
       throw error;
@@ -242,7 +258,14 @@ function numbersOf(snapshots: readonly StoredSnapshot[]): number[] {
   return snapshots.map(({ info }) => Number(info.id)).filter((number) => Number.isSafeInteger(number) && number < Number.MAX_SAFE_INTEGER);
 }
 
-/** All that the table refers to has further references now. */
+/** The table with other entries' room, and without marks: all that it refers to has further references. */
+function unmarked(l1: L1Table, length: number, offset = 0): L1Table {
+  const copy = l1.moved(length, offset);
+  copy.copied.fill(0);
+  return copy;
+}
+
+/** The same in place. */
 function unmark(l1: L1Table): void {
   l1.copied.fill(0);
   if (l1.length > 0) l1.touch(0, l1.length);
