@@ -45,7 +45,8 @@ export async function openQcow(file: Edge, { encrypt, budget }: QcowSettings, co
   });
 }
 
-function codecOf({ l1Offset, l1Entries }: QcowHeader, thing: string): EntryCodec {
+function codecOf({ l1Offset, l1Entries, l2Entries, clusterBits }: QcowHeader, thing: 'A table' | 'A cluster'): EntryCodec {
+  const length = thing === 'A table' ? l2Entries * ENTRY_BYTES : 2 ** clusterBits;
   const tableEnd = l1Offset + l1Entries * ENTRY_BYTES;
   return {
     bytes: ENTRY_BYTES,
@@ -56,7 +57,7 @@ function codecOf({ l1Offset, l1Entries }: QcowHeader, thing: string): EntryCodec
       } else {
         const place = high * 2 ** 32 + low;
         if (place === 0) return Place.Hole;
-        const overTable = place + SECTOR > l1Offset && place < tableEnd;
+        const overTable = place + length > l1Offset && place < tableEnd;
         if (place % SECTOR === 0 && !overTable && Number.isSafeInteger(place)) return place;
       }
       throw qcowError({ what: 'offset', thing, offset: (BigInt(high) << 32n) | BigInt(low) });

@@ -48,6 +48,24 @@ describe('hostile images', () => {
     }
   });
 
+  test.each([['a cluster', L2, "A cluster can't be at 0x2200"], ['a table', 0x3000, "A table can't be at 0x2200"]])(
+    '%s that reaches into the first table is an error where it is met', async (_name, at, message) => {
+      const bytes = (await sample()).toBytes();
+      // The first table at another place, in the middle of the file; what was there is not looked at.
+      bytes.copyWithin(0x3000, L1, L1 + 40);
+      const view = new DataView(bytes.buffer);
+      view.setBigUint64(40, 0x3000n);
+      view.setBigUint64(at, 0x2200n);
+      const disk = new MemoryDisk({ content: bytes });
+      const bench = new Bench();
+      const node = await bench.open(disk);
+      const buffer = new Uint8Array(512);
+      await expect((async () => node.read(0, buffer, 0, 512))()).rejects.toThrow(message);
+      await expect((async () => node.write(0xc00, buffer, 0, 512))()).rejects.toThrow(message);
+      await bench.graph.release(node);
+      expectSameBytes(disk.toBytes(), bytes);
+    });
+
   test('a packed cluster that is damaged is an error', async () => {
     const disk = await sample();
     const bytes = disk.toBytes();

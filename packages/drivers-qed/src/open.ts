@@ -93,7 +93,8 @@ function loadRoot(file: Edge, header: QedHeader, limit: number): Promise<RootTab
 /** An offset that is neither across clusters nor over the header or the first table. */
 function placeOf({ clusterSize, headerBytes, l1Offset, tableBytes }: QedHeader, low: number, high: number, what: 'cluster-offset' | 'table-offset'): number {
   const place = high * 2 ** 32 + low;
-  const overTable = place >= l1Offset && place < l1Offset + tableBytes;
+  const length = what === 'table-offset' ? tableBytes : clusterSize;
+  const overTable = place + length > l1Offset && place < l1Offset + tableBytes;
   if (place % clusterSize !== 0 || place < headerBytes || overTable || !Number.isSafeInteger(place)) throw qedError({ what, offset: (BigInt(high) << 32n) | BigInt(low) });
   return place;
 }

@@ -46,6 +46,24 @@ describe('hostile images', () => {
     }
   });
 
+  test('a table that reaches into the first one is an error where it is met', async () => {
+    const bytes = (await sample()).toBytes();
+    // The first table at the end, and a second one in the cluster before it.
+    const end = bytes.length;
+    const longer = new Uint8Array(end + 2 * CLUSTER);
+    longer.set(bytes);
+    longer.set(bytes.subarray(L1, L1 + 2 * CLUSTER), end);
+    const disk = edited(new MemoryDisk({ content: longer }), [[40, end], [end, end - CLUSTER]]);
+    const before = disk.toBytes();
+    const bench = new Bench();
+    const node = await bench.open(disk);
+    const message = `QED table offset is invalid (0x${(end - CLUSTER).toString(16)})`;
+    await expect((async () => node.read(0, new Uint8Array(512), 0, 512))()).rejects.toMatchObject({ message });
+    await expect((async () => node.write(0, new Uint8Array(512), 0, 512))()).rejects.toMatchObject({ message });
+    await bench.graph.release(node);
+    expectSameBytes(disk.toBytes(), before);
+  });
+
   test('tables beyond the policy are not read', async () => {
     const disk = await sample([[4, 64 << 20, 32], [8, 16, 32], [40, 2 ** 26], [48, 2 ** 52]]);
     await disk.truncate(2 ** 41);

@@ -6,7 +6,7 @@ import { SECTOR } from './descriptor.js';
 import { vmdkError } from './errors.js';
 import { sectorOf } from './grain-entries.js';
 
-const ENTRY_BYTES = 4;
+export const ENTRY_BYTES = 4;
 
 export interface DirectoryLayout {
   /** Of the directory, in the file. */

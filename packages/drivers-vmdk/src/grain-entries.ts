@@ -1,6 +1,7 @@
 /** Entries of grain tables: a sector of the file, or what stands for zeroes. */
 import { Place, type EntryCodec } from '@blk/cluster-map';
 import { BlockError } from '@blk/core-graph';
+import type { Range } from './claims.js';
 import { SECTOR } from './descriptor.js';
 import { vmdkError } from './errors.js';
 
@@ -12,9 +13,14 @@ export interface GrainEntries {
   readonly compressed: boolean;
   /** No grain lies before it. */
   readonly first: number;
+  /** What no grain lies over, where grains of this length are as long in the file. */
+  readonly apart?: { readonly grainSize: number; readonly metadata: readonly Range[] };
 }
 
-export function grainCodec({ zeroGrains, compressed, first }: GrainEntries): EntryCodec {
+export function grainCodec({ zeroGrains, compressed, first, apart }: GrainEntries): EntryCodec {
+  const { grainSize = 0, metadata = [] } = apart ?? {};
+  const end = Math.max(first, ...metadata.map((range) => range.end));
+  const isOver = (offset: number): boolean => offset < first || metadata.some((range) => offset < range.end && offset + grainSize > range.start);
   return {
     bytes: 4,
     littleEndian: true,
@@ -22,7 +28,7 @@ export function grainCodec({ zeroGrains, compressed, first }: GrainEntries): Ent
       if (sector === 0) return Place.Hole;
       if (zeroGrains && sector === ZERO_GRAIN) return Place.Zero;
       const offset = sector * SECTOR;
-      if (offset < first) throw vmdkError({ what: 'offset', thing: 'A grain', offset });
+      if (offset < end && isOver(offset)) throw vmdkError({ what: 'offset', thing: 'A grain', offset });
       return compressed ? Place.Packed : offset;
     },
     encode: (place) => {

@@ -2,7 +2,7 @@
 import { MappedImage, mappedNode, settled, SpaceAtEnd, Tables, type Below } from '@blk/cluster-map';
 import { WriteFlag, type DriverNode, type Edge, type OpenContext } from '@blk/core-graph';
 import type { Range } from './claims.js';
-import { loadDirectory, readDirectory, type DirectoryLayout } from './directory.js';
+import { ENTRY_BYTES, loadDirectory, readDirectory, type Directory, type DirectoryLayout } from './directory.js';
 import { SECTOR } from './descriptor.js';
 import { vmdkError } from './errors.js';
 import type { OpenExtent } from './extent.js';
@@ -55,7 +55,9 @@ export async function openSparse(file: Edge, header: SparseHeader, context: Spar
   });
   const zeroGrains = (flags & Flag.ZeroGrains) !== 0;
   const codec = grainCodec({ zeroGrains, compressed, first: HEADER_BYTES });
-  const tables = new Tables(file, { driver: 'vmdk', codec, entries: directory.entries, root: directory.root, budget: context.cacheSize, events: EVENTS });
+  // Who writes to such a grain would write over the tables; a check tells of them all.
+  const strict = compressed ? codec : grainCodec({ zeroGrains, compressed, first: HEADER_BYTES, apart: { grainSize, metadata: [...metadataOf(header, layout), ...rowsOf(directory)] } });
+  const tables = new Tables(file, { driver: 'vmdk', codec: strict, entries: directory.entries, root: directory.root, budget: context.cacheSize, events: EVENTS });
   const space = new SpaceAtEnd(file, compressed ? SECTOR : grainSize, overhead);
   const reader = compressed ? new PackedReader(file, { grainSize, size: capacity, markers: (flags & Flag.Markers) !== 0 }) : undefined;
   const image = new MappedImage({
@@ -82,6 +84,12 @@ export async function openSparse(file: Edge, header: SparseHeader, context: Spar
 function metadataOf({ descriptorOffset, descriptorSize }: SparseHeader, { offset, copyOffset, tables }: DirectoryLayout): Range[] {
   const ranges = [[0, HEADER_BYTES], [descriptorOffset, descriptorSize], [offset, tables * 4], [copyOffset, tables * 4]] as const;
   return ranges.filter(([start, length]) => length > 0 && (start > 0 || length === HEADER_BYTES)).map(([start, length]) => ({ start, end: start + length }));
+}
+
+/** Tables that lie in one row, and those of the redundant directory. */
+function rowsOf({ root, entries }: Directory): Range[] {
+  const rows = root.page === undefined ? [root, ...(root.copy === undefined ? [] : [root.copy])] : [];
+  return rows.map((row) => ({ start: row.offsetOf(0), end: row.offsetOf(0) + entries * ENTRY_BYTES }));
 }
 
 /** Whatever is written is stored compressed. */

@@ -1,6 +1,6 @@
 /** Damaged and malicious images: refused by name where they are opened, or an error where the damage is met. */
 import { BlockError, UNTRUSTED } from '@blk/core-graph';
-import { MemoryDisk, prng, readAll } from '@blk/driver-conformance';
+import { expectSameBytes, MemoryDisk, prng, readAll } from '@blk/driver-conformance';
 import { qemuImg, skipUnless, tempDir } from '@blk/oracle';
 import fc from 'fast-check';
 import { writeFileSync } from 'node:fs';
@@ -125,6 +125,26 @@ describe('tables and grains', () => {
     expect(buffer.every((byte) => byte === 1)).toBe(true);
     await bench.graph.release(node);
   });
+
+  test.each([['the descriptor', 1], ['the redundant directory', COPY / 512], ['the redundant table', COPY / 512 + 1], ['the directory', DIRECTORY / 512], ['the table', TABLE / 512 + 1]])(
+    'a grain over %s is an error where it is met, and changes nothing', async (_name, sector) => {
+      const bench = new Bench();
+      // Both tables agree.
+      const disk = await sample({}, [[TABLE, sector, 32], [COPY + 512, sector, 32]]);
+      const node = await bench.open(disk);
+      const before = disk.toBytes();
+      const buffer = new Uint8Array(512);
+      const message = `A grain can't be at 0x${(sector * 512).toString(16)}`;
+      await expect((async () => node.read(0, buffer, 0, 512))()).rejects.toThrow(message);
+      await expect((async () => node.write(0, buffer, 0, 512))()).rejects.toThrow(message);
+      // But for the content identifier, which comes first.
+      expectSameBytes(disk.toBytes().subarray(COPY), before.subarray(COPY));
+      await node.read(65536, buffer, 0, 512);
+      expect(buffer.every((byte) => byte === 1)).toBe(true);
+      await bench.graph.release(node);
+      const { lines } = await bench.check(disk);
+      expect(lines).toEqual([expect.stringMatching(/^ERROR: cluster for sector 0 lies over the tables/)]);
+    });
 
   test('where the directory is damaged, the redundant one serves, and nothing is written', async () => {
     const bench = new Bench();
