@@ -1,9 +1,9 @@
 /** Breakpoints: requests that stop at an event until they are told to go on. */
 import { BlockError, type Breakpoints, type Completion, type DebugEvent } from '@blk/core-graph';
-import { parseEvent } from './rules.js';
+import { parseEvent, type KnownEvent } from './rules.js';
 
 interface Point {
-  readonly event: DebugEvent;
+  readonly event: KnownEvent;
   readonly tag: string;
 }
 

@@ -17,8 +17,13 @@ const IO_TYPES: Readonly<Record<string, number>> = {
 /** What a rule is about that names no kind of request. */
 const ALL_BUT_STATUS = IoType.Read | IoType.Write | IoType.WriteZeroes | IoType.Discard | IoType.Flush;
 
+/** Events that the reference has had since; they are taken, and nothing here raises them. */
+const LATER_EVENTS = ['l1_shrink_write_table', 'l1_shrink_free_l2_clusters', 'cluster_alloc_space'] as const;
+
+export type KnownEvent = DebugEvent | (typeof LATER_EVENTS)[number];
+
 /** `none` is not raised by anybody: such rules are in force from the beginning. */
-export type RuleEvent = DebugEvent | 'none';
+export type RuleEvent = KnownEvent | 'none';
 
 interface RuleBase {
   readonly event: RuleEvent;
@@ -53,9 +58,10 @@ const MEMBERS = {
 const SECTOR = 512;
 const EIO = 5;
 
-/** One rule from its members, which may be texts. Throws in QEMU's words. */
-export function parseRule(kind: Rule['kind'], values: Readonly<Record<string, unknown>>, unknown: (name: string) => string): Rule {
-  for (const name of Object.keys(values)) if (!(MEMBERS[kind] as readonly string[]).includes(name)) throw rule(unknown(name));
+/** One rule from its members, which may be texts, or null: then they are as good as not there. Throws in QEMU's words. */
+export function parseRule(kind: Rule['kind'], given: Readonly<Record<string, unknown>>, unknown: (name: string) => string): Rule {
+  const values = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
+  for (const name of Object.keys(given)) if (!(MEMBERS[kind] as readonly string[]).includes(name)) throw rule(unknown(name));
   const event = eventOf(values['event']);
   const number = (name: string, otherwise: number): number => numberOf(name, values[name], otherwise);
   const state = number('state', 0);
@@ -75,22 +81,27 @@ export function parseRule(kind: Rule['kind'], values: Readonly<Record<string, un
 }
 
 /** The event of this name, be it today's or that of the schema of 2.4 (`l1_grow.alloc_table`); undefined where there is none. */
-export function parseEvent(name: string): DebugEvent | undefined {
+export function parseEvent(name: string): KnownEvent | undefined {
   const today = name.replace('.', '_');
-  return DEBUG_EVENTS.find((event) => event === today);
+  return [...DEBUG_EVENTS, ...LATER_EVENTS].find((event) => event === today);
 }
 
-/** The option `inject-error` or `set-state`: a list, one rule, or a list whose members were numbered. */
+/** The option `inject-error` or `set-state`: a list, one rule, or a list whose members were numbered. What has no members is no option of QEMU's. */
 export function parseRules(kind: Rule['kind'], value: unknown): Rule[] {
-  if (value === undefined || value === null) return [];
-  if (typeof value !== 'object') throw rule(`Block protocol 'blkdebug' doesn't support the option '${kind}'`);
-  const numbered = !Array.isArray(value) && Object.keys(value).length > 0 && Object.keys(value).every((key) => /^\d+$/.test(key));
+  if (value === undefined) return [];
+  const members = typeof value === 'object' && value !== null ? Object.keys(value) : [];
+  if (members.length === 0) throw rule(`Block protocol 'blkdebug' doesn't support the option '${kind}'`);
+  const numbered = !Array.isArray(value) && members.every((key) => /^\d+$/.test(key));
   if (numbered) checkNumbers(kind, value as Record<string, unknown>);
-  const list: unknown[] = Array.isArray(value) || numbered ? Object.values(value) : [value];
+  const list: unknown[] = Array.isArray(value) || numbered ? Object.values(value as object) : [value];
   return list.map((item, index) => {
-    if (typeof item !== 'object' || item === null) throw rule(`[${kind}] section (index ${index}) does not consist of keys`);
-    return parseRule(kind, item as Record<string, unknown>, (name) => `[${kind}] section doesn't support the option '${name}'`);
+    if (!isRecord(item)) throw rule(`[${kind}] section (index ${index}) does not consist of keys`);
+    return parseRule(kind, item, (name) => `[${kind}] section doesn't support the option '${name}'`);
   });
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The members of a list that was spelled out are numbered from 0. */
@@ -124,7 +135,7 @@ const BITS: Readonly<Record<string, number>> = { sector: 64 };
 
 /** A whole number, which QEMU takes in text as well; what is too long for its place is cut, as there. */
 function numberOf(name: string, value: unknown, otherwise: number): number {
-  if (value === undefined || value === null) return otherwise;
+  if (value === undefined) return otherwise;
   const text = textOf(value);
   const [, sign, hex, octal, decimal] = NUMBER.exec(text) ?? [];
   if (sign === undefined) throw rule(`Parameter '${name}' expects a number`);
@@ -134,7 +145,8 @@ function numberOf(name: string, value: unknown, otherwise: number): number {
 }
 
 function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : (JSON.stringify(value, (_, each: unknown) => (typeof each === 'bigint' ? String(each) : each)) ?? '');
+  if (typeof value === 'string' || typeof value === 'bigint') return String(value);
+  return JSON.stringify(value, (_, each: unknown) => (typeof each === 'bigint' ? String(each) : each)) ?? '';
 }
 
 function rule(text: string): Error {

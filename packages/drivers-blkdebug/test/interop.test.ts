@@ -70,6 +70,36 @@ describe('beside the reference', () => {
   });
 });
 
+/** Of options that are odd: whether they are taken, and what the reference says where they are not. */
+const ODD: readonly object[] = [
+  ...[[], {}, '', 5, true, [null], [{}], [[]], ['x'], [{ event: 'none' }, []], { 1: { event: 'none' } }, { 0: { event: 'none' }, 2: { event: 'none' } }].flatMap((list) => [
+    { 'inject-error': list },
+    { 'set-state': list },
+  ]),
+  ...[
+    { event: null }, { event: '' }, { event: 5 }, { event: 'nosuch' }, { event: 'READ_AIO' }, { event: 'l1_shrink_write_table' }, { event: 'l1_shrink_free_l2_clusters' },
+    { event: 'cluster_alloc_space' },
+  ].map((rule) => ({ 'inject-error': [rule] })),
+  ...[
+    { errno: 'EIO' }, { errno: 1.5 }, { errno: null }, { errno: true }, { errno: -5 }, { sector: 'x' }, { sector: null }, { sector: 100_000 }, { sector: 2 ** 52 }, { state: -1 }, { state: 'x' },
+    { once: null }, { once: 'on' }, { once: 1 }, { once: 'maybe' }, { immediately: null }, { immediately: 'x' }, { iotype: null }, { iotype: 'foo' }, { iotype: 5 }, { iotype: '' }, { new_state: 3 }, { foo: 1 },
+  ].map((members) => ({ 'inject-error': [{ event: 'none', iotype: 'discard', ...members }] })),
+  ...[{}, { new_state: null }, { new_state: 'x' }, { new_state: -1 }].map((members) => ({ 'set-state': [{ event: 'read_aio', ...members }] })),
+];
+
+describe('odd options', () => {
+  it.skipIf(tools.skip).each(ODD.map((options) => [JSON.stringify(options), options] as const))(tools.title('%s'), async (_name, options) => {
+    using directory = tempDir();
+    const file = join(directory.path, 'disk');
+    writeFileSync(file, new Uint8Array(SIZE));
+    const name = `json:${JSON.stringify({ driver: 'blkdebug', image: { driver: 'file', filename: file }, ...options })}`;
+    const { code, stderr } = await qemuImg('info', name);
+    const { graph } = graphOf();
+    const opened = await graph.open({ driver: 'blkdebug', image: { driver: 'memory', filename: 'memory:disk' }, ...options }).then(() => '', (error: unknown) => (error as Error).message);
+    expect(opened).toBe(code === 0 ? '' : stderr.slice(0, -1).split(`'${name}': `)[1]);
+  });
+});
+
 function graphOf(): { readonly graph: BlockGraph } {
   const disks = new MemoryDisks();
   disks.put('disk', { size: SIZE });

@@ -8,7 +8,7 @@ import { RuleBook } from '../src/rule-book.js';
 import { IoType, parseRules } from '../src/rules.js';
 import { blkdebug } from '../src/index.js';
 
-const bookOf = (inject: unknown, states: unknown = []): RuleBook => new RuleBook([...parseRules('inject-error', inject), ...parseRules('set-state', states)]);
+const bookOf = (inject: unknown, states?: unknown): RuleBook => new RuleBook([...parseRules('inject-error', inject), ...parseRules('set-state', states)]);
 
 describe('files of rules', () => {
   it('are sections of values', () => {
