@@ -1,56 +1,133 @@
-/** The block table (BAT): state and place of every block of the disk, and of the sector bitmaps between them. */
+/** The block table (BAT): state and place of every block of the disk. Read in pieces, as far as they fit into the memory for it. */
+import { FixedRoot, Place, Tables, type EntryCodec, type TablePage } from '@blk/cluster-map';
+import type { Completion, Edge } from '@blk/core-graph';
 import { vhdxError } from './errors.js';
-import { BlockState, MIB, PAGE, viewOf } from './format.js';
-import type { ByteReader } from './logged-file.js';
+import { BlockState, MIB } from './format.js';
 import type { Metadata } from './metadata.js';
-import type { Region, Regions } from './regions.js';
+import type { Region } from './regions.js';
 
-const ENTRY_BYTES = 8;
+export const ENTRY_BYTES = 8;
 /** Sectors that one sector bitmap of a MiB is for. */
 const CHUNK_SECTORS = 2 ** 23;
-const PIECE = MIB;
+
+const CODEC: EntryCodec = {
+  bytes: ENTRY_BYTES,
+  littleEndian: true,
+  decode: (low, high) => (stateIn(low) < BlockState.Present ? Place.Hole : offsetIn(low, high)),
+  encode: (place) => place + BlockState.Present,
+};
+
+export function stateIn(low: number): number {
+  return low & 7;
+}
+
+/** Byte offset in the file, of any size. */
+export function offsetIn(low: number, high: number): number {
+  return (high * 4096 + (low >>> 20)) * MIB;
+}
+
+export interface TableParts {
+  readonly file: Edge;
+  readonly metadata: Metadata;
+  readonly region: Region;
+  /** Most bytes in memory. */
+  readonly budget: number | undefined;
+}
 
 export class BlockTable {
-  readonly states: Uint8Array;
-  /** In MiB from the beginning of the file. */
-  readonly places: Uint32Array;
-  /** Places of the sector bitmaps, by chunk; 0: there is none. Differencing disks only. */
-  readonly bitmaps: Uint32Array;
+  readonly blocks: number;
+  /** Blocks that one sector bitmap is for; its entry follows theirs. */
+  readonly ratio: number;
+  readonly entries: number;
+  readonly pieces: Tables;
+  readonly #blockSize: number;
+  readonly #differencing: boolean;
+  /** Byte offsets of the sector bitmaps, by chunk; 0: there is none. Differencing disks only. */
+  readonly bitmaps: Float64Array;
+  /** Behind the last block. */
+  end = 0;
 
+  /** `reader`: the file as its log says that it should be. */
   constructor(
-    readonly region: Region,
-    readonly blocks: number,
-    /** Blocks that one sector bitmap is for; its entry follows theirs. */
-    readonly ratio: number,
-    differencing: boolean,
+    private readonly parts: TableParts,
+    reader?: Pick<Edge, 'read' | 'size'>,
   ) {
-    this.states = new Uint8Array(blocks);
-    this.places = new Uint32Array(blocks);
-    this.bitmaps = new Uint32Array(differencing ? Math.ceil(blocks / ratio) : 0);
+    const { file, region, budget, metadata: { diskSize, blockSize, sectorSize, parentLocator } } = parts;
+    this.#blockSize = blockSize;
+    this.#differencing = parentLocator !== undefined;
+    this.blocks = Math.ceil(diskSize / blockSize);
+    this.ratio = chunkRatio(blockSize, sectorSize);
+    const chunks = Math.ceil(this.blocks / this.ratio);
+    this.entries = this.#differencing ? chunks * (this.ratio + 1) : tableEntries(this.blocks, this.ratio);
+    if (this.entries * ENTRY_BYTES > region.length) {
+      throw vhdxError({ what: 'metadata', text: `The block table of ${region.length} bytes has no room for ${this.entries} entries` });
+    }
+    this.bitmaps = new Float64Array(this.#differencing ? chunks : 0);
+    this.pieces = new Tables(file, { driver: 'vhdx', codec: CODEC, entries: Math.max(1, this.entries), root: new FixedRoot(region.offset), budget, reader });
   }
 
-  /** Byte offset of the block's data; meaningful for blocks that are there. */
+  /** The same table, when what its log promised has been put into the file. */
+  inFile(): BlockTable {
+    const table = new BlockTable(this.parts);
+    table.bitmaps.set(this.bitmaps);
+    table.end = this.end;
+    return table;
+  }
+
+  /** What has to be waited for before a block is asked about; then this has to be asked again. */
+  ready(block: number): Completion {
+    const number = this.pieces.pageOf(this.#indexOf(block));
+    return this.pieces.peek(number) === undefined ? this.pieces.load(number) : undefined;
+  }
+
+  /** First block behind those that can be asked about together with this one. */
+  endOfPiece(block: number): number {
+    const end = this.pieces.endOf(this.pieces.pageOf(this.#indexOf(block)));
+    // The entry before the end may be one of a bitmap.
+    return Math.min(this.blocks, end - Math.floor(end / (this.ratio + 1)));
+  }
+
+  stateOf(block: number): number {
+    const index = this.#indexOf(block);
+    const state = stateIn(this.#pieceOf(index).low(this.#within(index)));
+    if (!this.means(state)) throw vhdxError({ what: 'block-state', block, found: state });
+    return state;
+  }
+
+  /** Whether the state is one of those that a block can have. */
+  means(state: number): boolean {
+    return state !== 4 && state !== 5 && (state !== BlockState.Partial || this.#differencing);
+  }
+
+  /** Byte offset of the block's data; meaningful for blocks that are there. Every place was looked at when the image was opened; this is for files that others change. */
   offsetOf(block: number): number {
-    return this.places[block] * MIB;
+    const index = this.#indexOf(block);
+    const piece = this.#pieceOf(index);
+    const within = this.#within(index);
+    const offset = offsetIn(piece.low(within), piece.high(within));
+    if (offset + this.#blockSize > this.end) throw vhdxError({ what: 'block-range', block, offset, fileSize: this.end });
+    return offset;
   }
 
-  /** Byte offset in the file of the page of the table that has the block's entry. */
-  pageOf(block: number): number {
-    const at = this.#entryOffset(block);
-    return at - (at % PAGE);
+  /** Puts a block behind the last one. The file has that when the pieces with changes are written. */
+  append(block: number): void {
+    const index = this.#indexOf(block);
+    this.#pieceOf(index).set(this.#within(index), this.end);
+    this.end += this.#blockSize;
   }
 
-  /** Puts the block's entry as it is in memory into its page. */
-  putEntry(block: number, page: Uint8Array): void {
-    const at = this.#entryOffset(block) % PAGE;
-    const place = this.places[block];
-    const view = viewOf(page);
-    view.setUint32(at, ((place << 20) | this.states[block]) >>> 0, true);
-    view.setUint32(at + 4, place >>> 12, true);
+  #indexOf(block: number): number {
+    return block + Math.floor(block / this.ratio);
   }
 
-  #entryOffset(block: number): number {
-    return this.region.offset + (block + Math.floor(block / this.ratio)) * ENTRY_BYTES;
+  #within(index: number): number {
+    return index % this.pieces.pageEntries;
+  }
+
+  #pieceOf(index: number): TablePage {
+    const piece = this.pieces.peek(this.pieces.pageOf(index));
+    if (piece === undefined || piece === null) throw new Error(`entry ${index} of the block table is not in memory`);
+    return piece;
   }
 }
 
@@ -61,96 +138,4 @@ export function chunkRatio(blockSize: number, sectorSize: number): number {
 /** Entries of the table of a disk without a parent. */
 export function tableEntries(blocks: number, ratio: number): number {
   return blocks === 0 ? 0 : blocks + Math.floor((blocks - 1) / ratio);
-}
-
-export interface FoundTable {
-  readonly table: BlockTable;
-  /** Behind the last block and region. */
-  readonly end: number;
-}
-
-/** Reads the table and refuses blocks that lie over each other, over regions, or beyond the end, and states that mean nothing. */
-export async function readBlockTable(
-  reader: ByteReader, regions: Regions, { diskSize, blockSize, sectorSize, parentLocator }: Metadata, fileSize: number, maxBytes: number,
-): Promise<FoundTable> {
-  const differencing = parentLocator !== undefined;
-  const blocks = Math.ceil(diskSize / blockSize);
-  const ratio = chunkRatio(blockSize, sectorSize);
-  const entries = differencing ? Math.ceil(blocks / ratio) * (ratio + 1) : tableEntries(blocks, ratio);
-  const { bat } = regions;
-  if (entries * ENTRY_BYTES > bat.length) throw vhdxError({ what: 'metadata', text: `The block table of ${bat.length} bytes has no room for ${entries} entries` });
-  // In memory a block takes five bytes, and eight more while it is checked.
-  const memory = blocks * 13;
-  if (memory > maxBytes) throw vhdxError({ what: 'table-memory', bytes: memory, limit: maxBytes });
-  const table = new BlockTable(bat, blocks, ratio, differencing);
-  const bytes = new Uint8Array(Math.min(PIECE, entries * ENTRY_BYTES));
-  for (let first = 0; first < entries; first += PIECE / ENTRY_BYTES) {
-    const count = Math.min(PIECE / ENTRY_BYTES, entries - first);
-    const done = reader.read(bat.offset + first * ENTRY_BYTES, bytes, 0, count * ENTRY_BYTES);
-    if (done !== undefined) await done;
-    for (let at = 0; at < count; at++) takeEntry(table, first + at, viewOf(bytes), at * ENTRY_BYTES, differencing);
-  }
-  return { table, end: checkPlaces(table, regions, { diskSize, blockSize }, fileSize) };
-}
-
-function takeEntry(table: BlockTable, index: number, view: DataView, at: number, differencing: boolean): void {
-  const { ratio, states, places, bitmaps } = table;
-  const chunk = Math.floor(index / (ratio + 1));
-  const inChunk = index - chunk * (ratio + 1);
-  const low = view.getUint32(at, true);
-  const high = view.getUint32(at + 4, true);
-  const state = low & 7;
-  // Further than 2^52 bytes nothing lies; such places are refused as beyond the end.
-  const place = high > 0xf_ffff ? 0xffff_ffff : ((high << 12) | (low >>> 20)) >>> 0;
-  if (inChunk === ratio) {
-    if (differencing && state === BlockState.Present) bitmaps[chunk] = place;
-    return;
-  }
-  const block = chunk * ratio + inChunk;
-  if (block >= table.blocks) return;
-  if (state === 4 || state === 5 || (state === BlockState.Partial && !differencing)) throw vhdxError({ what: 'block-state', block, found: state });
-  states[block] = state;
-  if (state >= BlockState.Present) places[block] = place;
-}
-
-/** End of the last block or region, in bytes; every block inside the file and in a place of its own. */
-function checkPlaces(table: BlockTable, { all }: Regions, { diskSize, blockSize }: { diskSize: number; blockSize: number }, fileSize: number): number {
-  const { states, places, bitmaps, ratio } = table;
-  let end = Math.max(...all.map(({ offset, length }) => offset + length));
-  const starts = new Float64Array(table.blocks + bitmaps.length);
-  let count = 0;
-  states.forEach((state, block) => {
-    if (state < BlockState.Present) return;
-    const offset = table.offsetOf(block);
-    const used = Math.min(blockSize, diskSize - block * blockSize);
-    if (offset + used > fileSize) throw vhdxError({ what: 'block-range', block, offset, fileSize });
-    starts[count++] = places[block];
-    end = Math.max(end, offset + blockSize);
-    if (state === BlockState.Partial && bitmaps[Math.floor(block / ratio)] === 0) throw vhdxError({ what: 'no-bitmap', block });
-  });
-  for (const place of bitmaps) {
-    if (place === 0) continue;
-    if ((place + 1) * MIB > fileSize) throw vhdxError({ what: 'range', part: 'sector bitmap', offset: place * MIB, length: MIB });
-    // The fraction tells bitmaps from blocks.
-    starts[count++] = place + 0.5;
-    end = Math.max(end, (place + 1) * MIB);
-  }
-  checkOverlaps(starts.subarray(0, count).sort(), blockSize, all);
-  return end;
-}
-
-function checkOverlaps(sorted: Float64Array, blockSize: number, regions: readonly Region[]): void {
-  let free = 0;
-  let before = '';
-  for (const start of sorted) {
-    const isBitmap = start % 1 !== 0;
-    const from = Math.floor(start) * MIB;
-    const to = from + (isBitmap ? MIB : blockSize);
-    const part = `${isBitmap ? 'sector bitmap' : 'block'} at ${from}`;
-    if (from < free) throw vhdxError({ what: 'overlap', part, other: before });
-    const region = regions.find(({ offset, length }) => from < offset + length && offset < to);
-    if (region !== undefined) throw vhdxError({ what: 'overlap', part, other: region.name });
-    free = to;
-    before = part;
-  }
 }

@@ -4,6 +4,7 @@ import type { VhdxCreateOptions } from './create.js';
 
 interface VhdxOptions {
   readonly file: unknown;
+  readonly 'cache-size'?: number;
 }
 
 const MAGIC = [...'vhdxfile'].map((char) => char.charCodeAt(0));
@@ -12,7 +13,7 @@ const MAGIC = [...'vhdxfile'].map((char) => char.charCodeAt(0));
 export const vhdx = defineDriver<VhdxOptions, VhdxCreateOptions>({
   name: 'vhdx',
   role: 'format',
-  options: {},
+  options: { 'cache-size': { type: 'size' } },
   children: { file: 'required' },
   backing: true,
 
@@ -22,7 +23,7 @@ export const vhdx = defineDriver<VhdxOptions, VhdxCreateOptions>({
     const file = await context.child('file', options.file, 'storage');
     // Loaded when an image is opened: most are something else.
     const { openVhdx } = await import('./open-image.js');
-    return openVhdx(file, context);
+    return openVhdx(file, options['cache-size'], context);
   },
 
   createOptions: {

@@ -14,7 +14,8 @@ export type VhdxDefect =
   | { readonly what: 'overlap'; readonly part: string; readonly other: string }
   | { readonly what: 'metadata'; readonly text: string }
   | { readonly what: 'size'; readonly found: number }
-  | { readonly what: 'table-memory'; readonly bytes: number; readonly limit: number }
+  | { readonly what: 'log-memory'; readonly bytes: number; readonly limit: number }
+  | { readonly what: 'scattered'; readonly limit: number }
   | { readonly what: 'block-state'; readonly block: number; readonly found: number }
   | { readonly what: 'block-range'; readonly block: number; readonly offset: number; readonly fileSize: number }
   | { readonly what: 'no-bitmap'; readonly block: number }
@@ -29,7 +30,8 @@ const KINDS: Partial<Record<VhdxDefect['what'], BlockErrorKind>> = {
   'unknown-region': 'unsupported',
   'unknown-item': 'unsupported',
   size: 'too-large',
-  'table-memory': 'policy',
+  'log-memory': 'policy',
+  scattered: 'policy',
   'log-pending': 'permission',
   differencing: 'read-only',
 };
@@ -70,8 +72,10 @@ function describe(defect: VhdxDefect): string {
       return defect.text;
     case 'size':
       return `A disk of ${defect.found} bytes is beyond the limit of 64 TiB`;
-    case 'table-memory':
-      return `Tables of ${defect.bytes} bytes are beyond the limit of ${defect.limit} bytes for the metadata of one image`;
+    case 'log-memory':
+      return `A log of ${defect.bytes} bytes is beyond the limit of ${defect.limit} bytes for the metadata of one image`;
+    case 'scattered':
+      return `The blocks lie so scattered that to find out whether they lie over each other takes more than the limit of ${defect.limit} bytes`;
     case 'block-state':
       return `Block ${defect.block} has the state ${defect.found}, which means nothing here`;
     case 'block-range':

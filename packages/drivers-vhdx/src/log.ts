@@ -37,7 +37,7 @@ interface Entry {
 /** Reads the log and finds what is to be replayed; undefined where it is empty. Throws where it says that it is not, and makes no sense. */
 export async function readLog(file: Edge, { logId, logOffset, logLength }: Header, maxBytes: number): Promise<Replay | undefined> {
   if (logId === ZERO_ID) return undefined;
-  if (logLength > maxBytes) throw vhdxError({ what: 'table-memory', bytes: logLength, limit: maxBytes });
+  if (logLength > maxBytes) throw vhdxError({ what: 'log-memory', bytes: logLength, limit: maxBytes });
   if (logOffset + logLength > file.size) throw vhdxError({ what: 'range', part: 'log', offset: logOffset, length: logLength });
   const log = new Uint8Array(logLength);
   await file.read(logOffset, log, 0, logLength);

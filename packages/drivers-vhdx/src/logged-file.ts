@@ -5,6 +5,7 @@ import type { Replay } from './log.js';
 
 /** What reads bytes: the file itself, or the file with its log over it. */
 export interface ByteReader {
+  readonly size: number;
   read(offset: number, buffer: Uint8Array, start: number, length: number): Completion;
 }
 
@@ -13,6 +14,10 @@ export class LoggedFile implements ByteReader {
     private readonly file: ByteReader,
     private readonly replay: Replay,
   ) {}
+
+  get size(): number {
+    return this.replay.fileSize;
+  }
 
   async read(offset: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
     const done = this.file.read(offset, buffer, start, length);

@@ -78,11 +78,14 @@ export class VhdxNode implements DriverNode {
   extent(offset: number, length: number): MaybePromise<Extent> {
     const { table } = this.image;
     let block = Math.floor(offset / this.#blockSize);
+    const waiting = table.ready(block);
+    if (waiting !== undefined) return waiting.then(() => this.extent(offset, length));
     const within = offset - block * this.#blockSize;
-    const state = table.states[block];
+    const state = table.stateOf(block);
     if (state < BlockState.Present) {
       let end = (block + 1) * this.#blockSize;
-      while (end < offset + length && table.states[++block] === state) end += this.#blockSize;
+      const stop = table.endOfPiece(block);
+      while (end < offset + length && ++block < stop && table.stateOf(block) === state) end += this.#blockSize;
       return this.#absent(state, Math.min(end - offset, length));
     }
     const piece = Math.min(length, this.#blockSize - within);
@@ -139,7 +142,9 @@ export class VhdxNode implements DriverNode {
 
   #readBlock(block: number, within: number, buffer: Uint8Array, start: number, length: number): Completion {
     const { image } = this;
-    const state = image.table.states[block];
+    const waiting = image.table.ready(block);
+    if (waiting !== undefined) return waiting.then(() => this.#readBlock(block, within, buffer, start, length));
+    const state = image.table.stateOf(block);
     if (state === BlockState.Present) {
       const prepared = image.prepared(block);
       const host = image.table.offsetOf(block) + within;
@@ -157,6 +162,10 @@ export class VhdxNode implements DriverNode {
   #readRuns(block: number, bitmap: SectorBitmap, within: number, buffer: Uint8Array, start: number, length: number): Completion {
     const { image } = this;
     const { sectorSize } = image.metadata;
+    // The piece of the table may have left while the bitmap came.
+    const waiting = image.table.ready(block);
+    if (waiting !== undefined) return waiting.then(() => this.#readRuns(block, bitmap, within, buffer, start, length));
+    const host = image.table.offsetOf(block) + within;
     let done = 0;
     return repeat(() => {
       if (done === length) return false;
@@ -164,7 +173,7 @@ export class VhdxNode implements DriverNode {
       const sector = (within + from) / sectorSize;
       const piece = bitmap.run(sector, (length - from) / sectorSize) * sectorSize;
       done += piece;
-      if (bitmap.has(sector)) return image.reader.read(image.table.offsetOf(block) + within + from, buffer, start + from, piece);
+      if (bitmap.has(sector)) return image.reader.read(host + from, buffer, start + from, piece);
       if (this.#backing !== undefined) return this.#backing.read(block * this.#blockSize + within + from, buffer, start + from, piece);
       buffer.fill(0, start + from, start + from + piece);
     });
@@ -184,13 +193,24 @@ export class VhdxNode implements DriverNode {
       const within = offset + from - block * this.#blockSize;
       const piece = Math.min(length - from, this.#blockSize - within);
       done += piece;
-      if (!image.isThere(block)) {
-        if (!allocate) return;
-        image.allocate(block);
-      }
-      const host = image.table.offsetOf(block) + within;
-      const prepared = image.prepared(block);
-      return prepared === undefined ? write(host, from, piece) : prepared.then(() => write(host, from, piece));
+      return this.#changeBlock(block, within, allocate, (host) => write(host, from, piece));
     });
+  }
+
+  #changeBlock(block: number, within: number, allocate: boolean, write: (host: number) => Completion): Completion {
+    const { image } = this;
+    const { table } = image;
+    const waiting = table.ready(block);
+    if (waiting !== undefined) return waiting.then(() => this.#changeBlock(block, within, allocate, write));
+    if (!image.isThere(block)) {
+      if (!allocate) return;
+      // So many pieces of the table wait to be written that it is time to.
+      const crowd = table.pieces.crowded ? this.#flusher.flush() : undefined;
+      if (crowd !== undefined) return crowd.then(() => this.#changeBlock(block, within, allocate, write));
+      image.allocate(block);
+    }
+    const host = table.offsetOf(block) + within;
+    const prepared = image.prepared(block);
+    return prepared === undefined ? write(host) : prepared.then(() => write(host));
   }
 }

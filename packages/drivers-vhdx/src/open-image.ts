@@ -1,6 +1,6 @@
 /** From a file to an open image: header, log, regions, metadata, table, parent. */
 import type { DriverNode, Edge, OpenContext } from '@blk/core-graph';
-import { readBlockTable } from './block-table.js';
+import { BlockTable } from './block-table.js';
 import { vhdxError } from './errors.js';
 import { hasText, MIB, PAGE, ZERO_ID } from './format.js';
 import { HeaderFile } from './header.js';
@@ -10,10 +10,11 @@ import { readMetadata } from './metadata.js';
 import { VhdxNode } from './node.js';
 import { parseParent } from './parent.js';
 import { readRegions } from './regions.js';
+import { verifyTable } from './verify-table.js';
 import { VhdxImage } from './vhdx-image.js';
 
-/** Opens the image in `file`. A log that holds changes is replayed: in the file where it may be written, else in memory. */
-export async function openVhdx(file: Edge, context: Pick<OpenContext, 'readOnly' | 'policy' | 'checking' | 'host'>): Promise<DriverNode> {
+/** Opens the image in `file`. A log that holds changes is replayed: in the file where it may be written, else in memory. `budget`: most bytes of the block table in memory. */
+export async function openVhdx(file: Edge, budget: number | undefined, context: Pick<OpenContext, 'readOnly' | 'policy' | 'checking' | 'host'>): Promise<DriverNode> {
   const { readOnly, policy } = context;
   const magic = new Uint8Array(8);
   await file.read(0, magic, 0, magic.length);
@@ -27,16 +28,18 @@ export async function openVhdx(file: Edge, context: Pick<OpenContext, 'readOnly'
   const metadata = await readMetadata(reader, regions.metadata);
   const parent = metadata.parentLocator === undefined ? undefined : parseParent(metadata.parentLocator);
   if (parent !== undefined && !readOnly && !context.checking) throw vhdxError({ what: 'differencing' });
-  const { table, end } = await readBlockTable(reader, regions, metadata, fileSize, policy.maxMetadataBytes);
+  const found = new BlockTable({ file, metadata, region: regions.bat, budget }, reader);
+  await verifyTable(found, regions.all, metadata, { fileSize, maxBytes: policy.maxMetadataBytes });
   const replayed = replay !== undefined && !readOnly;
   if (replayed) {
     // Only now: with the changes of the log, all of the image makes sense.
     await apply(file, replay);
     await header.update({ logId: ZERO_ID });
   }
+  const table = replayed ? found.inFile() : found;
   // In a file nothing that is there is reused; a device has no end to be moved.
-  const next = file.node.driver.growable === true ? Math.max(end, Math.ceil(file.size / MIB) * MIB) : end;
-  return new VhdxNode(new VhdxImage({ file, reader: replayed ? file : reader, header, metadata, table, end: next, readOnly, host: context.host, replayed }), parent);
+  if (file.node.driver.growable === true) table.end = Math.max(table.end, Math.ceil(file.size / MIB) * MIB);
+  return new VhdxNode(new VhdxImage({ file, reader: replayed ? file : reader, header, metadata, table, readOnly, host: context.host, replayed }), parent);
 }
 
 /** Puts the changes of the log into their places. It may be done again from the start, should it not come to an end. */

@@ -50,7 +50,7 @@ export class SectorBitmaps {
     const { table } = this;
     const bytes = new Uint8Array(this.#length);
     const chunk = Math.floor(block / table.ratio);
-    await this.reader.read(table.bitmaps[chunk] * MIB + (block - chunk * table.ratio) * this.#length, bytes, 0, this.#length);
+    await this.reader.read(table.bitmaps[chunk] + (block - chunk * table.ratio) * this.#length, bytes, 0, this.#length);
     const bitmap = new SectorBitmap(bytes);
     if (this.#cache.size * this.#length >= CACHE_BYTES) this.#cache.clear();
     this.#cache.set(block, bitmap);

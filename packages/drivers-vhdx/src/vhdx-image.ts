@@ -1,7 +1,7 @@
 /** The parts of one open image, and how blocks come to be: at the end of the file; the next flush puts them into the table. */
 import { BlockError, type Completion, type Edge, type Host } from '@blk/core-graph';
 import type { BlockTable } from './block-table.js';
-import { BlockState, MIB, newId } from './format.js';
+import { BlockState, newId } from './format.js';
 import type { HeaderFile } from './header.js';
 import { LogWriter } from './log-writer.js';
 import type { ByteReader } from './logged-file.js';
@@ -13,8 +13,6 @@ export interface ImageParts {
   readonly header: HeaderFile;
   readonly metadata: Metadata;
   readonly table: BlockTable;
-  /** Byte offset of the next new block, a multiple of a MiB. */
-  readonly end: number;
   readonly readOnly: boolean;
   readonly host: Host;
   /** Opening put changes of the log into their places. */
@@ -30,21 +28,17 @@ export class VhdxImage {
   readonly readOnly: boolean;
   readonly replayed: boolean;
   readonly log: LogWriter;
-  /** Blocks whose entries are not on disk yet. */
-  readonly fresh = new Set<number>();
-  end: number;
   readonly #random: (into: Uint8Array<ArrayBuffer>) => void;
   /** New blocks whose space held something else and is made zero now. */
   readonly #preparing = new Map<number, Promise<void>>();
   #begun: Completion | false = false;
 
-  constructor({ file, reader, header, metadata, table, end, readOnly, host, replayed }: ImageParts) {
+  constructor({ file, reader, header, metadata, table, readOnly, host, replayed }: ImageParts) {
     this.file = file;
     this.reader = reader;
     this.header = header;
     this.metadata = metadata;
     this.table = table;
-    this.end = end;
     this.readOnly = readOnly;
     this.replayed = replayed;
     this.#random = (into) => {
@@ -70,7 +64,7 @@ export class VhdxImage {
   }
 
   isThere(block: number): boolean {
-    return this.table.states[block] === BlockState.Present;
+    return this.table.stateOf(block) === BlockState.Present;
   }
 
   /** What has to be waited for before the block is read or written. */
@@ -78,15 +72,18 @@ export class VhdxImage {
     return this.#preparing.size === 0 ? undefined : this.#preparing.get(block);
   }
 
-  /** Gives the block a place. */
+  /** What has to be waited for before all new blocks may be referred to. */
+  async allPrepared(): Promise<void> {
+    await Promise.all(this.#preparing.values());
+  }
+
+  /** Gives the block a place; its piece of the table is in memory. */
   allocate(block: number): void {
-    const { end, file, table } = this;
+    const { file, table } = this;
+    const { end } = table;
     const after = end + this.metadata.blockSize;
     if (file.node.driver.growable !== true && after > file.size) throw new BlockError('no-space', 'No space left in the file for another block', { driver: 'vhdx', reason: 'vhdx/full' });
-    table.places[block] = end / MIB;
-    table.states[block] = BlockState.Present;
-    this.fresh.add(block);
-    this.end = after;
+    table.append(block);
     const stale = Math.min(file.size, after) - end;
     if (stale > 0) this.#prepare(block, end, stale);
   }

@@ -70,9 +70,12 @@ describe('refused', () => {
     for (const length of [0, 100, 70_000, MIB, 2 * MIB, 3 * MIB]) await expect(new Bench().open(disk(bytes.slice(0, length)))).rejects.toBeInstanceOf(BlockError);
   });
 
-  test('more tables than the policy allows', async () => {
-    const large = await new Bench().create(60 * 2 ** 40, { block_size: 8 * MIB });
-    await expect(new Bench(UNTRUSTED).open(large)).rejects.toMatchObject({ kind: 'policy' });
+  test('blocks so scattered that it takes more memory than the policy allows to look at their places', async () => {
+    const scattered = disk(patched(await image(), { raw: Object.fromEntries([0, 1, 2].map((block) => [BAT + block * 8, u64(2 ** 36 * (block + 1) + 6)])) }));
+    scattered.content.resize(2 ** 40);
+    const open = (maxMetadataBytes: number): Promise<unknown> => new Bench({ ...UNTRUSTED, maxMetadataBytes }).open(scattered, {}, { readOnly: true });
+    await expect(open(3 * 8192)).rejects.toMatchObject({ kind: 'policy', message: expect.stringMatching(/^The blocks lie so scattered/) as string });
+    await expect(open(4 * 8192)).resolves.toBeDefined();
   });
 });
 

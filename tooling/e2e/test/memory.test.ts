@@ -52,7 +52,7 @@ const WRITTEN: readonly (readonly [format: string, options: string, size: string
   ['qed', '', '1T'],
   ['vdi', '', '40T'],
   ['vhdx', '', '16T'],
-  ['vhdx', 'block_size=1M', '2T'],
+  ['vhdx', 'block_size=1M', '16T'],
   ['vpc', 'force_size=on', '2040G'],
   ['vmdk', '', '2T'],
   ['vmdk', 'subformat=twoGbMaxExtentSparse', '200G'],
