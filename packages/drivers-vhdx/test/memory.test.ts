@@ -1,6 +1,7 @@
 /** The block table is kept in memory as far as `cache-size` allows, however large the disk is; what is right with all of it in memory is right with little of it. */
 import { UNTRUSTED } from '@blk/core-graph';
-import { MemoryDisk, prng, proveFarPlaces, recorder, writeBytes } from '@blk/driver-conformance';
+import type { MemoryDisk} from '@blk/driver-conformance';
+import { prng, proveFarPlaces, recorder, writeBytes } from '@blk/driver-conformance';
 import { expect, test } from 'vitest';
 import { BAT, Bench, u64 } from './support.js';
 

@@ -1,11 +1,19 @@
-/** The block table (BAT): which block of the disk lies where, what of that is on disk already, and where the next block goes. */
-import type { Edge } from '@blk/core-graph';
+/** The block table (BAT): which block of the disk lies where. Read in pieces, as far as they fit into the memory for it. */
+import { FixedRoot, Place, Tables, type EntryCodec, type TablePage } from '@blk/cluster-map';
+import type { Completion, Edge } from '@blk/core-graph';
 import { vpcError } from './errors.js';
-import { FOOTER_BYTES, HEADER_BYTES, SECTOR, UNALLOCATED, viewOf } from './format.js';
+import { SECTOR, UNALLOCATED } from './format.js';
 import type { DynamicHeader } from './dynamic-header.js';
 
-const ENTRY_BYTES = 4;
-const PER_SECTOR = SECTOR / ENTRY_BYTES;
+export const ENTRY_BYTES = 4;
+
+/** An entry is the sector of the block's bitmap. */
+const CODEC: EntryCodec = {
+  bytes: ENTRY_BYTES,
+  littleEndian: false,
+  decode: (entry) => (entry === UNALLOCATED ? Place.Hole : entry * SECTOR),
+  encode: (place) => place / SECTOR,
+};
 
 /** Bytes of the sector bitmap in front of a block's data. */
 export function bitmapBytes(blockSize: number): number {
@@ -13,91 +21,47 @@ export function bitmapBytes(blockSize: number): number {
 }
 
 export class BlockTable {
-  /** Blocks whose entry is not on disk yet. */
-  readonly fresh = new Set<number>();
+  readonly entries: number;
+  /** Bytes of a block and its bitmap. */
+  readonly blockBytes: number;
+  readonly pieces: Tables;
+  /** Byte offset behind the last block: where the next one goes. */
+  end = 0;
 
-  /** `entries`: sector of each block's bitmap, or `UNALLOCATED`. */
-  constructor(
-    readonly offset: number,
-    readonly entries: Uint32Array,
-  ) {}
-
-  /** The sectors of the table in which blocks of `blocks` stand, with only those entries that may be on disk: contiguous ones in one piece. */
-  *dirtyParts(blocks: readonly number[]): Generator<{ readonly offset: number; readonly bytes: Uint8Array }, void, undefined> {
-    const sectors = [...new Set(blocks.map((block) => Math.floor(block / PER_SECTOR)))].sort((a, b) => a - b);
-    for (let from = 0; from < sectors.length; ) {
-      let to = from + 1;
-      while (to < sectors.length && sectors[to] === sectors[to - 1] + 1 && to - from < 1024) to++;
-      yield { offset: this.offset + sectors[from] * SECTOR, bytes: this.#encode(sectors[from] * PER_SECTOR, (to - from) * PER_SECTOR) };
-      from = to;
-    }
+  /** `budget`: most bytes of the table in memory. */
+  constructor(file: Edge, { tableOffset, tableEntries, blockSize }: DynamicHeader, budget: number | undefined) {
+    this.entries = tableEntries;
+    this.blockBytes = bitmapBytes(blockSize) + blockSize;
+    this.pieces = new Tables(file, { driver: 'vpc', codec: CODEC, entries: Math.max(1, tableEntries), root: new FixedRoot(tableOffset), budget });
   }
 
-  /** Never longer than the table: what lies behind it may be somebody's data. */
-  #encode(first: number, count: number): Uint8Array {
-    const present = Math.min(count, this.entries.length - first);
-    const bytes = new Uint8Array(present * ENTRY_BYTES);
-    const view = viewOf(bytes);
-    for (let at = 0; at < present; at++) view.setUint32(at * ENTRY_BYTES, this.fresh.has(first + at) ? UNALLOCATED : this.entries[first + at]);
-    return bytes;
+  /** What has to be waited for before a block is asked about; then this has to be asked again. */
+  ready(block: number): Completion {
+    const number = this.pieces.pageOf(block);
+    return this.pieces.peek(number) === undefined ? this.pieces.load(number) : undefined;
   }
-}
 
-/** Reads the table and refuses blocks that lie over each other, over metadata, or beyond the end. */
-export async function readBlockTable(
-  file: Edge,
-  header: DynamicHeader,
-  headerOffset: number,
-  maxBytes: number,
-): Promise<{ readonly table: BlockTable; readonly end: number }> {
-  const { tableOffset, tableEntries, blockSize } = header;
-  const length = tableEntries * ENTRY_BYTES;
-  // In memory an entry takes five bytes, and four more while it is checked.
-  const memory = tableEntries * 9;
-  if (memory > maxBytes) throw vpcError({ what: 'table-memory', bytes: memory, limit: maxBytes });
-  if (tableOffset + length > file.size) throw vpcError({ what: 'truncated' });
-  const bytes = new Uint8Array(length);
-  if (length > 0) await file.read(tableOffset, bytes, 0, length);
-  const view = viewOf(bytes);
-  const entries = new Uint32Array(tableEntries);
-  for (let at = 0; at < tableEntries; at++) entries[at] = view.getUint32(at * ENTRY_BYTES);
-  const regions = [
-    { name: 'the copy of the footer', from: 0, to: FOOTER_BYTES },
-    { name: 'the dynamic disk header', from: headerOffset, to: headerOffset + HEADER_BYTES },
-    { name: 'the block table', from: tableOffset, to: Math.ceil((tableOffset + length) / SECTOR) * SECTOR },
-  ];
-  if (overlaps(regions[1], regions[2])) throw vpcError({ what: 'offset', structure: 'block table', found: tableOffset });
-  const end = checkBlocks(entries, regions, bitmapBytes(blockSize) + blockSize);
-  if (end > file.size) throw vpcError({ what: 'truncated' });
-  return { table: new BlockTable(tableOffset, entries), end };
-}
-
-interface Region {
-  readonly name: string;
-  readonly from: number;
-  readonly to: number;
-}
-
-function overlaps(a: Omit<Region, 'name'>, b: Omit<Region, 'name'>): boolean {
-  return a.from < b.to && b.from < a.to;
-}
-
-/** Byte offset behind the last block, or behind the metadata where there is none. */
-function checkBlocks(entries: Uint32Array, regions: readonly Region[], blockBytes: number): number {
-  const sorted = entries.slice().sort();
-  let end = Math.max(...regions.map(({ to }) => to));
-  let before = -1;
-  for (const entry of sorted) {
-    if (entry === UNALLOCATED) break;
-    const from = entry * SECTOR;
-    const block = { from, to: from + blockBytes };
-    const other = regions.find((region) => overlaps(region, block));
-    if (other !== undefined) throw vpcError({ what: 'overlap', block: entries.indexOf(entry), other: other.name });
-    if (before >= 0 && from < before + blockBytes) {
-      throw vpcError({ what: 'overlap', block: entries.lastIndexOf(entry), other: `block ${entries.indexOf(before / SECTOR)}` });
-    }
-    before = from;
-    end = Math.max(end, block.to);
+  /** First block behind those that can be asked about together with this one. */
+  endOfPiece(block: number): number {
+    return this.pieces.endOf(this.pieces.pageOf(block));
   }
-  return end;
+
+  /** Byte offset of the block's bitmap; -1: the image does not hold the block. Every place was looked at when the image was opened; this is for files that others change. */
+  offsetOf(block: number): number {
+    const offset = this.#pieceOf(block).get(block % this.pieces.pageEntries);
+    if (offset + this.blockBytes > this.end && offset >= 0) throw vpcError({ what: 'truncated' });
+    return offset;
+  }
+
+  /** Puts a block behind the last one. The file has that when the pieces with changes are written. */
+  append(block: number): void {
+    this.#pieceOf(block).set(block % this.pieces.pageEntries, this.end);
+    this.end += this.blockBytes;
+  }
+
+  #pieceOf(block: number): TablePage {
+    const piece = this.pieces.peek(this.pieces.pageOf(block));
+    if (piece === undefined || piece === null) throw new Error(`entry ${block} of the block table is not in memory`);
+    return piece;
+  }
 }

@@ -8,13 +8,14 @@ import { hasText } from './format.js';
 interface VpcOptions {
   readonly file: unknown;
   readonly force_size_calc?: string;
+  readonly 'cache-size'?: number;
 }
 
 /** A virtual hard disk of Virtual PC, Hyper-V, Azure and others. */
 export const vpc = defineDriver<VpcOptions, VpcCreateOptions>({
   name: 'vpc',
   role: 'format',
-  options: { force_size_calc: { type: 'string' } },
+  options: { force_size_calc: { type: 'string' }, 'cache-size': { type: 'size' } },
   children: { file: 'required' },
   backing: true,
 
@@ -26,7 +27,7 @@ export const vpc = defineDriver<VpcOptions, VpcCreateOptions>({
     const file = await context.child('file', options.file, 'storage');
     // Loaded when an image is opened: most are something else.
     const { openVpc } = await import('./open-image.js');
-    return openVpc(file, calculation, context);
+    return openVpc(file, { calculation, budget: options['cache-size'] }, context);
   },
 
   createOptions: {

@@ -7,14 +7,15 @@ import { bitmapBytes, type BlockTable } from './block-table.js';
 import { FOOTER_BYTES, SECTOR, UNALLOCATED } from './format.js';
 import { SectorBitmaps } from './sector-bitmaps.js';
 
+/** New blocks that are kept in mind before they are written without being asked. */
+const MOST_FRESH = 65536;
+
 export interface DynamicParts {
   readonly file: Edge;
   readonly size: number;
   readonly blockSize: number;
   readonly table: BlockTable;
   readonly differencing: boolean;
-  /** Byte offset of the next new block. */
-  readonly end: number;
   /** Where the footer at the end lies; -1: there is none. */
   readonly footerOffset: number;
   readonly footer: Uint8Array;
@@ -29,30 +30,23 @@ export class DynamicImage {
   readonly differencing: boolean;
   readonly bitmaps: SectorBitmaps;
   readonly footer: Uint8Array;
-  /** Byte offset of the next new block, and of the footer after the next flush. */
-  end: number;
   footerOffset: number;
+  /** Blocks whose bitmap is not on disk yet. */
+  readonly fresh = new Set<number>();
   backing: Edge | undefined;
   /** New blocks whose space held something else and is made zero now. */
   readonly #preparing = new Map<number, Promise<void>>();
 
-  constructor({ file, size, blockSize, table, differencing, end, footerOffset, footer }: DynamicParts) {
+  constructor({ file, size, blockSize, table, differencing, footerOffset, footer }: DynamicParts) {
     this.file = file;
     this.size = size;
     this.blockSize = blockSize;
     this.table = table;
     this.differencing = differencing;
-    this.end = end;
     this.footerOffset = footerOffset;
     this.footer = footer;
     this.bitmapBytes = bitmapBytes(blockSize);
-    this.bitmaps = new SectorBitmaps(file, table.entries.length, this.bitmapBytes, (block) => Math.ceil(Math.min(blockSize, size - block * blockSize) / SECTOR));
-  }
-
-  /** Byte offset of the block's bitmap; -1: the image does not hold the block. */
-  blockOffset(block: number): number {
-    const entry = this.table.entries[block];
-    return entry === UNALLOCATED ? -1 : entry * SECTOR;
+    this.bitmaps = new SectorBitmaps(file, table.entries, this.bitmapBytes, (block) => Math.ceil(Math.min(blockSize, size - block * blockSize) / SECTOR));
   }
 
   /** What has to be waited for before the block is read or written. */
@@ -60,25 +54,30 @@ export class DynamicImage {
     return this.#preparing.get(block);
   }
 
-  /** Gives the block a place. Throws kind `no-space` where the format can't tell places any further. */
+  /** So many blocks are new, or pieces of the table changed, that it is time to write them. */
+  get crowded(): boolean {
+    return this.fresh.size >= MOST_FRESH || this.table.pieces.crowded;
+  }
+
+  /** Gives the block a place; its piece of the table is in memory. Throws kind `no-space` where the format can't tell places any further. */
   allocate(block: number): void {
-    const { end, bitmaps, file } = this;
-    const after = end + this.bitmapBytes + this.blockSize;
+    const { table, bitmaps, file } = this;
+    const { end } = table;
+    const after = end + table.blockBytes;
     const fits = file.node.driver.growable === true || after + FOOTER_BYTES <= file.size;
     if (end / SECTOR >= UNALLOCATED || !fits) throw new BlockError('no-space', 'No space left in the file for another block', { driver: 'vpc', reason: 'vpc/full' });
     // The old footer lies where the bitmap will; what else is there must not shine through.
     const stale = Math.min(file.size, after) - (end + this.bitmapBytes);
-    this.table.entries[block] = end / SECTOR;
-    this.table.fresh.add(block);
-    this.end = after;
-    if (this.differencing) bitmaps.add(block);
-    else if (stale <= 0) bitmaps.full[block] = 1;
+    table.append(block);
+    this.fresh.add(block);
+    if (this.differencing) bitmaps.add(block, end);
+    else if (stale <= 0) bitmaps.full.add(block);
     if (stale > 0) this.#prepare(block, end + this.bitmapBytes, stale);
   }
 
   #prepare(block: number, offset: number, length: number): void {
     const preparing = this.#zero(offset, length).then(() => {
-      if (!this.differencing) this.bitmaps.full[block] = 1;
+      if (!this.differencing) this.bitmaps.full.add(block);
       this.#preparing.delete(block);
     });
     this.#preparing.set(block, preparing);

@@ -13,6 +13,17 @@ import { describeId, type Identified } from './identity.js';
 /** What is done with the bytes of one block: its piece at `hostOffset` of the file. */
 type HostWrite = (hostOffset: number, done: number, length: number) => Completion;
 
+/** A piece of a request, inside one block. `allocate`: the block gets a place where it has none; else it is left as it is. */
+interface Change {
+  readonly block: number;
+  readonly within: number;
+  /** In the request. */
+  readonly from: number;
+  readonly length: number;
+  readonly allocate: boolean;
+  readonly write: HostWrite;
+}
+
 export class DynamicNode implements DriverNode, Identified {
   readonly limits: NodeLimits;
   readonly zeroFlags = WriteFlag.MayUnmap;
@@ -71,11 +82,15 @@ export class DynamicNode implements DriverNode, Identified {
 
   extent(offset: number, length: number): MaybePromise<Extent> {
     const { image } = this;
+    const { table } = image;
     let block = Math.floor(offset / image.blockSize);
-    const host = image.blockOffset(block);
+    const waiting = table.ready(block);
+    if (waiting !== undefined) return waiting.then(() => this.extent(offset, length));
+    const host = table.offsetOf(block);
     if (host < 0) {
       let end = (block + 1) * image.blockSize;
-      while (end < offset + length && image.blockOffset(++block) < 0) end += image.blockSize;
+      const stop = table.endOfPiece(block);
+      while (end < offset + length && ++block < stop && table.offsetOf(block) < 0) end += image.blockSize;
       return this.#absent(Math.min(end - offset, length));
     }
     const within = offset - block * image.blockSize;
@@ -122,16 +137,18 @@ export class DynamicNode implements DriverNode, Identified {
   /** The bitmap, when the block's space is fit for use; undefined where all sectors are there. */
   #bitmapOf(block: number, host: number): MaybePromise<SectorBitmap | undefined> {
     const { image } = this;
-    if (image.bitmaps.full[block] === 1) return undefined;
+    if (image.bitmaps.full.has(block)) return undefined;
     const prepared = image.prepared(block);
     return prepared === undefined ? image.bitmaps.get(block, host) : prepared.then(() => image.bitmaps.get(block, host));
   }
 
   #readBlock(block: number, within: number, buffer: Uint8Array, start: number, length: number): Completion {
     const { image } = this;
-    const host = image.blockOffset(block);
+    const waiting = image.table.ready(block);
+    if (waiting !== undefined) return waiting.then(() => this.#readBlock(block, within, buffer, start, length));
+    const host = image.table.offsetOf(block);
     if (host < 0) return this.#readAbsent(block * image.blockSize + within, buffer, start, length);
-    if (image.bitmaps.full[block] === 1) return image.file.read(host + image.bitmapBytes + within, buffer, start, length);
+    if (image.bitmaps.full.has(block)) return image.file.read(host + image.bitmapBytes + within, buffer, start, length);
     const bitmap = this.#bitmapOf(block, host);
     if (isPromise(bitmap)) return bitmap.then((loaded) => this.#readRuns(block, host, loaded, within, buffer, start, length));
     return this.#readRuns(block, host, bitmap, within, buffer, start, length);
@@ -174,23 +191,29 @@ export class DynamicNode implements DriverNode, Identified {
       const within = offset + from - block * image.blockSize;
       const piece = Math.min(length - from, image.blockSize - within);
       done += piece;
-      if (image.blockOffset(block) < 0) {
-        if (!allocate) return;
-        image.allocate(block);
-      }
-      return this.#changeBlock(block, within, from, piece, write);
+      return this.#changeBlock({ block, within, from, length: piece, allocate, write });
     });
     return image.bitmaps.crowded ? andThen(all, () => this.#flusher.flush()) : all;
   }
 
-  #changeBlock(block: number, within: number, from: number, length: number, write: HostWrite): Completion {
+  #changeBlock(change: Change): Completion {
     const { image } = this;
-    const host = image.blockOffset(block);
+    const { table } = image;
+    const { block, within, from, length, allocate, write } = change;
+    const waiting = table.ready(block);
+    if (waiting !== undefined) return waiting.then(() => this.#changeBlock(change));
+    if (table.offsetOf(block) < 0) {
+      if (!allocate) return;
+      const crowd = image.crowded ? this.#flusher.flush() : undefined;
+      if (crowd !== undefined) return crowd.then(() => this.#changeBlock(change));
+      image.allocate(block);
+    }
+    const host = table.offsetOf(block);
     const data = host + image.bitmapBytes + within;
-    if (image.bitmaps.full[block] === 1) return write(data, from, length);
+    if (image.bitmaps.full.has(block)) return write(data, from, length);
     const bitmap = this.#bitmapOf(block, host);
     // Looked up again, since it may have been dropped from memory by the time that we hear of it.
-    if (isPromise(bitmap)) return bitmap.then(() => this.#changeBlock(block, within, from, length, write));
+    if (isPromise(bitmap)) return bitmap.then(() => this.#changeBlock(change));
     return writeAndSet(bitmap, within, data, from, length, write);
   }
 }

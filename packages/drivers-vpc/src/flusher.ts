@@ -3,7 +3,7 @@
  * footer behind the last of them; then, when those and all data are stable, what refers to them: the entries of new blocks, and bits of older
  * ones. A cut leaves at worst blocks that nothing refers to, and the copy of the footer at the beginning.
  */
-import { FlushQueue } from '@blk/cluster-map';
+import { FlushQueue, settled, type TablePiece } from '@blk/cluster-map';
 import type { Completion } from '@blk/core-graph';
 import type { DynamicImage } from './dynamic-image.js';
 import type { SectorBitmap } from './sector-bitmaps.js';
@@ -16,8 +16,6 @@ interface Change {
 
 export class Flusher {
   readonly #queue: FlushQueue;
-  /** Blocks that are ready on disk, but whose entries could not be written. */
-  readonly #retry = new Set<number>();
 
   constructor(private readonly image: DynamicImage) {
     this.#queue = new FlushQueue({ dirty: () => this.#dirty(), plain: () => image.file.flush(), write: () => this.#work() });
@@ -29,44 +27,43 @@ export class Flusher {
   }
 
   #dirty(): boolean {
-    const { table, bitmaps, end, footerOffset } = this.image;
-    return table.fresh.size > 0 || end !== footerOffset || this.#retry.size > 0 || bitmaps.dirty().next().done !== true;
+    const { table, bitmaps, fresh, footerOffset } = this.image;
+    return fresh.size > 0 || table.end !== footerOffset || table.pieces.dirty || bitmaps.dirty().next().done !== true;
   }
 
   async #work(): Promise<void> {
     const { image } = this;
-    const { table, end, file } = image;
-    const fresh = [...table.fresh];
-    const { first, then } = this.#changes(new Set(fresh));
+    const { table, file } = image;
+    const { end } = table;
+    const fresh = [...image.fresh];
+    const entries = table.pieces.takeDirty();
+    const { first, then } = this.#changes();
+    let written = false;
     try {
-      await this.#prepared(fresh);
+      await this.#writeFresh(fresh);
       await this.#write(first);
-      if (end !== image.footerOffset) await file.write(end, image.footer, 0, image.footer.length);
-      await file.flush();
+      if (end !== image.footerOffset) await settled(file.write(end, image.footer, 0, image.footer.length));
+      await settled(file.flush());
       image.footerOffset = end;
-      for (const block of fresh) {
-        table.fresh.delete(block);
-        this.#retry.add(block);
-      }
-      const entries = [...this.#retry];
-      await this.#write(table.dirtyParts(entries));
+      // From now on they are as good as others, should their entries fail to be written.
+      for (const block of fresh) image.fresh.delete(block);
+      await this.#write(entries.map(placed));
       await this.#write(then);
-      if (entries.length + then.length > 0) await file.flush();
-      for (const block of entries) this.#retry.delete(block);
-    } catch (error) {
-      for (const { bitmap } of [...first, ...then]) bitmap.dirty = true;
-      throw error;
+      if (entries.length + then.length > 0) await settled(file.flush());
+      written = true;
     } finally {
+      if (!written) for (const { bitmap } of [...first, ...then]) bitmap.dirty = true;
       for (const { bitmap } of [...first, ...then]) bitmap.users--;
+      table.pieces.settle(entries, written);
     }
   }
 
   /** The changed bitmaps as they are now: those of new blocks, which nothing refers to, and those of others. */
-  #changes(fresh: ReadonlySet<number>): { readonly first: readonly Change[]; readonly then: readonly Change[] } {
+  #changes(): { readonly first: readonly Change[]; readonly then: readonly Change[] } {
     const first: Change[] = [];
     const then: Change[] = [];
     for (const [block, bitmap] of this.image.bitmaps.dirty()) {
-      (fresh.has(block) ? first : then).push({ offset: this.image.blockOffset(block), bytes: bitmap.bytes.slice(), bitmap });
+      (this.image.fresh.has(block) ? first : then).push({ offset: bitmap.offset, bytes: bitmap.bytes.slice(), bitmap });
       bitmap.dirty = false;
       // Kept in memory until it is certain that disk and memory are the same.
       bitmap.users++;
@@ -74,21 +71,22 @@ export class Flusher {
     return { first, then };
   }
 
-  /** The space of new blocks is fit for use, and those of which all sectors are there say so. */
-  async #prepared(fresh: readonly number[]): Promise<void> {
+  /** The space of new blocks is fit for use, and those of which all sectors are there say so. Their pieces of the table are in memory, since they are not written. */
+  async #writeFresh(fresh: readonly number[]): Promise<void> {
     const { image } = this;
     const bytes = new Uint8Array(image.bitmapBytes).fill(0xff);
     for (const block of fresh) {
       const prepared = image.prepared(block);
       if (prepared !== undefined) await prepared;
     }
-    await this.#write(fresh.filter((block) => image.bitmaps.cached(block) === undefined).map((block) => ({ offset: image.blockOffset(block), bytes })));
+    await this.#write(fresh.filter((block) => image.bitmaps.cached(block) === undefined).map((block) => ({ offset: image.table.offsetOf(block), bytes })));
   }
 
   async #write(pieces: Iterable<{ readonly offset: number; readonly bytes: Uint8Array }>): Promise<void> {
-    for (const { offset, bytes } of pieces) {
-      const done = this.image.file.write(offset, bytes, 0, bytes.length);
-      if (done !== undefined) await done;
-    }
+    for (const { offset, bytes } of pieces) await settled(this.image.file.write(offset, bytes, 0, bytes.length));
   }
+}
+
+function placed({ page, offset, bytes }: TablePiece): { readonly offset: number; readonly bytes: Uint8Array } {
+  return { offset: page.hostOffset + offset, bytes };
 }

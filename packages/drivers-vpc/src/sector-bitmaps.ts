@@ -2,6 +2,7 @@
  * Sector bitmaps: which sectors of a block the image holds. The others read as zeroes, or as the parent. Blocks of which all sectors are
  * there, the usual case, need no bitmap in memory.
  */
+import { Bits } from '@blk/cluster-map';
 import type { Edge, MaybePromise } from '@blk/core-graph';
 
 /** One block's bitmap. Bit 7 of the first byte is the first sector. */
@@ -10,7 +11,11 @@ export class SectorBitmap {
   users = 0;
   dirty = false;
 
-  constructor(readonly bytes: Uint8Array) {}
+  /** `offset`: where it lies in the file. */
+  constructor(
+    readonly bytes: Uint8Array,
+    readonly offset: number,
+  ) {}
 
   has(sector: number): boolean {
     return (this.bytes[sector >>> 3] & (0x80 >>> (sector & 7))) !== 0;
@@ -46,8 +51,8 @@ const CACHE_BYTES = 8 * 1024 * 1024;
 const DIRTY_BYTES = 4 * 1024 * 1024;
 
 export class SectorBitmaps {
-  /** By block: 1 where all sectors are there. */
-  readonly full: Uint8Array;
+  /** Blocks of which all sectors are there. */
+  readonly full: Bits;
   readonly #cache = new Map<number, SectorBitmap>();
   readonly #loading = new Map<number, Promise<SectorBitmap | undefined>>();
 
@@ -58,18 +63,18 @@ export class SectorBitmaps {
     readonly length: number,
     private readonly sectors: (block: number) => number,
   ) {
-    this.full = new Uint8Array(blocks);
+    this.full = new Bits(blocks);
   }
 
   /** The bitmap of a block whose bitmap lies at `offset`, or undefined where all its sectors are there. */
   get(block: number, offset: number): MaybePromise<SectorBitmap | undefined> {
-    if (this.full[block] === 1) return undefined;
+    if (this.full.has(block)) return undefined;
     return this.#cache.get(block) ?? this.#loading.get(block) ?? this.#load(block, offset);
   }
 
   /** A new block, of which the image holds nothing yet. */
-  add(block: number): void {
-    const bitmap = new SectorBitmap(new Uint8Array(this.length));
+  add(block: number, offset: number): void {
+    const bitmap = new SectorBitmap(new Uint8Array(this.length), offset);
     bitmap.dirty = true;
     this.#cache.set(block, bitmap);
     this.#trim();
@@ -103,11 +108,11 @@ export class SectorBitmaps {
   }
 
   async #read(block: number, offset: number): Promise<SectorBitmap | undefined> {
-    const bitmap = new SectorBitmap(new Uint8Array(this.length));
+    const bitmap = new SectorBitmap(new Uint8Array(this.length), offset);
     await this.file.read(offset, bitmap.bytes, 0, this.length);
     const sectors = this.sectors(block);
     if (bitmap.has(0) && bitmap.run(0, sectors) === sectors) {
-      this.full[block] = 1;
+      this.full.add(block);
       return undefined;
     }
     this.#cache.set(block, bitmap);
