@@ -1,7 +1,7 @@
 /** One connection to a server, with an SFTP session on it: made, used, and given up. */
 import ssh2, { type Client as SshClient, type ServerHostKeyAlgorithm, type SFTPWrapper } from 'ssh2';
 import { BlockError, platformHost, systemError, type Clock } from '@blk/core-graph';
-import { StallWatch } from '@blk/remote';
+import { StallWatch, timeLimit } from '@blk/remote';
 import type { SshAddress } from './address.js';
 import { lost, printable, silent } from './errors.js';
 import { refusalOf } from './host-key.js';
@@ -53,14 +53,14 @@ export class Connection {
   /** Connects, checks the server's key, logs in, and starts SFTP. */
   static async open(address: SshAddress, surroundings: Surroundings, signal: AbortSignal | undefined, options: ConnectionOptions = {}): Promise<Connection> {
     signal?.throwIfAborted();
-    const { timeout = CONNECT_TIMEOUT } = options;
+    const { timeout = CONNECT_TIMEOUT, clock = platformHost } = options;
     const { host, port, check, user = surroundings.user } = address;
     const known = check.mode === 'known_hosts' ? await surroundings.knownKeys(host, port) : [];
     const login = await loginOf(user, surroundings);
     const place = placeOf(address);
     const client = new Client();
     try {
-      const sftp = await connected(client, address, { known, login, user, timeout, signal });
+      const sftp = await connected(client, address, { known, login, user, timeout, clock, signal });
       return new Connection(client, sftp, place, options);
     } catch (error) {
       client.destroy();
@@ -93,7 +93,7 @@ export class Connection {
 
   /** Runs what has to be done within `ms` milliseconds; where it is not, where it fails, and where `signal` fires, the connection ends. */
   async within<T>(ms: number, clock: Pick<Clock, 'timer'>, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-    const cancel = clock.timer(ms, () => { this.#end(silent(this.place, ms)); });
+    const cancel = timeLimit(clock, ms, () => { this.#end(silent(this.place, ms)); });
     const abort = (): void => { this.#end(new BlockError('aborted', 'Opening was called off', { driver: 'ssh' }, signal?.reason)); };
     signal?.addEventListener('abort', abort, { once: true });
     if (signal?.aborted === true) abort();
@@ -151,20 +151,25 @@ interface Meeting {
   readonly login: Login;
   readonly user: string;
   readonly timeout: number;
+  readonly clock: Pick<Clock, 'timer'>;
   readonly signal: AbortSignal | undefined;
 }
 
 /** The way from nothing to an SFTP session, as one promise. */
-function connected(client: SshClient, address: SshAddress, { known, login, user, timeout, signal }: Meeting): Promise<SFTPWrapper> {
+function connected(client: SshClient, address: SshAddress, { known, login, user, timeout, clock, signal }: Meeting): Promise<SFTPWrapper> {
   const { host, port, check } = address;
   const place = placeOf(address);
-  let late: NodeJS.Timeout | undefined;
+  let inTime = (): void => undefined;
   let abort = (): void => undefined;
   return new Promise<SFTPWrapper>((resolve, reject) => {
     let refusal: BlockError | undefined;
     const fail = (error: unknown): void => {
       // An agent that is not there is no reason to give up: there are other keys.
       if ((error as { level?: string }).level !== 'agent') reject(refusal ?? connectError(error, place, login));
+    };
+    const limit = (): void => {
+      inTime();
+      inTime = timeLimit(clock, timeout, () => { fail({ level: 'client-timeout' }); });
     };
     abort = (): void => { reject(signal?.reason instanceof Error ? signal.reason : new BlockError('aborted', 'Connecting was called off')); };
     const methods = [...login.methods];
@@ -174,15 +179,16 @@ function connected(client: SshClient, address: SshAddress, { known, login, user,
     client.on('close', () => { fail(new Error('closed by the server')); });
     client.on('ready', () => {
       // The library waits for ever for a server that lets us in and then says nothing.
-      late = setTimeout(() => { fail({ level: 'client-timeout' }); }, timeout);
+      limit();
       client.sftp((error, sftp) => {
         if (error === undefined) resolve(sftp);
         else reject(new BlockError('unsupported', `failed to initialize sftp session on ${place}: ${printable(error.message)}`, { driver: 'ssh' }, error));
       });
     });
+    limit();
     client.connect({
       host, port, username: user,
-      readyTimeout: timeout, keepaliveInterval: ALIVE_INTERVAL, keepaliveCountMax: ALIVE_MISSES,
+      readyTimeout: 0, keepaliveInterval: ALIVE_INTERVAL, keepaliveCountMax: ALIVE_MISSES,
       algorithms: { serverHostKey: keyAlgorithms(known) },
       hostVerifier: (key: Buffer) => {
         refusal = refusalOf(key, check, known, place);
@@ -194,7 +200,7 @@ function connected(client: SshClient, address: SshAddress, { known, login, user,
     // A small request must not wait until the one before it is acknowledged: that takes 40 ms.
     client.setNoDelay(true);
   }).finally(() => {
-    clearTimeout(late);
+    inTime();
     signal?.removeEventListener('abort', abort);
   });
 }

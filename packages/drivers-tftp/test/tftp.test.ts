@@ -149,6 +149,17 @@ describe('a server', () => {
     clearInterval(ticking);
   });
 
+  it('that says the same again and again is given up', async () => {
+    const clock = new HastyClock(100);
+    let block: Buffer | undefined;
+    const server = await serve({ grant: generous(SIZE), send: (packet, number) => (number < 60 ? [packet] : [(block ??= packet)]) });
+    const node = await open(server, {}, clock);
+    const reading = (node.read(SIZE - 1, new Uint8Array(1), 0, 1) as Promise<void>).then(() => 'read', (error: Error) => error.message);
+    const ticking = setInterval(() => { clock.expire(); }, 50);
+    expect(await reading).toContain('The server is too slow');
+    clearInterval(ticking);
+  });
+
   it('alone is believed: what strangers send is not', async () => {
     const stranger = createSocket('udp4');
     cleanup.push(() => new Promise<void>((resolve) => { stranger.close(resolve); }));

@@ -10,5 +10,6 @@ export { ReadAhead, type RangeSource } from './read-ahead.js';
 export { RemoteNode, type RemoteFile } from './node.js';
 export { StallWatch, type Sending, type StallWatchOptions } from './stall-watch.js';
 export { Spool, type SpoolOptions } from './spool.js';
+export { timeLimit } from './time-limit.js';
 export { printable, withoutPassword } from './words.js';
 export { Watchdog, type WatchdogOptions } from './watchdog.js';

@@ -27,6 +27,8 @@ const FEWEST = 4;
 /** Longest single window, and the most that is fetched ahead; bytes. */
 const LONGEST = 1024 * 1024;
 const FARTHEST = 4 * 1024 * 1024;
+/** Long reads in a row that came one by one, before more is fetched ahead of them: whoever has several under way needs none of that, and pays by a copy. */
+const ALONE = 3;
 
 export class ReadAhead {
   /** Least recently used first. */
@@ -36,6 +38,8 @@ export class ReadAhead {
   /** Where the last read ended, and how many began where the one before had ended. */
   #next = -1;
   #streak = 0;
+  /** Reads in a row that began while no other was under way. */
+  #alone = 0;
 
   /** `window`: bytes around a short read, and the least that is fetched ahead; 0: nothing but what is asked for. */
   constructor(
@@ -52,6 +56,7 @@ export class ReadAhead {
     const end = offset + length;
     this.#streak = offset === this.#next ? this.#streak + 1 : 0;
     this.#next = end;
+    this.#alone = this.#reading === 0 ? this.#alone + 1 : 0;
     const window = this.#find(offset);
     if (window !== undefined && window.loading === undefined && end <= window.end) {
       buffer.set(window.bytes.subarray(offset - window.start, end - window.start), start);
@@ -79,7 +84,7 @@ export class ReadAhead {
         parts.push(window === undefined ? this.source.fetch(at, buffer, into, until - at) : this.#copy(window, at, until, buffer, into));
         at = until;
       }
-      if (this.#streak > 0 && this.#reading === 1) this.#ahead(end, length);
+      if (this.#streak > 0 && this.#reading === 1 && (length < LONGEST || this.#alone >= ALONE)) this.#ahead(end, length);
       await allSettled(parts);
     } finally {
       this.#reading--;

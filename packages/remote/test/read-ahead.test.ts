@@ -79,6 +79,23 @@ describe('reading ahead', () => {
     expect(source.asked.length).toBe(6);
   });
 
+  it('fetches ahead of long reads once they come one by one', async () => {
+    const long = 1024 * 1024;
+    const asked: number[] = [];
+    const ahead = new ReadAhead({ size: 64 * long, fetch: async (offset) => { asked.push(offset / long); } }, WINDOW);
+    const readLong = async (at: number): Promise<void> => { await ahead.read(at * long, new Uint8Array(long), 0, long); };
+    await Promise.all([readLong(0), readLong(1)]);
+    await readLong(2);
+    await readLong(3);
+    expect(asked).toEqual([0, 1, 2, 3]);
+    await readLong(4);
+    expect(asked).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    // What was on its way is used; and those who come together again have it no more.
+    await Promise.all([readLong(5), readLong(20), readLong(21)]);
+    await readLong(22);
+    expect(asked.slice(-3)).toEqual([20, 21, 22]);
+  });
+
   it('keeps nothing where the window has no bytes', async () => {
     const source = new Source();
     const ahead = new ReadAhead(source, 0);
