@@ -88,10 +88,24 @@ export function idText(id: number): string {
   return id.toString(16).padStart(8, '0');
 }
 
-/** Up to the first zero; sectors of a descriptor inside an extent are filled up with them. */
+/**
+ * Up to the first zero; sectors of a descriptor inside an extent are filled up with them. UTF-8 where it is that, whatever it says: else in the
+ * encoding that it names, as VMware writes it on Windows.
+ */
 function textOf(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
-  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+  const text = end < 0 ? bytes : bytes.subarray(0, end);
+  const named = /^[ \t]*encoding[ \t]*=[ \t]*"?([\w.:-]{1,40})/m.exec(new TextDecoder('latin1').decode(text))?.[1];
+  return decoded(text, 'utf-8', true) ?? decoded(text, named ?? 'utf-8', false) ?? new TextDecoder().decode(text);
+}
+
+/** Undefined where the text is not in that encoding, or none is called so. */
+function decoded(text: Uint8Array, encoding: string, fatal: boolean): string | undefined {
+  try {
+    return new TextDecoder(encoding, { fatal }).decode(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function parseId(text: string): number {

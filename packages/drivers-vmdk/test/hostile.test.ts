@@ -103,6 +103,17 @@ describe('descriptors', () => {
     expect(asked).toEqual(['sub/x', './nbd://host/export', './json:{}', './fat:/etc'].map((name) => `data-file memory:${name}`));
   });
 
+  test.each([
+    ['UTF-8, whatever it says', 'windows-1252', Buffer.from('Büro 1.vmdk'), 'Büro 1.vmdk'], ['with a mark at the start', 'UTF-8', Buffer.from('日本.vmdk'), '日本.vmdk'],
+    ['windows-1252', 'windows-1252', Buffer.from('B\xfcro 1.vmdk', 'latin1'), 'Büro 1.vmdk'],
+    ['Shift_JIS', 'Shift_JIS', Buffer.from([0x93, 0xfa, 0x96, 0x7b, 0x2e]), '日本.'], ['an encoding that nobody knows', 'x-odd', Buffer.from([0x61, 0xff]), 'a\ufffd'],
+  ])('names of files: %s', (what, encoding, name, expected) => {
+    const mark = what.startsWith('with a mark') ? [0xef, 0xbb, 0xbf] : [];
+    const lines = ['# Disk DescriptorFile', 'version=1', `encoding="${encoding}"`, 'CID=12345678', 'parentCID=ffffffff', 'createType="monolithicFlat"', 'RW 2048 FLAT "'].join('\r\n');
+    const bytes = Buffer.concat([Buffer.from(mark), Buffer.from(lines), name, Buffer.from('" 0\r\n')]);
+    expect(parseDescriptor(bytes).extents).toEqual([{ access: 'RW', size: 1 << 20, kind: 'FLAT', filename: expected, start: 0 }]);
+  });
+
   test('any text is a descriptor or an error', () => {
     const word = fc.constantFrom('RW ', 'FLAT', ' "a"', ' 0', '=', 'createType', '"vmfs"', '\n', 'CID', '12', 'parentCID', '#', '\0', ' ');
     fc.assert(
