@@ -21,7 +21,7 @@ export { BufferPool } from './buffer-pool.js';
 export { RangeOrder } from './range-order.js';
 export { firstDifference, sameBytes, sameInTurns } from './same-bytes.js';
 export { Together, type Failures } from './together.js';
-export { FOLLOW_BYTES, Followers, type Followed } from './followers.js';
+export { Followers, type Followed } from './followers.js';
 export { Edge, type EdgeParent } from './edge.js';
 export { BlockNode, type WriteNotifier } from './node.js';
 export type { DetectZeroes, NodeSettings } from './node-settings.js';

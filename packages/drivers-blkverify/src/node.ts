@@ -9,7 +9,6 @@ import {
   NO_LIMITS,
   RangeOrder,
   sameInTurns,
-  FOLLOW_BYTES,
   Followers,
   Together,
   WriteFlag,
@@ -18,7 +17,6 @@ import {
   type Edge,
   type Extent,
   type Failures,
-  type Followed,
   type MaybePromise,
   type NodeLimits,
   type OpenContext,
@@ -44,12 +42,13 @@ export class BlkverifyNode implements DriverNode {
   readonly filename?: string;
   readonly #order = new RangeOrder();
   readonly #together = new Together();
-  readonly #followers = new Followers();
+  readonly #followers: Followers;
   readonly #children: readonly Edge[];
   readonly #parts: BlkverifyParts;
 
   constructor(parts: BlkverifyParts) {
     this.#parts = parts;
+    this.#followers = new Followers(parts.pool);
     this.#children = [parts.test, parts.raw];
     this.limits = { ...NO_LIMITS, alignment: Math.max(parts.raw.node.limits.alignment, parts.test.node.limits.alignment) };
     if (parts.filename !== undefined) this.filename = parts.filename;
@@ -92,35 +91,15 @@ export class BlkverifyNode implements DriverNode {
   async close(): Promise<void> {}
 
   #read(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
-    return this.#followers.take(length) ? this.#readBehind(offset, buffer, start, length) : this.#readBoth(offset, buffer, start, length);
+    return this.#followers.takes(length) ? this.#readBehind(offset, buffer, start, length) : this.#readBoth(offset, buffer, start, length);
   }
 
   /** One is asked for all of it, the other step by step; where they are not the same, both are asked as ever. */
   async #readBehind(offset: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
-    const { pool } = this.#parts;
-    const leader = this.#together.leader(this.#children.length);
-    const [first, second] = leader === 0 ? this.#children : [...this.#children].reverse();
-    const scratch = pool.take(FOLLOW_BYTES);
-    let followed: Followed = 'other';
-    try {
-      const began = performance.now();
-      const done = first.read(offset, buffer, start, length);
-      if (done !== undefined) await done;
-      [followed] = await this.#followers.follow([second], { offset, bytes: buffer, start, length, began }, scratch);
-    } catch (error) {
-      // What the other does is found out by asking it.
-      return this.#judgeFirst(leader, error, second, offset, buffer, start, length);
-    } finally {
-      pool.give(scratch);
-    }
-    if (followed === 'other') await this.#readBoth(offset, buffer, start, length);
-    else if (followed !== 'same') this.#judge('read', leader === 0 ? [undefined, followed] : [followed, undefined], offset, length);
-  }
-
-  async #judgeFirst(leader: number, error: unknown, second: Edge, offset: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
-    const failed = await new Together().ask([second], (child) => child.read(offset, buffer, start, length));
-    const failures = [error instanceof Error ? error : new Error(String(error), { cause: error }), failed?.[0]];
-    this.#judge('read', leader === 0 ? failures : failures.reverse(), offset, length);
+    const found = await this.#followers.read(this.#children, { offset, bytes: buffer, start, length });
+    const failures = found.map((each) => (each instanceof Error ? each : undefined));
+    if (failures.some((failure) => failure !== undefined)) this.#judge('read', failures, offset, length);
+    else if (found.includes('other')) await this.#readBoth(offset, buffer, start, length);
   }
 
   #readBoth(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
