@@ -52,9 +52,11 @@ export async function readTrailer(file: Edge): Promise<Trailer> {
   for (let at = end.length - TRAILER_BYTES; at >= 0; at--) {
     if (wordAt(end, at, MAGIC.length) === MAGIC) return parseTrailer(end.subarray(at, at + TRAILER_BYTES), file.size);
   }
-  const head = new Uint8Array(Math.min(file.size, ENCRYPTED_HEAD.length));
+  const head = new Uint8Array(Math.min(file.size, TRAILER_BYTES));
   await settled(file.read(0, head, 0, head.length));
-  const encrypted = wordAt(head, 0, head.length) === ENCRYPTED_HEAD || wordAt(end, end.length - ENCRYPTED_END.length, ENCRYPTED_END.length) === ENCRYPTED_END;
+  // Some images have it in front of all.
+  if (head.length === TRAILER_BYTES && wordAt(head, 0, MAGIC.length) === MAGIC) return parseTrailer(head, file.size);
+  const encrypted = wordAt(head, 0, ENCRYPTED_HEAD.length) === ENCRYPTED_HEAD || wordAt(end, end.length - ENCRYPTED_END.length, ENCRYPTED_END.length) === ENCRYPTED_END;
   throw dmgError({ what: encrypted ? 'encrypted' : 'no-trailer' });
 }
 

@@ -56,6 +56,16 @@ describe.skipIf(sevenZip.skip)(sevenZip.title('as 7zz reads it'), () => {
     expect((await new Bench().checkBytes(image)).lines).toEqual([]);
   });
 
+  test('the trailer in front', async () => {
+    const partitions: DmgPartition[] = [{ chunks: [{ kind: 'zlib', content: short }, { kind: 'zero', sectors: 7 }, { kind: 'raw', content: short }] }];
+    const image = dmgImage(partitions, { trailerFirst: true });
+    expectSameBytes(await new Bench().contentOf(image), dmgContent(partitions));
+    expectSameBytes(await extracted(image), dmgContent(partitions));
+    expect((await new Bench().checkBytes(image)).lines).toEqual([]);
+    // Not all of it is there.
+    await expect(new Bench().openBytes(image.subarray(0, 511))).rejects.toMatchObject({ kind: 'invalid-image' });
+  });
+
   test('several partitions', async () => {
     const partitions = mixture(3, 900).map(({ chunks }) => ({ chunks: chunks.filter(({ kind }) => kind !== 'lzfse') }));
     const image = dmgImage(partitions);

@@ -26,6 +26,8 @@ export interface DmgOptions {
   readonly before?: Uint8Array;
   /** Bytes behind the trailer. */
   readonly behind?: Uint8Array;
+  /** The trailer comes first, as that of an image whose parts were known before it was written. */
+  readonly trailerFirst?: boolean;
   /** Sectors of the disk; those of the partitions unless given. */
   readonly sectors?: number;
 }
@@ -118,16 +120,17 @@ function writeSum(bytes: Buffer, at: number, sum: number): void {
 }
 
 function assemble(data: Uint8Array, tables: readonly Uint8Array[], options: DmgOptions & { readonly sectors: number; readonly sums: readonly number[] }): Uint8Array {
-  const { before = new Uint8Array(0), behind = new Uint8Array(0), sectors, sums } = options;
+  const { before = new Uint8Array(0), behind = new Uint8Array(0), trailerFirst = false, sectors, sums } = options;
+  const start = before.length + (trailerFirst ? SECTOR : 0);
   const inFork = options.resourceFork === true;
   const map = inFork ? resourceFork(tables) : propertyList(tables);
   const trailer = Buffer.alloc(SECTOR);
   const u64 = (at: number, value: number): void => { trailer.writeBigUInt64BE(BigInt(value), at); };
   trailer.write('koly');
   for (const [index, value] of [4, SECTOR, 1].entries()) trailer.writeUInt32BE(value, 4 + 4 * index);
-  u64(24, before.length);
+  u64(24, start);
   u64(32, data.length);
-  u64(inFork ? 40 : 216, before.length + data.length);
+  u64(inFork ? 40 : 216, start + data.length);
   u64(inFork ? 48 : 224, map.length);
   trailer.writeUInt32BE(1, 56);
   trailer.writeUInt32BE(1, 60);
@@ -137,5 +140,5 @@ function assemble(data: Uint8Array, tables: readonly Uint8Array[], options: DmgO
   writeSum(trailer, 352, crc32(all));
   trailer.writeUInt32BE(1, 488);
   u64(492, sectors);
-  return new Uint8Array(Buffer.concat([before, data, map, trailer, behind]));
+  return new Uint8Array(Buffer.concat(trailerFirst ? [trailer, before, data, map, behind] : [before, data, map, trailer, behind]));
 }
