@@ -23,9 +23,10 @@ describe('images of others', () => {
     expectSameBytes(await new Bench().content(new MemoryDisk({ content })), model);
   });
 
-  test.each([1, 2, 5])('a log of %i entries is replayed, the last one over those before: in memory where the image is only read, else in the file', async (logEntries) => {
+  // The last ones pass the end of the log, between two entries or inside of one.
+  test.each([[1, 0], [2, 0], [5, 0], [5, 40_960], [1, 1_044_480], [3, 1_032_192], [5, 1_036_288]])('a log of %i entries is replayed, the last one over those before: in memory where the image is only read, else in the file; from %i on', async (logEntries, logStart) => {
     const bench = new Bench();
-    const disk = new MemoryDisk({ content: vhdxImage(CONTENT, { logEntries }) });
+    const disk = new MemoryDisk({ content: vhdxImage(CONTENT, { logEntries, logStart }) });
     const before = disk.toBytes();
     expectSameBytes(await bench.content(disk), CONTENT);
     expectSameBytes(disk.toBytes(), before);

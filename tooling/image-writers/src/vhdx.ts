@@ -28,13 +28,15 @@ export interface VhdxOptions {
   readonly id?: string;
   /** The block table is only in the log: the last of so many entries has it, those before have older ones. */
   readonly logEntries?: number;
+  /** Where in the log the first of them begins: a multiple of 4096; 0 unless given. What passes the end of the log goes on at its start. */
+  readonly logStart?: number;
 }
 
 export const VHDX_ID = '01020304-0506-0708-090a-0b0c0d0e0f10';
 
 /** `content`: whole sectors. */
 export function vhdxImage(content: Uint8Array, options: VhdxOptions = {}): Uint8Array {
-  const { blockSize = MIB, sectorSize = 512, parent, logEntries = 0 } = options;
+  const { blockSize = MIB, sectorSize = 512, parent, logEntries = 0, logStart = 0 } = options;
   const count = Math.ceil(content.length / blockSize);
   const ratio = (2 ** 23 * sectorSize) / blockSize;
   if (count > ratio) throw new RangeError('a disk of one chunk is all that is made here');
@@ -59,21 +61,23 @@ export function vhdxImage(content: Uint8Array, options: VhdxOptions = {}): Uint8
     if (state === VhdxState.partly) for (let sector = 0; sector < blockSize / sectorSize; sector++) if (has(sector)) bitmap[(first + sector) >> 3] |= 1 << (sector & 7);
   }
   const log = Buffer.alloc(LOG.length);
-  if (logEntries > 0) fillLog(log, table, logEntries, place);
+  if (logEntries > 0) fillLog(log, table, logEntries, { start: logStart, end: place });
   const front = [identifier(), padTo(header(1, options), KIB64), padTo(header(2, options), KIB64), regions(table.length), regions(table.length)];
   return new Uint8Array(Buffer.concat([padTo(Buffer.concat(front), MIB), log, metadata(content.length, options), table, ...behind]));
 }
 
 /** The first page of the table goes into the log, and noise into its place; its second page is zeroes there. */
-function fillLog(log: Buffer, table: Buffer, entries: number, end: number): void {
+function fillLog(log: Buffer, table: Buffer, entries: number, { start, end }: { readonly start: number; readonly end: number }): void {
   const right = Buffer.from(table.subarray(0, 4096));
-  let at = 0;
+  let at = start;
   for (let number = 1; number <= entries; number++) {
     const older = Buffer.from(right).fill(0, number === entries ? 4096 : 8 * number);
     const changes: LogChange[] = [{ offset: TABLE, page: older }, { offset: TABLE + 4096, zeroes: 4096 }];
-    const entry = new LogEntry({ id: LOG_ID, sequence: 100 + number, tail: 0, end, changes });
-    log.set(entry.bytes, at);
-    at += entry.bytes.length;
+    const entry = new LogEntry({ id: LOG_ID, sequence: 100 + number, tail: start, end, changes });
+    const first = Math.min(entry.bytes.length, log.length - at);
+    log.set(entry.bytes.subarray(0, first), at);
+    log.set(entry.bytes.subarray(first), 0);
+    at = (at + entry.bytes.length) % log.length;
   }
   table.fill(0xa5, 0, 8192);
 }

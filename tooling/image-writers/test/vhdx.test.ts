@@ -48,10 +48,10 @@ describe.skipIf(oracle.skip)(oracle.title('read by the reference'), () => {
     await expectContent(dir.file('disk.vhdx'), 'vhdx', CONTENT);
   });
 
-  test.each([1, 3])('with a log of %i entries, which it puts into place', async (logEntries) => {
+  test.each([[1, 0], [3, 0], [1, 1_044_480], [3, 1_036_288]])('with a log of %i entries, which it puts into place; from %i on', async (logEntries, logStart) => {
     using dir = tempDir();
     const file = dir.file('disk.vhdx');
-    writeFileSync(file, vhdxImage(CONTENT, { logEntries }));
+    writeFileSync(file, vhdxImage(CONTENT, { logEntries, logStart }));
     expect((await qemuImg('check', '-f', 'vhdx', file)).stderr).toContain('contains a log that needs to be replayed');
     expect(await qemuImg('check', '-f', 'vhdx', '-r', 'all', file)).toMatchObject({ code: 0 });
     await expectContent(file, 'vhdx', CONTENT);
