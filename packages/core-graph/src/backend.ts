@@ -5,6 +5,7 @@
  * request that completes at once passes it without a promise.
  */
 import { accessOf, type BackendOptions } from './backend-options.js';
+import { letStoppedGoOn } from './breakpoints.js';
 import type { Completion } from './completion.js';
 import { Device, isRange } from './device.js';
 import { actionFor, asBlockError, statusAfter, type BlockErrorAction, type Operation } from './error-policy.js';
@@ -36,6 +37,7 @@ export class Backend extends Device {
 
   /** Flushes, detaches, and takes the name out of the graph. */
   async close(): Promise<void> {
+    if (this.edge !== undefined) letStoppedGoOn(this.root);
     try {
       // A device that stopped for an error would hold a flush of its own back for ever.
       const flushed = this.edge === undefined || this.readOnly ? undefined : this.stopped ? this.root.flush() : this.flush();

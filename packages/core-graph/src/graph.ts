@@ -1,5 +1,6 @@
 /** The graph: which drivers there are, which nodes by which names, and who is told of what happens. */
 import { ThrottleGroups } from '@blk/throttle';
+import { letStoppedGoOn } from './breakpoints.js';
 import { BufferPool } from './buffer-pool.js';
 import type { BlockDriver } from './driver.js';
 import type { CredentialLookup, Host, SecretLookup } from './driver-context.js';
@@ -181,6 +182,7 @@ export class BlockGraph {
   async discardNode(node: BlockNode): Promise<void> {
     this.#reserved.delete(node.name);
     if (this.#nodes.get(node.name) === node) this.#nodes.delete(node.name);
+    letStoppedGoOn(node);
     await node.requests.idle();
     try {
       // One that could not be opened again has no driver any more.

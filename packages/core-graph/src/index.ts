@@ -8,7 +8,7 @@ export { ManualClock, wait, type Clock } from './clock.js';
 export * from './errors.js';
 export * from './flags.js';
 export * from './extent.js';
-export type { Breakpoints } from './breakpoints.js';
+export { letStoppedGoOn, type Breakpoints } from './breakpoints.js';
 export { DEBUG_EVENTS, type DebugEvent } from './debug-event.js';
 export * from './driver.js';
 export type * from './driver-context.js';

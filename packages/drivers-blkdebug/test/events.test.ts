@@ -139,3 +139,48 @@ describe('events', () => {
     await bench.graph.close().catch(() => undefined);
   });
 });
+
+describe('requests that have stopped', () => {
+  it('go on when the image is closed, whatever they stopped at', async () => {
+    const bench = new Bench();
+    const disk = await bench.create(1 << 20, { cluster_size: CLUSTER });
+    const node = await bench.open(disk);
+    const points = pointsOf(node);
+    await points.set('write_aio', 'a');
+    await points.set('cluster_alloc', 'b');
+    const writing = [write(node, 0, 512, 1), write(node, 100_000, 512, 2)];
+    await points.suspended('b');
+    await bench.graph.release(node);
+    await Promise.all(writing);
+    const again = await bench.open(disk);
+    const bytes = new Uint8Array(512);
+    await again.read(100_000, bytes, 0, 512);
+    expect(bytes).toEqual(new Uint8Array(512).fill(2));
+    await bench.graph.close();
+  });
+
+  it('hold up nobody else, and are not lost by a flush, a discard or other requests meanwhile', async () => {
+    const bench = new Bench();
+    const disk = await bench.create(1 << 20);
+    const node = await bench.open(disk);
+    await write(node, 0, 512, 9);
+    const points = pointsOf(node);
+    const writing: Promise<void>[] = [];
+    for (const tag of ['a', 'b', 'c']) {
+      await points.set('write_aio', tag);
+      writing.push(write(node, writing.length * 65_536, 1024, writing.length + 1));
+      await points.suspended(tag);
+    }
+    await node.flush();
+    await node.discard(524_288, 65_536);
+    await write(node, 262_144, 512, 7);
+    for (const tag of ['b', 'c', 'a']) await points.resume(tag);
+    await Promise.all(writing);
+    for (const [offset, value] of [[0, 1], [65_536, 2], [131_072, 3], [262_144, 7]]) {
+      const bytes = new Uint8Array(512);
+      await node.read(offset, bytes, 0, 512);
+      expect(bytes).toEqual(new Uint8Array(512).fill(value));
+    }
+    await bench.graph.close();
+  });
+});

@@ -42,6 +42,7 @@ describe('breakpoints', () => {
     set: async (event, tag) => { asked.push(`set ${event} ${tag}`); },
     remove: async () => { throw new BlockError('not-found', 'no such tag'); },
     resume: async (tag) => { asked.push(`resume ${tag}`); },
+    clear: () => undefined,
     suspended: async (tag) => { asked.push(`suspended ${tag}`); },
   };
   const debug = defineDriver({

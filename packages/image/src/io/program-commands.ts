@@ -1,5 +1,5 @@
 /** Commands about the session and its program rather than an image's content: `open`, `close`, `reopen`, `sleep`, signals. */
-import { BlockError, type Backend } from '@blk/core-graph';
+import { BlockError, letStoppedGoOn, type Backend } from '@blk/core-graph';
 import type { IoCommand } from './command.js';
 import { ArgumentError, parseNumber } from './sizes.js';
 import { parseWords, UsageError } from './words.js';
@@ -64,6 +64,7 @@ export function programCommands(state: SessionState, powers: IoPowers): IoComman
       maximum: 0,
       summary: 'close the current open file',
       run: async (_words, { image, pending }) => {
+        letStoppedGoOn(image.root);
         await pending.drain();
         state.image = undefined;
         await image.close();

@@ -2,7 +2,7 @@
  * The disk exerciser: a session runs the commands of qemu-io on one open image. `blk io` gives it a terminal, the server's
  * `human-monitor-command qemu-io` a reply.
  */
-import { BlockError, messageOf, type Backend } from '@blk/core-graph';
+import { BlockError, letStoppedGoOn, messageOf, type Backend } from '@blk/core-graph';
 import { aioFlushCommand, aioReadCommand, aioWriteCommand } from './aio-commands.js';
 import { usageLine, type IoCommand, type IoOutput } from './command.js';
 import { breakCommand, removeBreakCommand, resumeCommand, waitBreakCommand } from './debug-commands.js';
@@ -82,6 +82,7 @@ export class IoSession implements SessionState {
 
   /** Waits for what is under way, and closes the image. */
   async close(): Promise<void> {
+    if (this.image?.edge !== undefined) letStoppedGoOn(this.image.root);
     await this.drain();
     const { image } = this;
     this.image = undefined;
