@@ -1,4 +1,5 @@
 /** Tables are kept in memory as far as `cache-size` allows. */
+import { prng, proveFarPlaces } from '@blk/driver-conformance';
 import { expect, test } from 'vitest';
 import { Bench } from './support.js';
 
@@ -16,3 +17,12 @@ test('tables stay within `cache-size`, and in memory where they are', async () =
   expect(await bench.secondReads(disk, holes, { 'cache-size': 12 * (4096 + 1024) })).toBe(0);
   expect(await bench.secondReads(disk, holes, { 'cache-size': 8 * (4096 + 1024) })).toBe(12);
 });
+
+test('they come and go, over a disk whose power is cut and one that fails, and none with changes is lost', async () => {
+  const bench = new Bench();
+  const random = prng(1);
+  // Fifty tables, of which four are in memory.
+  const places = Array.from({ length: 80 }, () => random.below((100 << 20) / 512) * 512);
+  const disk = await bench.create(100 << 20, { cluster_size: 4096, table_size: 1 });
+  expect(await proveFarPlaces(bench.subject(undefined, { 'cache-size': 1 }), disk, { seed: 2, places, rounds: 40, cuts: 12 })).toBeGreaterThan(5);
+}, 60_000);

@@ -1,5 +1,5 @@
 /** Grain tables are kept in memory as far as `cache-size` allows, those of all extents together. */
-import { MemoryDisk } from '@blk/driver-conformance';
+import { MemoryDisk, prng, proveFarPlaces } from '@blk/driver-conformance';
 import { vmdkDescriptor } from '@blk/image-writers';
 import { expect, test } from 'vitest';
 import { Bench } from './support.js';
@@ -34,3 +34,11 @@ test('extents share it', async () => {
   // Half of it is enough for neither.
   expect(await reads(8 * PAGE)).toBe(once + 3 * 12);
 });
+
+test('they come and go, over a disk whose power is cut and one that fails, and none with changes is lost', async () => {
+  const bench = new Bench();
+  const random = prng(1);
+  const places = Array.from({ length: 80 }, () => random.below((12 * GIB) / 512) * 512);
+  const disk = await bench.create(12 * GIB);
+  expect(await proveFarPlaces(bench.subject(undefined, { 'cache-size': 1 }), disk, { seed: 2, places, rounds: 40, cuts: 12 })).toBeGreaterThan(5);
+}, 60_000);

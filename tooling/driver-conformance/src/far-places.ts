@@ -10,7 +10,7 @@ import { recorder } from './recorder.js';
 
 export interface FarPlacesPlan {
   readonly seed: number;
-  /** Offsets of sectors, none of which was written yet; fewer than 8 at a time are in one piece of a table. */
+  /** Offsets of sectors that read as zeroes. */
   readonly places: readonly number[];
   /** Rounds of eight writes. */
   readonly rounds: number;
@@ -21,7 +21,7 @@ export interface FarPlacesPlan {
 const SECTOR = 512;
 const AT_ONCE = 8;
 
-/** How often each place was written, by its number; the sector is full of it. */
+/** How often each place was written, by its number; all bytes of the sector are that. */
 type Versions = Map<number, number>;
 
 /** Throws where a sector does not hold what it must. Gives back how many requests failed on the disk that fails. */
