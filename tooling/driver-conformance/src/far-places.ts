@@ -25,7 +25,8 @@ const AT_ONCE = 8;
 type Versions = Map<number, number>;
 
 /** Throws where a sector does not hold what it must. Gives back how many requests failed on the disk that fails. */
-export async function proveFarPlaces(subject: PowerCutSubject, disk: MemoryDisk, plan: FarPlacesPlan): Promise<number> {
+export async function proveFarPlaces(subject: PowerCutSubject, disk: MemoryDisk, wish: FarPlacesPlan): Promise<number> {
+  const plan = { ...wish, places: [...new Set(wish.places)] };
   const random = prng(plan.seed);
   const newest: Versions = new Map();
   const recording = recorder(disk);
