@@ -107,15 +107,25 @@ export class Tables {
     return loading;
   }
 
-  /** Calls `visit` with the pages of the first `count` entries in turn, and with the first entry of each and the one behind its last. */
+  /**
+   * Calls `visit` with the pages of the first `count` entries in turn, and with the first entry of each and the one behind its last. Pages that the
+   * memory has no room for are only looked at: a walk does not crowd out others. They are not to be changed, nor kept.
+   */
   async walk(count: number, visit: (page: TablePage, first: number, end: number) => Completion): Promise<void> {
+    let spare: Uint8Array | undefined;
     for (let first = 0; first < count; ) {
       const number = this.pageOf(first);
-      const page = this.peek(number);
+      let page = this.peek(number);
       const end = Math.min(count, this.endOf(number));
-      if (page === undefined) {
+      if (page === undefined && this.#pages.size < this.#most) {
         await this.load(number);
         continue;
+      }
+      if (page === undefined) {
+        spare ??= new Uint8Array(this.pageEntries * this.layout.codec.bytes);
+        const read = await this.#read(number, spare);
+        // Somebody may have loaded it meanwhile, and changed it.
+        page = this.peek(number) ?? read;
       }
       const done = page === null ? undefined : visit(page, first, end);
       if (done !== undefined) await done;
@@ -168,24 +178,30 @@ export class Tables {
   }
 
   async #load(page: number): Promise<void> {
+    const loaded = await this.#read(page);
+    loaded.used = ++this.#clock;
+    this.#makeRoom();
+    this.#pages.set(page, loaded);
+  }
+
+  /** A page as the file has it; in `spare`, where that is given. */
+  async #read(page: number, spare?: Uint8Array): Promise<TablePage> {
     const { driver, codec, entries, reader = this.file } = this.layout;
     const table = this.tableOf(page);
     const first = this.firstOf(page) - table * entries;
     const { root } = this;
     const offset = root.offsetOf(table) + first * codec.bytes;
     const copyOffset = root.copy === undefined ? -1 : root.copy.offsetOf(table) + first * codec.bytes;
-    const bytes = new Uint8Array(Math.min(this.pageEntries, entries - first) * codec.bytes);
+    const length = Math.min(this.pageEntries, entries - first) * codec.bytes;
+    const bytes = spare?.subarray(0, length) ?? new Uint8Array(length);
     const last = Math.max(offset, copyOffset);
-    if (last + bytes.length > reader.size) {
+    if (last + length > reader.size) {
       const message = `Table at 0x${last.toString(16)} reaches beyond the end of the file at ${reader.size}`;
       throw new BlockError('invalid-image', message, { driver, reason: `${driver}/table-beyond-end`, offset: last });
     }
     await settled(this.tell('l2_load'));
-    await settled(reader.read(offset, bytes, 0, bytes.length));
-    const loaded = new TablePage(offset, bytes, codec, copyOffset);
-    loaded.used = ++this.#clock;
-    this.#makeRoom();
-    this.#pages.set(page, loaded);
+    await settled(reader.read(offset, bytes, 0, length));
+    return new TablePage(offset, bytes, codec, copyOffset);
   }
 
   async #make(table: number, take: (bytes: number) => { readonly host: number; readonly virgin: boolean }): Promise<void> {

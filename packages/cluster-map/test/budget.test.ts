@@ -1,7 +1,8 @@
 /** Tables larger than the memory for them, and a disk below that fails. */
-import { BlockError } from '@blk/core-graph';
-import { expectSameBytes, FormatBench, prng, proveFailingDisk, provePowerCuts, readAll, slow } from '@blk/driver-conformance';
+import { BlockError, defineDriver, type Edge } from '@blk/core-graph';
+import { expectSameBytes, FormatBench, MemoryDisk, prng, proveFailingDisk, provePowerCuts, readAll, slow } from '@blk/driver-conformance';
 import { expect, test } from 'vitest';
+import { FixedRoot, Tables } from '../src/index.js';
 import { toy } from './toy.js';
 
 // A page has 8192 entries: 16 of them, where 4 are kept.
@@ -26,6 +27,22 @@ test('pages come and go, and none with changes is lost', async () => {
 
 // Tables of 64 entries: 20 of them, where 4 are kept.
 const SMALL = 20 * 64 * 512;
+
+/** Tables of 20 pages, four of them in memory, which are all of the disk. */
+async function tablesOver(disk: MemoryDisk): Promise<Tables> {
+  const edges: Edge[] = [];
+  const plain = defineDriver<{ readonly file: unknown }>({
+    name: 'plain', role: 'format', options: {}, children: { file: 'required' },
+    async open(options, context) {
+      const file = await context.child('file', options.file, 'storage');
+      edges.push(file);
+      return { size: 0, limits: file.node.limits, read: () => undefined, close: () => Promise.resolve() };
+    },
+  });
+  await new FormatBench(plain).open(disk);
+  const [file] = edges;
+  return new Tables(file, { driver: 'plain', codec: { bytes: 8, littleEndian: true, decode: (low) => low, encode: (place) => place }, entries: 20 * 8192, root: new FixedRoot(0), budget: 0 });
+}
 
 test.each([false, true])('many at once over few pages: an entry is never set in a page that has left, requests late: %s', async (late) => {
   const bench = new FormatBench(toy(512, 64, 1));
@@ -177,4 +194,40 @@ test('small tables take what they take, and no page of 64 KiB each', async () =>
   // One less, and those that were used longest ago have to go.
   const few = new FormatBench(toy(512, 64, tables * (64 * 8 + 1024) - 1));
   expect(await few.secondReads(disk, holes)).toBeGreaterThan(0);
+});
+
+test('a walk through all of the entries sees what is in memory, and crowds nothing out', async () => {
+  const disk = new MemoryDisk({ content: new Uint8Array(20 * 65536) });
+  const tables = await tablesOver(disk);
+  for (let page = 0; page < 20; page++) disk.content.write(page * 65536, new Uint8Array([page]), 0, 1);
+  await tables.load(19);
+  tables.peek(19)?.setHalves(0, 99, 0);
+  const walk = async (visit: (low: number, first: number, end: number) => Promise<void> | void): Promise<void> => {
+    await tables.walk(20 * 8192 - 5, (page, first, end) => visit(page.low(0), first, end));
+  };
+  const seen: number[] = [];
+  let behind = 0;
+  await walk((low, first, end) => {
+    expect(first).toBe(behind);
+    behind = end;
+    seen.push(low);
+  });
+  expect(behind).toBe(20 * 8192 - 5);
+  expect(seen).toEqual([...Array.from({ length: 19 }, (_, page) => page), 99]);
+  // The first pages and the last one are in memory, as they were after three quarters of the room were taken.
+  expect(Array.from({ length: 20 }, (_, page) => page).filter((page) => tables.peek(page) !== undefined)).toEqual([0, 1, 2, 19]);
+  // One that is loaded and changed while it is being looked at is seen with its changes.
+  const changing = disk.use({
+    before: ({ verb, offset }) => {
+      if (verb !== 'read' || offset !== 7 * 65536) return;
+      disk.remove(changing);
+      return tables.load(7).then(() => tables.peek(7)?.setHalves(0, 77, 0));
+    },
+  });
+  const again: number[] = [];
+  await walk((low) => {
+    again.push(low);
+  });
+  expect(again[7]).toBe(77);
+  await expect(walk(() => Promise.reject(new Error('enough')))).rejects.toThrow('enough');
 });

@@ -79,13 +79,9 @@ async function imageOf(file: Edge, header: ParallelsHeader, { readOnly, budget }
   const most = host + clusters;
   const used = new Bits(most);
   let end = 0;
-  for (let cluster = 0; cluster < clusters; ) {
-    const page = tables.pageOf(cluster);
-    await tables.load(page);
-    const entries = tables.peek(page);
-    const first = tables.firstOf(page);
-    for (const stop = Math.min(clusters, tables.endOf(page)); cluster < stop; cluster++) {
-      const place = entries?.get(cluster - first) ?? Place.Hole;
+  await tables.walk(clusters, (entries, first, stop) => {
+    for (let cluster = first; cluster < stop; cluster++) {
+      const place = entries.get(cluster - first);
       if (place === Place.Hole) continue;
       if (isMarkedEmpty(header)) throw parallelsError({ what: 'empty-bit', cluster });
       const at = (place - dataOffset) / clusterSize;
@@ -94,7 +90,7 @@ async function imageOf(file: Edge, header: ParallelsHeader, { readOnly, budget }
       used.add(at);
       end = Math.max(end, at + 1);
     }
-  }
+  });
   // Entries that belong to no part of the disk: a header that tells of fewer sectors than it did must not cost what they have.
   await eachPlace(file, header, (place) => {
     if (place === Place.Hole || wrongPlace(file, header, place, 1) !== undefined) return;
