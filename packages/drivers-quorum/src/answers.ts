@@ -1,5 +1,5 @@
 /** What the children answered to one request, and which answer the most of them gave. */
-import { errnoOf, sameBytes, sameInTurns, type Failures } from '@blk/core-graph';
+import { errnoOf, sameBytes, sameInTurns, type Edge, type Failures } from '@blk/core-graph';
 
 /** The failure that most children had; of as many, that of the last. Undefined: none failed. */
 export function votedError(failures: Failures): Error | undefined {
@@ -17,6 +17,15 @@ export function votedError(failures: Failures): Error | undefined {
     if (count > most) [most, winner] = [count, error];
   }
   return winner;
+}
+
+/** The size that most children have, which are the same but for one that was cut behind our back; of as many, that of the first. */
+export function votedSize([first, ...others]: readonly Edge[]): number {
+  const { size } = first;
+  if (others.every((other) => other.size === size)) return size;
+  const sizes = [first, ...others].map((child) => child.size);
+  const votes = (wanted: number): number => sizes.filter((each) => each === wanted).length;
+  return sizes.reduce((most, each) => (votes(each) > votes(most) ? each : most));
 }
 
 /** What one child gave to a read. */

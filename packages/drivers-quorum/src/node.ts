@@ -20,7 +20,7 @@ import {
   type NodeLimits,
   type OpenContext,
 } from '@blk/core-graph';
-import type { Content } from './answers.js';
+import { votedSize, type Content } from './answers.js';
 import { Judge, type Place } from './judge.js';
 import { Members } from './members.js';
 import { numberOf, type Rules } from './options.js';
@@ -62,7 +62,7 @@ export class QuorumNode implements DriverNode {
   }
 
   get size(): number {
-    return this.#children[0].size;
+    return votedSize(this.#children);
   }
 
   read(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
