@@ -103,6 +103,15 @@ describe.skipIf(needs.skip)(needs.title('blk nbd -L'), () => {
     await server.stop();
   });
 
+  test('shows nothing of a name that a terminal would obey', async () => {
+    using dir = tempDir();
+    await image(dir);
+    await using server = await startQemuNbd({ file: dir.file('disk.qcow2'), format: 'qcow2', socket: dir.file('s'), args: ['-x', 'a\u001b[31mé', '-D', "x\n export: 'b'"] });
+    const { stdout } = await runMain(nbdMain, 'qemu-nbd', ['-L', '-k', dir.file('s')]);
+    expect(stdout.split('\n').slice(0, 3)).toEqual(['exports available: 1', " export: 'a?[31mé'", "  description: x? export: 'b'"]);
+    await server.stop();
+  });
+
   test('and of our server, as does qemu-nbd', async () => {
     using dir = tempDir();
     await image(dir);

@@ -13,8 +13,8 @@ export async function listText(args: NbdArguments): Promise<string> {
 }
 
 function exportText({ name, description, size, flags, blockSizes, contexts }: ListedExport): string {
-  const lines = [` export: '${name}'`];
-  if (description !== undefined && description !== '') lines.push(`  description: ${description}`);
+  const lines = [` export: '${shown(name)}'`];
+  if (description !== undefined && description !== '') lines.push(`  description: ${shown(description)}`);
   // A server that tells nothing but names has no flags either.
   if ((flags & TransmissionFlag.HasFlags) !== 0) {
     const words = FLAG_WORDS.filter(([bit]) => (flags & bit) !== 0).map(([, word]) => `${word} `);
@@ -24,6 +24,11 @@ function exportText({ name, description, size, flags, blockSizes, contexts }: Li
     const { minimum, preferred, maximum } = blockSizes;
     lines.push(`  min block: ${minimum}`, `  opt block: ${preferred}`, `  max block: ${maximum}`);
   }
-  if (contexts.length > 0) lines.push(`  available meta contexts: ${contexts.length}`, ...contexts.map((context) => `   ${context}`));
+  if (contexts.length > 0) lines.push(`  available meta contexts: ${contexts.length}`, ...contexts.map((context) => `   ${shown(context)}`));
   return `${lines.join('\n')}\n`;
+}
+
+/** Of another machine's words, nothing that a terminal would obey, and no lines that look like ours. */
+function shown(text: string): string {
+  return text.replace(/\p{Cc}/gu, '?');
 }
