@@ -41,6 +41,20 @@ describe('blkverify', () => {
     expect(logged).toEqual([[Uint8Array.of(1, 2, 3)]]);
   });
 
+  it('has a copy that is shorter grow where it is written to', async () => {
+    const { graph, copy, definition } = bench(new MemoryDisk({ size: SIZE }), new MemoryDisk({ size: 1000 }));
+    const node = await graph.open(definition);
+    await node.read(0, new Uint8Array(SIZE), 0, SIZE);
+    for (const [offset, length] of [[900, 200], [40_000, 512]]) {
+      await node.write(offset, new Uint8Array(length).fill(3), 0, length);
+      const bytes = new Uint8Array(SIZE);
+      await node.read(0, bytes, 0, SIZE);
+      expect(Buffer.compare(bytes.subarray(0, copy.size), copy.toBytes())).toBe(0);
+    }
+    expect(copy.size).toBe(40_512);
+    await graph.close();
+  });
+
   it('names the first byte that differs, to people and in the error', async () => {
     const { graph, warnings, copy, definition } = bench();
     const node = await graph.open(definition);

@@ -51,8 +51,9 @@ export class Judge {
       else this.reportBad(operation, this.quorum.children[index], offset, length, error);
     }
     if (done >= this.rules.threshold) return;
-    const failure = this.#failed(offset, length);
-    throw votedError(failures) ?? failure;
+    // Of a flush that failed only the copies are told of, as in QEMU.
+    if (operation !== 'flush') this.context.quorum({ what: 'failure', offset, length });
+    throw votedError(failures) ?? quorumError({ what: 'no-quorum', offset, length });
   }
 
   #failed(offset: number, length: number): Error {

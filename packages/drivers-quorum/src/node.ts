@@ -83,7 +83,7 @@ export class QuorumNode implements DriverNode {
   }
 
   flush(): Completion {
-    return this.#change('flush', 0, this.size, (child) => child.flush());
+    return this.#change('flush', 0, 0, (child) => child.flush());
   }
 
   /** Zero where all copies say so. What a copy does not tell is data. */
