@@ -7,7 +7,7 @@ import { attach, drivers, testServer } from './support.js';
 test('blkdebug takes every moment by today’s name, every kind of request and all limits', async () => {
   await using server = await testServer({ drivers: [...drivers, blkdebug] });
   const client = await attach(server).negotiate();
-  const rules = [...DEBUG_EVENTS, 'none'].map((event) => ({ event, errno: 28, once: true }));
+  const rules = [...DEBUG_EVENTS, 'none', 'l1_shrink_write_table', 'l1_shrink_free_l2_clusters', 'cluster_alloc_space'].map((event) => ({ event, errno: 28, once: true }));
   const kinds = ['read', 'write', 'write-zeroes', 'discard', 'flush', 'block-status'].map((iotype) => ({ event: 'none', iotype, state: 2 }));
   await client.execute('blockdev-add', {
     driver: 'blkdebug', 'node-name': 'n', image: { driver: 'null-co', size: 1 << 20 }, 'inject-error': [...rules, ...kinds],

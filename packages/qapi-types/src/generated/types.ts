@@ -931,7 +931,10 @@ export type BlkdebugEvent =
   | 'pwritev_rmw_tail'
   | 'pwritev_rmw_after_tail'
   | 'none'
-  | 'cor_write';
+  | 'cor_write'
+  | 'l1_shrink_write_table'
+  | 'l1_shrink_free_l2_clusters'
+  | 'cluster_alloc_space';
 
 /**
  * An error for blkdebug to inject.
