@@ -1,5 +1,6 @@
 import { driverConformance, prng } from '@blk/driver-conformance';
-import { skipUnless } from '@blk/oracle';
+import { skipUnless, start, tempDir, waitForSocket } from '@blk/oracle';
+import { writeFileSync } from 'node:fs';
 import { describe } from 'vitest';
 import { nbd } from '../src/index.js';
 import { MemoryDisk, serve, serveByQemu } from './support.js';
@@ -42,4 +43,34 @@ describe.skipIf(needs.skip)(needs.title('beside qemu-nbd'), () => {
       };
     },
   });
+});
+
+const kit = skipUnless('nbdkit');
+describe.skipIf(kit.skip)(kit.title('beside nbdkit'), () => {
+  // One that cuts every connection's requests in small pieces, and one that takes its time.
+  for (const filters of [['--filter=blocksize-policy', 'blocksize-minimum=512', 'blocksize-maximum=64K'], ['--filter=delay', 'delay-read=2ms']]) {
+    driverConformance({
+      name: `nbd from nbdkit ${filters[0]}`,
+      size,
+      asynchronous: true,
+      histories: 1,
+      steps: 20,
+      provision: async ({ seed }) => {
+        const content = prng(seed).bytes(size);
+        const dir = tempDir();
+        writeFileSync(dir.file('disk'), content);
+        const server = await start('nbdkit', ['-f', '-U', dir.file('s'), filters[0], 'file', dir.file('disk'), ...filters.slice(1)]);
+        await waitForSocket(dir.file('s'), server, { greeting: true });
+        return {
+          drivers: [nbd],
+          definition: { driver: 'nbd', server: { type: 'unix', path: dir.file('s') } },
+          content,
+          dispose: async () => {
+            await server.stop();
+            dir[Symbol.dispose]();
+          },
+        };
+      },
+    });
+  }
 });

@@ -244,14 +244,34 @@ describe('options', () => {
 const needs = skipUnless('in.tftpd');
 // It changes its user and its root, which root alone may do.
 describe.skipIf(needs.skip || process.getuid?.() !== 0)(needs.title('tftpd-hpa'), () => {
-  it('sends a file, over a good network and over a bad one', async () => {
+  /** It says nothing when it listens: requests are made again until it does. */
+  async function startTftpd(bytes: Uint8Array): Promise<{ readonly port: number; readonly stop: () => Promise<void> }> {
     const dir = tempDir();
-    cleanup.push(async () => { dir[Symbol.dispose](); });
-    writeFileSync(dir.file('disk.raw'), BYTES);
+    writeFileSync(dir.file('disk.raw'), bytes);
     const port = await freePort();
     const server = await start(needTool('in.tftpd'), ['--foreground', '--address', `127.0.0.1:${port}`, '--user', 'root', '--retransmit', '100000', '--secure', dir.path]);
-    cleanup.push(() => server.stop());
-    // It says nothing when it listens: requests are made again until it does.
+    const stop = async (): Promise<void> => {
+      await server.stop();
+      dir[Symbol.dispose]();
+    };
+    return { port, stop };
+  }
+
+  driverConformance({
+    name: 'tftp from tftpd-hpa',
+    size: SIZE,
+    histories: 1,
+    steps: 20,
+    provision: async ({ seed }) => {
+      const content = prng(seed).bytes(SIZE);
+      const { port, stop } = await startTftpd(content);
+      return { drivers: [tftp], definition: { driver: 'tftp', url: `tftp://127.0.0.1:${port}/disk.raw`, 'auto-read-only': true }, content, dispose: stop };
+    },
+  });
+
+  it('sends a file, over a good network and over a bad one', async () => {
+    const { port, stop } = await startTftpd(BYTES);
+    cleanup.push(stop);
     await expectRight(await open({ url: `tftp://127.0.0.1:${port}/disk.raw` }));
     await expect(open({ url: `tftp://127.0.0.1:${port}/none.raw` })).rejects.toMatchObject({ kind: 'not-found' });
     const lossy = await startLossyNetwork(port, 3);
