@@ -2,6 +2,7 @@
 import { mkdirSync, utimesSync } from 'node:fs';
 import { qemuImg, skipUnless, tempDir, run, needTool, prng } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
+import { fatImage } from '../src/index.js';
 import { fsck, hardFiles, mtools, openDirectory, putFiles, sameFiles, saveDisk, takeFiles } from './support.js';
 
 const needs = skipUnless('fsck.fat', 'mtools', '7zz');
@@ -102,5 +103,21 @@ test('any part of the disk reads as the whole does', async () => {
   // What is called zero is zero.
   for await (const extent of disk.extents(0, disk.size)) {
     if (extent.zero) expect(whole.subarray(extent.offset, extent.offset + extent.length).every((byte) => byte === 0)).toBe(true);
+  }
+});
+
+test('behind the end of a file its cluster is zero, whatever the buffer held', async () => {
+  using dir = tempDir();
+  const files = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`file ${index}`, Buffer.alloc(397 * (index + 1), 65 + index)]));
+  putFiles(dir.file('d'), files);
+  await using image = await fatImage(dir.file('d'));
+  const disk = Buffer.alloc(1 << 20, 0xee);
+  await image.read(0, disk);
+  for (const [name, content] of Object.entries(files)) {
+    const at = disk.indexOf(content);
+    expect(at, name).toBeGreaterThan(0);
+    expect(at % 512, name).toBe(0);
+    const end = Math.ceil(content.length / 8192) * 8192;
+    expect(Buffer.compare(disk.subarray(at, at + end), Buffer.concat([content], end)), name).toBe(0);
   }
 });
