@@ -54,11 +54,13 @@ async function blk(tool: Tool, argv: readonly string[]): Promise<number> {
 
 /** Commands that may be over at once. */
 const SHORT: readonly (string | undefined)[] = ['create', 'info'];
+/** Names of what those mostly need more for than their bundle has: they would only have to begin again. */
+const MORE = /\.(?:vdi|vmdk|vhdx?|qed|qcow|dmg|hdd|hds|cloop)$|^(?:fat|nbd(?:s|\+[a-z]+)?|https?|ftps?|tftp|ssh):/i;
 /** Commands whose bundle is the small one. */
 const QUICK: readonly (string | undefined)[] = ['compare', 'convert', 'create', 'info', 'map', 'resize'];
 
 async function img(tool: Tool, argv: readonly string[]): Promise<number> {
-  if (SHORT.includes(argv[0])) {
+  if (SHORT.includes(argv[0]) && !argv.some((word) => MORE.test(word))) {
     const { isShort, runShort } = await import('./img/short.js');
     const code = isShort(argv) ? await runShort(tool, argv) : undefined;
     if (code !== undefined) return code;
