@@ -11,8 +11,10 @@ import { fileIdentity, isUnchanged } from './identity.js';
 const MOST_OPEN = 32;
 /** Longest file, in bytes, that is read on the event loop. */
 const SMALL = 512 * 1024;
-/** Milliseconds after which a small file was not in memory. */
+/** Milliseconds after which a small file was not in memory; or garbage was collected meanwhile, which does not happen twice in a row. */
 const SLOW_MS = 5;
+/** Small files that are read in the background then. */
+const IN_BACKGROUND = 64;
 
 interface OpenFile {
   readonly handle: Promise<FileHandle>;
@@ -26,12 +28,18 @@ export class OpenFiles {
   readonly #waiting: (() => void)[] = [];
   /** Small files that are read in the background before one is read on the spot again. */
   #inBackground = 0;
+  /** The last one that was read on the spot took long. */
+  #slow = false;
 
   /** For what is read on the spot, and apart from it for what is opened in the background, so that neither closes what the other uses. */
   readonly #now: LastFolder;
   readonly #later: LastFolder;
 
-  constructor(root: HostFolder) {
+  /** `clock`: milliseconds. */
+  constructor(
+    root: HostFolder,
+    private readonly clock: () => number = () => performance.now(),
+  ) {
     this.#now = new LastFolder(root);
     this.#later = new LastFolder(root);
   }
@@ -49,11 +57,13 @@ export class OpenFiles {
 
   /** A small file, or a part of it, on the event loop: the detours of the thread pool take many times as long where the host has it in memory. */
   #readNow(file: FileNode, at: number, buffer: Uint8Array, start: number, length: number): void {
-    const begin = performance.now();
+    const begin = this.clock();
     const folder = this.#folderNow(file);
     if (!folder.readFile(file.name, file.identity, at, buffer, start, length)) readByNode(folder, file, at, buffer, start, length);
-    // The host had to fetch it: the next ones are read while others get on.
-    if (performance.now() - begin > SLOW_MS) this.#inBackground = 64;
+    const slow = this.clock() - begin > SLOW_MS;
+    // The host has to fetch them: the next ones are read while others get on.
+    if (slow && this.#slow) this.#inBackground = IN_BACKGROUND;
+    this.#slow = slow;
   }
 
   #folderNow(file: FileNode): HostFolder {
