@@ -36,6 +36,8 @@ export class DynamicImage {
   backing: Edge | undefined;
   /** New blocks whose space held something else and is made zero now. */
   readonly #preparing = new Map<number, Promise<void>>();
+  /** Those where that failed: tried again for whoever needs the block next. */
+  readonly #unprepared = new Map<number, { readonly offset: number; readonly length: number }>();
 
   constructor({ file, size, blockSize, table, differencing, footerOffset, footer }: DynamicParts) {
     this.file = file;
@@ -51,6 +53,8 @@ export class DynamicImage {
 
   /** What has to be waited for before the block is read or written. */
   prepared(block: number): Completion {
+    const stale = this.#unprepared.get(block);
+    if (stale !== undefined) this.#prepare(block, stale.offset, stale.length);
     return this.#preparing.get(block);
   }
 
@@ -76,10 +80,18 @@ export class DynamicImage {
   }
 
   #prepare(block: number, offset: number, length: number): void {
-    const preparing = this.#zero(offset, length).then(() => {
-      if (!this.differencing) this.bitmaps.full.add(block);
-      this.#preparing.delete(block);
-    });
+    this.#unprepared.delete(block);
+    const preparing = this.#zero(offset, length).then(
+      () => {
+        if (!this.differencing) this.bitmaps.full.add(block);
+        this.#preparing.delete(block);
+      },
+      (error: unknown) => {
+        this.#unprepared.set(block, { offset, length });
+        this.#preparing.delete(block);
+        throw error;
+      },
+    );
     this.#preparing.set(block, preparing);
     // Whoever needs the block hears of it.
     preparing.catch(() => undefined);

@@ -75,4 +75,26 @@ describe.skipIf(oracle.skip)(oracle.title('power cuts'), () => {
     await again.read(0, bytes, 0, SIZE);
     expect(Buffer.from(bytes).equals(expected)).toBe(true);
   });
+
+  test('a block whose space could not be made zero is made so when it is asked for again', async () => {
+    const bench = new Bench();
+    const full = new Uint8Array(2560 + (2 << 20) + 512 + 700).fill(0xee);
+    full.set((await bench.create(SIZE, { force_size: true })).toBytes());
+    const device = new MemoryDisk({ content: full, growable: false });
+    let failures = 3;
+    device.use({ before: ({ verb }) => {
+      if (verb === 'writeZeroes' && failures-- > 0) throw Object.assign(new Error('no answer'), { code: 'EIO' });
+      return undefined;
+    } });
+    const node = await bench.open(device);
+    const write = async (): Promise<void> => { await node.write(1000, new Uint8Array(10).fill(1), 0, 10); };
+    const bytes = new Uint8Array(4096);
+    await expect(write()).rejects.toThrow('no answer');
+    await expect((async () => node.flush())()).rejects.toThrow('no answer');
+    await expect((async () => node.read(0, bytes, 0, bytes.length))()).rejects.toThrow('no answer');
+    await write();
+    await node.read(0, bytes, 0, bytes.length);
+    expect(Buffer.from(bytes).equals(Buffer.alloc(4096).fill(1, 1000, 1010))).toBe(true);
+    await bench.graph.release(node);
+  });
 });
