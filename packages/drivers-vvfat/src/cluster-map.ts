@@ -32,8 +32,13 @@ export class ClusterMap<Owner> {
     return this.find(first) !== undefined || this.nextFrom(first) < first + count;
   }
 
+  /** What is here where `other` has nothing. */
+  without(other: ClusterMap<unknown>): ClusterMap<Owner> {
+    return new ClusterMap(this.#pieces.flatMap((piece) => [...other.besides(piece)]));
+  }
+
   /** What there is of a piece where none of these lies. */
-  *besides(piece: Piece<Owner>): Iterable<Piece<Owner>> {
+  *besides<Any>(piece: Piece<Any>): Iterable<Piece<Any>> {
     const end = piece.first + piece.count;
     for (let at = piece.first; at < end; ) {
       const there = this.find(at);

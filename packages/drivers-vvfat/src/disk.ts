@@ -10,7 +10,9 @@ import type { FileNode } from './tree.js';
 export class Disk {
   readonly size: number;
   /** Which clusters come from which file; others after a commit. */
-  files: ClusterMap<FileNode>;
+  #files: ClusterMap<FileNode>;
+  /** Which ones come from the folders that the disk began with: fewer after a commit. */
+  #folders: ClusterMap<Uint8Array>;
   readonly #clusterBytes: number;
   readonly #fatStart: number;
   readonly #rootStart: number;
@@ -21,12 +23,23 @@ export class Disk {
     private readonly openFiles: OpenFiles,
   ) {
     const { shape } = layout;
-    this.files = layout.files;
+    this.#files = layout.files;
+    this.#folders = layout.folders;
     this.size = diskBytes(shape);
     this.#clusterBytes = clusterBytes(shape);
     this.#fatStart = shape.fatStart * SECTOR;
     this.#rootStart = shape.rootStart * SECTOR;
     this.#dataStart = shape.dataStart * SECTOR;
+  }
+
+  get files(): ClusterMap<FileNode> {
+    return this.#files;
+  }
+
+  /** What a file has got is not a folder's any more, also when the file gives it up. */
+  set files(files: ClusterMap<FileNode>) {
+    this.#files = files;
+    this.#folders = this.#folders.without(files);
   }
 
   /** As `DriverNode.read`; offset and length are whole sectors. */
@@ -61,7 +74,7 @@ export class Disk {
 
   #isFree(offset: number): boolean {
     const cluster = this.#clusterAt(offset);
-    return this.files.find(cluster) === undefined && this.layout.folders.find(cluster) === undefined;
+    return this.files.find(cluster) === undefined && this.#folders.find(cluster) === undefined;
   }
 
   /** Where that ends which lies at `offset`: one sector, table, run of a file, or gap. */
@@ -73,8 +86,9 @@ export class Disk {
     }
     if (offset < this.#dataStart) return this.#dataStart;
     const { files } = this;
-    const { shape, folders } = this.layout;
+    const { shape } = this.layout;
     const cluster = this.#clusterAt(offset);
+    const folders = this.#folders;
     const piece = files.find(cluster) ?? folders.find(cluster);
     const end = piece === undefined ? Math.min(files.nextFrom(cluster), folders.nextFrom(cluster)) : piece.first + piece.count;
     return end > shape.clusters + 1 ? this.size : clusterOffset(shape, end);
@@ -94,7 +108,7 @@ export class Disk {
 
   #readClusters(offset: number, buffer: Uint8Array, start: number, length: number): Completion {
     const { files } = this;
-    const { shape, folders } = this.layout;
+    const { shape } = this.layout;
     const cluster = this.#clusterAt(offset);
     const file = files.find(cluster);
     if (file !== undefined) {
@@ -103,9 +117,9 @@ export class Disk {
       buffer.fill(0, start + stored, start + length);
       return stored === 0 ? undefined : this.openFiles.read(file.owner, at, buffer, start, stored);
     }
-    const folder = folders.find(cluster);
+    const folder = this.#folders.find(cluster);
     if (folder === undefined) buffer.fill(0, start, start + length);
-    else fillFrom(folder.owner, offset - clusterOffset(shape, folder.first), buffer, start, length);
+    else fillFrom(folder.owner, folder.index * this.#clusterBytes + offset - clusterOffset(shape, folder.first), buffer, start, length);
     return undefined;
   }
 

@@ -1,4 +1,5 @@
 /** Opening: the directory is looked through and laid out as a disk. */
+import { BlockError } from '@blk/core-graph';
 import { Disk } from './disk.js';
 import type { FatType, ShapeRequest } from './fat/shape.js';
 import { HostFolder } from './host/host-folder.js';
@@ -43,7 +44,9 @@ export async function openDisk(dir: string, options: DiskOptions): Promise<OpenD
   });
   try {
     const budget = new Budget(maxMetadataBytes);
-    const tree = await scan(root, { budget, warn, signal });
+    const tree = await scan(root, { budget, warn, signal }).catch((error: unknown) => {
+      throw error instanceof BlockError ? error : cannotReadDirectory(dir, error);
+    });
     const files = new OpenFiles(root);
     const request = { fatType, floppy };
     return { disk: new Disk(layOut(tree, { ...request, label: bytes }, budget), files), tree, root, files, request };

@@ -1,13 +1,13 @@
 // Random guests on hosts that fail at a random call: between two flushes that succeed, each file is one of those that it was, and nothing else is touched.
 import type * as sync from 'node:fs';
 import type * as later from 'node:fs/promises';
-import { lstatSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { readFileSync, symlinkSync } from 'node:fs';
 import { BlockError } from '@blk/core-graph';
 import { prng, skipUnless, tempDir } from '@blk/oracle';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Fault, HostState } from './failing-calls.js';
 import { Guest, randomStep } from './guest.js';
-import { openDirectory, putFiles, sameFiles, takeFiles } from './support.js';
+import { looks, openDirectory, putFiles, sameFiles, settled, takeFiles } from './support.js';
 
 const host = vi.hoisted((): HostState => ({ meet: () => undefined, unsynced: new Set() }));
 
@@ -106,18 +106,4 @@ function wrongIn(found: State, states: readonly State[]): string[] {
     if (versions.every((one) => one instanceof Buffer) && !versions.some((one) => one?.length === 0 || here.has(String(one?.toString('latin1'))))) wrong.push(`no version of ${path} is there`);
   }
   return wrong;
-}
-
-/** Everything that anybody could see of a directory. */
-function looks(dir: string): string[] {
-  const paths = ['', ...readdirSync(dir, { recursive: true, encoding: 'utf8' })].sort();
-  return paths.map((path) => {
-    const { ino, size, mode, nlink, mtimeNs, ctimeNs } = lstatSync(`${dir}/${path}`, { bigint: true });
-    return [path, ino, size, mode, nlink, mtimeNs, ctimeNs].join(' ');
-  });
-}
-
-/** The error, or undefined. */
-function settled(work: Promise<unknown>): Promise<unknown> {
-  return work.then(() => undefined, (error: unknown) => error);
 }

@@ -7,7 +7,7 @@ import { prng, skipUnless, tempDir, type TempDir } from '@blk/oracle';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { HostCall, HostState } from './failing-calls.js';
 import { Guest } from './guest.js';
-import { openDirectory, putFiles, takeFiles } from './support.js';
+import { openDirectory, putFiles, settled, takeFiles } from './support.js';
 
 const host = vi.hoisted((): HostState => ({ meet: () => undefined, unsynced: new Set() }));
 
@@ -191,6 +191,22 @@ describe.skipIf(needs.skip)(needs.title('a host that fails'), () => {
     expect(calls).toBeGreaterThan(50);
   }, 300_000);
 
+  test('while a directory is opened: the error names it, or what is in it', async () => {
+    using dir = tempDir();
+    putFiles(dir.file('d'), { 'file': 'x', 'sub/file': 'x' });
+    const errors: string[] = [];
+    for (let at = 1; errors.length < at; at++) {
+      let seen = 0;
+      host.meet = () => (++seen === at ? { code: 'EACCES', done: false } : undefined);
+      const error = await settled(openDirectory(dir.file('d')).then((disk) => disk.close()));
+      host.meet = () => undefined;
+      if (seen < at) break;
+      expect(error, `call ${at}`).toMatchObject({ kind: 'permission', name: 'BlockError' });
+      errors.push((error as Error).message.replace(dir.file('d'), 'd'));
+    }
+    expect(new Set(errors)).toEqual(new Set(['Could not read directory d', `Could not read 'file': Permission denied`, `Could not read 'sub': Permission denied`, `Could not read directory 'sub': Permission denied`, `Could not read 'sub/file': Permission denied`]));
+  });
+
   test('of room for what the guest writes: that write fails, and no other', async () => {
     using dir = tempDir();
     const made = await scene(dir);
@@ -224,9 +240,4 @@ function names(found: ReadonlyMap<string, Buffer | null>, wanted: ReadonlyMap<st
 async function readsBack(disk: Image, { at, bytes }: Scene['writes'][number]): Promise<void> {
   const found = Buffer.from(await disk.read(at, bytes.length));
   if (!found.equals(bytes)) throw new Error(`what was written at ${at} reads otherwise`);
-}
-
-/** The error, or undefined. */
-function settled(work: Promise<unknown>): Promise<unknown> {
-  return work.then(() => undefined, (error: unknown) => error);
 }

@@ -47,6 +47,9 @@ describe('refused at open', () => {
     rmSync(dir.file('b'), { recursive: true });
     writeFileSync(Buffer.concat([Buffer.from(`${dir.path}/`), Buffer.of(0x61, 0xff)]), 'x');
     await expect(openDirectory(dir.path)).rejects.toThrow(/FAT cannot hold the name of 'a\ufffd': it is no valid Unicode/);
+    // Also beside one that reads the same, and is.
+    putFiles(dir.path, { 'a\ufffd': 'y' });
+    await expect(openDirectory(dir.path)).rejects.toThrow(/FAT cannot hold the name of 'a\ufffd': it is no valid Unicode/);
   });
 
   test('more than fits, with the capacity in the words of the reference', async () => {

@@ -107,6 +107,16 @@ describe('what somebody else did to the directory stays', () => {
     expect(statSync(dir.file('d/A')).mode & 0o777).toBe(0o600);
   });
 
+  test('a file that the guest wrote, and somebody else changed then, is read no further, however short it is', async () => {
+    using dir = tempDir();
+    await using guest = await sample(dir);
+    await guest.disk.write(DATA + 3 * 512, Buffer.from('g'));
+    await guest.disk.flush();
+    expect(Buffer.from(await guest.disk.read(DATA + 3 * 512, 2)).toString()).toBe('g\0');
+    writeFileSync(dir.file('d/B'), 'theirs');
+    await expect(guest.disk.read(DATA + 3 * 512, 2)).rejects.toThrow(`The file 'B' changed since the directory was opened as a disk`);
+  });
+
   test('what the guest did not touch may change', async () => {
     using dir = tempDir();
     await using guest = await sample(dir);
@@ -302,6 +312,36 @@ describe('names, chains and times', () => {
     await guest.disk.flush();
     expect(readFileSync(dir.file('d/B'), 'utf8')).toBe('b');
     expect(Buffer.from(await guest.disk.read(DATA + 18 * 512, 15)).toString()).toBe('not of the file');
+  });
+
+  test('what is behind the end of a file that was cut reads as before', async () => {
+    using dir = tempDir();
+    putFiles(dir.file('d'), { A: Buffer.alloc(4000, 97) });
+    await using guest = await Guest.open(dir, { fatType: 16, floppy: false });
+    const at = (await guest.copy('copy')).indexOf('aaaa');
+    // Within its only cluster, of 8 KiB.
+    for (const size of [1000, 1024, 100]) {
+      await guest.disk.write((await guest.copy('copy')).indexOf('A       ') + 28, word(size));
+      await guest.disk.flush();
+      expect(readFileSync(dir.file('d/A'))).toEqual(Buffer.alloc(size, 97));
+      expect(Buffer.from(await guest.disk.read(at, 4096))).toEqual(Buffer.concat([Buffer.alloc(4000, 97), Buffer.alloc(96)]));
+    }
+  });
+
+  test('a cluster of a folder that became a file is zero when the file gives it up', async () => {
+    using dir = tempDir();
+    await using guest = await sample(dir);
+    // B goes on in what was S.
+    await guest.disk.write(entry(3), Uint8Array.of(0xe5));
+    for (const [cluster, value] of [[7, 0], [5, 6], [6, 0xfff]] as const) await link(guest, cluster, value);
+    await guest.disk.write(entry(2) + 28, word(1024));
+    await guest.disk.write(DATA + 4 * 512, Buffer.alloc(512, 'B'));
+    await guest.disk.flush();
+    expect([...takeFiles(dir.file('d')).keys()].sort()).toEqual(['A', 'B']);
+    await guest.disk.write(entry(2) + 28, word(1));
+    for (const [cluster, value] of [[5, 0xfff], [6, 0]] as const) await link(guest, cluster, value);
+    await guest.disk.flush();
+    expect(Buffer.from(await guest.disk.read(DATA + 4 * 512, 512))).toEqual(Buffer.alloc(512));
   });
 
   test('the time of an entry is that of the file', async () => {

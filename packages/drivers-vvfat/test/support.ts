@@ -1,5 +1,5 @@
 /** Directories for the tests, and the tools that look at disks. */
-import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { openImage, type Image } from '@blk/core-graph';
@@ -38,6 +38,20 @@ export function sameFiles(left: ReadonlyMap<string, Buffer | null>, right: Reado
     if (!same) wrong.push(path);
   }
   return wrong;
+}
+
+/** Everything that anybody could see of a directory, by path. */
+export function looks(dir: string): Map<string, string> {
+  const paths = ['', ...readdirSync(dir, { recursive: true, encoding: 'utf8' })].sort();
+  return new Map(paths.map((path) => {
+    const { ino, size, mode, nlink, mtimeNs, ctimeNs } = lstatSync(`${dir}/${path}`, { bigint: true });
+    return [path, [ino, size, mode, nlink, mtimeNs, ctimeNs].join(' ')];
+  }));
+}
+
+/** The error, or undefined. */
+export function settled(work: Promise<unknown>): Promise<unknown> {
+  return work.then(() => undefined, (error: unknown) => error);
 }
 
 /** A tree with all that is hard: long and foreign names, names that differ late, empty files and folders, files of all lengths. */

@@ -61,6 +61,7 @@ export async function commit(context: CommitContext): Promise<void> {
       staged.push(await stage(write, { ...context, clusterBytes: clusterBytes(shape), clusterOffset: (cluster) => clusterOffset(shape, cluster) }));
     }
     await keepLost(context, plan, guest);
+    const shared = await keepTails(context, plan);
     // Writing all that may have taken long.
     await verifyPlan(plan, root);
     await files.close();
@@ -73,7 +74,7 @@ export async function commit(context: CommitContext): Promise<void> {
         links,
         installed: (one) => {
           if (!waiting.delete(one)) return;
-          dropContent(context, one.write.file);
+          dropContent(context, one.write.file, shared);
           placed.push(one.write.file);
         },
       }).run();
@@ -110,8 +111,27 @@ function isWritten(context: CommitContext, file: Content): boolean {
 }
 
 /** The file has it now. The last sector stays where the guest has something behind the file's end. */
-function dropContent(context: CommitContext, file: GuestFile): void {
-  for (const { first, bytes } of sectorsOf(context, file)) context.overlay.drop(first, Math.floor(bytes / SECTOR));
+function dropContent(context: CommitContext, file: GuestFile, shared: ReadonlySet<GuestFile>): void {
+  for (const { first, count, bytes } of sectorsOf(context, file)) context.overlay.drop(first, shared.has(file) ? Math.floor(bytes / SECTOR) : count);
+}
+
+/** Keeps what the guest has behind the end of a new file, in its last cluster. Tells the files whose own end lies in a sector that has some of it. */
+async function keepTails({ disk, overlay, read }: CommitContext, { writes }: Plan): Promise<Set<GuestFile>> {
+  const { shape } = disk.layout;
+  const shared = new Set<GuestFile>();
+  for (const { file } of writes) {
+    const last = file.chain.at(-1);
+    const used = file.size % clusterBytes(shape);
+    if (last === undefined || used === 0) continue;
+    const inSector = used % SECTOR;
+    const from = used - inSector;
+    const offset = clusterOffset(shape, last.first + last.count - 1) + from;
+    const bytes = await read(offset, clusterBytes(shape) - from);
+    if (inSector > 0 && bytes.subarray(inSector, SECTOR).some((byte) => byte !== 0)) shared.add(file);
+    const begin = inSector === 0 || shared.has(file) ? 0 : SECTOR;
+    if (bytes.subarray(begin).some((byte) => byte !== 0)) await overlay.keep(offset + begin, bytes, begin, bytes.length - begin);
+  }
+  return shared;
 }
 
 /** Keeps what only a file has that goes away, where the guest's table still has a use for some of it. */

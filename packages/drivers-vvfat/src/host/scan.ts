@@ -43,7 +43,7 @@ class Scanner {
     if (depth > MAX_DEPTH) throw vvfatError({ what: 'too-deep', path: pathOf(folder) });
     const above = pathOf(folder);
     // The same directory always gives the same disk, whatever order the host keeps.
-    for (const name of host.list((one) => { this.options.budget.takeNode(one); }).sort()) {
+    for (const name of this.#namesIn(host, above).sort()) {
       const rest = this.#rest();
       if (rest !== undefined) await rest;
       const path = above === '' ? name : `${above}/${name}`;
@@ -58,6 +58,15 @@ class Scanner {
     }
     for (const child of folder.children.values()) {
       if (child.kind === 'folder') await this.#subfolder(host, child, depth);
+    }
+  }
+
+  /** Of the directory itself, whoever opens it tells what is wrong. */
+  #namesIn(host: HostFolder, path: string): string[] {
+    try {
+      return host.list((one) => { this.options.budget.takeNode(one); });
+    } catch (error) {
+      throw path === '' ? error : hostError('Could not read directory', path, error);
     }
   }
 
@@ -144,6 +153,8 @@ class Times {
 function add(folder: FolderNode, node: TreeNode): void {
   const key = foldName(node.name);
   const other = folder.children.get(key);
+  // The host has that name, and another one that is no Unicode and was read as the same.
+  if (other?.name === node.name) throw vvfatError({ what: 'name', path: pathOf(node), why: 'it is no valid Unicode' });
   if (other !== undefined) throw vvfatError({ what: 'same-name', path: pathOf(other), other: pathOf(node) });
   folder.children.set(key, node);
 }
