@@ -1,8 +1,8 @@
 /** Power cuts: at any moment the image is whole after a check, and what was flushed is there. */
-import { provePowerCuts, saveDisk, type MemoryDisk, type PowerCutSubject } from '@blk/driver-conformance';
+import { expectSameBytes, prng, provePowerCuts, recorder, saveDisk, type MemoryDisk, type PowerCutSubject } from '@blk/driver-conformance';
 import { qemuImg, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
-import { Bench, checkBytes, oldImage, sample } from './support.js';
+import { Bench, checkBytes, oldImage, sample, type Edit } from './support.js';
 
 const oracle = skipUnless('qemu-img');
 
@@ -58,4 +58,25 @@ test('while it is written to, an image says so; closed, it does not', async () =
   const left = await sample([[44, 0x746f_6e59]]);
   await expect(bench.open(left)).rejects.toMatchObject({ kind: 'permission', message: 'parallels: Image was not closed correctly; cannot be opened read/write' });
   expect((await bench.content(left))[3 << 20]).toBe(4);
+});
+
+test.each<[string, Edit[], number?]>([
+  ['clusters in one place', [[44, 0x746f_6e59], [64, 2], [88, 2]]],
+  ['clusters that lie nowhere, the last one as well', [[44, 0x746f_6e59], [76, 900], [84, 0]]],
+  ['clusters behind a data offset that is wrong', [[48, 3 * 2048]]],
+  ['a cluster that is cut short', [], (3 << 20) + 1000],
+])('a repair during which the power is cut is repaired by the next one: %s', async (_name, edits, length) => {
+  const bench = new Bench();
+  const disk = await sample(edits, length);
+  const recording = recorder(disk);
+  await bench.check(disk, 'all');
+  const content = await bench.content(disk);
+  const random = prng(edits.length);
+  for (let moment = 0; moment <= recording.now; moment++) {
+    for (const left of [recording.cut(moment), recording.cut(moment, () => true), ...Array.from({ length: 6 }, () => recording.crash(moment, random))]) {
+      expect((await bench.check(left, 'all')).result).toMatchObject({ corruptions: 0 });
+      expectSameBytes(await bench.content(left), content);
+      checkBytes(left);
+    }
+  }
 });

@@ -48,6 +48,27 @@ describe('hostile images', () => {
     }
   });
 
+  test('an empty image whose catalog the end of the file cuts is refused, not read as zeroes', async () => {
+    const empty: Edit[] = [[64, 0], [76, 0], [84, 0]];
+    await expect(new Bench().open(await sample(empty, 103))).rejects.toMatchObject({ message: 'Invalid image: catalog reaches to 104, beyond the end of the file at 103' });
+    expectSameBytes(await new Bench().content(await sample(empty, 104)), new Uint8Array(10 << 20));
+  });
+
+  test('of the last cluster, no more has to be there than the disk has of it', async () => {
+    const bench = new Bench();
+    const disk = await bench.create(20 * 4096 + 1536, { cluster_size: 4096 });
+    const node = await bench.open(disk);
+    await node.write(20 * 4096, new Uint8Array(1536).fill(5), 0, 1536);
+    await bench.graph.release(node);
+    const whole = disk.toBytes();
+    const cut = (length: number): MemoryDisk => new MemoryDisk({ content: whole.slice(0, length) });
+    const enough = whole.length - 4096 + 1536;
+    expectSameBytes((await bench.content(cut(enough))).subarray(20 * 4096), new Uint8Array(1536).fill(5));
+    expect((await bench.check(cut(enough))).lines).toEqual([]);
+    await expect(bench.open(cut(enough - 1))).rejects.toMatchObject({ message: 'Invalid image: cluster 20 is cut short by the end of the image' });
+    expect((await bench.check(cut(enough - 1))).lines).toEqual(['ERROR cluster 20 is cut short by the end of the image']);
+  });
+
   test('old images may leave the data offset out', async () => {
     const bench = new Bench();
     const disk = await sample([[0, 'WithoutFreeSpace'], [64, 2048], [76, 4096], [84, 6144]]);
@@ -211,14 +232,16 @@ describe('what a wrong header must not cost', () => {
 
   test('a disk that tells of fewer sectors than it had: what its other entries have is neither given back nor written over', async () => {
     const bench = new Bench();
-    const disk = await sample([[36, 2048, 64]]);
+    const disk = await sample([[36, 4096, 64]]);
     const { lines, result } = await bench.check(disk, 'all');
     expect([lines, result.allocatedClusters, result.totalClusters]).toEqual([[], 3, 10]);
     const node = await bench.open(disk);
-    await node.write(0, new Uint8Array(1 << 20).fill(9), 0, 1 << 20);
+    // Of the second one, which has no place yet.
+    await node.write(0, new Uint8Array(2 << 20).fill(9), 0, 2 << 20);
     await bench.graph.release(node);
-    const bytes = disk.toBytes();
-    expectSameBytes(bytes.subarray(2 << 20), (await sample()).toBytes().subarray(2 << 20));
+    const [bytes, before] = [disk.toBytes(), (await sample()).toBytes()];
+    expectSameBytes(bytes.subarray(2 << 20, 4 << 20), before.subarray(2 << 20, 4 << 20));
+    expectSameBytes(bytes.subarray(4 << 20), new Uint8Array(1 << 20).fill(9));
   });
 
   test('an image that was not closed is in order after a repair, when the same node looks at it again', async () => {
