@@ -53,6 +53,29 @@ async function withBitmaps(count = 1, { granularity = 128, bitmapSectors = SIZE 
   return new MemoryDisk({ content: new Uint8Array(Buffer.concat([base, gap, extension, bits])) });
 }
 
+/** Bits that fill two clusters of 1 KiB and three bits of a third, of sectors; `table` has their places, in clusters behind the extension, or a value that stands for all of a kind. */
+async function finePieces(table: readonly ('bits' | 0 | 1)[]): Promise<{ readonly disk: MemoryDisk; readonly dirty: readonly number[] }> {
+  const cluster = 1024;
+  const sectors = 2 * cluster * 8 + 3;
+  const base = Buffer.from((await new Bench().create(sectors * 512, { cluster_size: cluster })).toBytes());
+  base.writeUInt32LE(CLOSED, 44);
+  base.writeBigUInt64LE(BigInt(base.length / 512), 56);
+  const extension = Buffer.alloc(cluster);
+  for (const [at, value] of [[24, 0x2038_5fae_252c_b34an], [48, BigInt(sectors)]] as const) extension.writeBigUInt64LE(value, at);
+  for (const [at, value] of [[40, 32 + 8 * table.length], [72, 1], [76, table.length]] as const) extension.writeUInt32LE(value, at);
+  const pieces = table.map((kind, index) => Buffer.alloc(cluster, kind === 'bits' ? Uint8Array.of(0b101 << index, 0, 0) : kind * 255));
+  const stored = pieces.filter((_, index) => table[index] === 'bits');
+  for (const [index, kind] of table.entries()) {
+    const place = base.length + cluster * (1 + stored.indexOf(pieces[index]));
+    extension.writeBigUInt64LE(BigInt(kind === 'bits' ? place / 512 : kind), 80 + 8 * index);
+  }
+  extension.set(createHash('md5').update(extension.subarray(24)).digest(), 8);
+  extension.writeBigUInt64LE(0xab23_4cef_23dc_ea87n, 0);
+  const bits = Buffer.concat(pieces);
+  const dirty = Array.from({ length: sectors }, (_, sector) => sector).filter((sector) => ((bits[sector >> 3] >> (sector & 7)) & 1) === 1);
+  return { disk: new MemoryDisk({ content: new Uint8Array(Buffer.concat([base, extension, ...stored])) }), dirty };
+}
+
 const NAMES = ['00010203-0405-0607-0809-0a0b0c0d0e0f', '01020304-0506-0708-090a-0b0c0d0e0f10'];
 
 const described = (bitmap: DirtyBitmap): object => ({ name: bitmap.name, granularity: bitmap.granularity, count: bitmap.count });
@@ -79,6 +102,8 @@ test('however many there are, they are read one after the other, and no more of 
   expect(reads).toEqual({ now: 0, most: 1, longest: SIZE / 65536 / 8 });
 });
 
+const PIECES: ('bits' | 0 | 1)[][] = [['bits', 'bits', 'bits'], [1, 0, 'bits'], ['bits', 1, 1], [0, 'bits', 0]];
+
 describe('bitmaps', () => {
   test.each<[string, Wish, number[]]>([
     ['in a cluster', {}, [0, 1, 7, 16]],
@@ -93,6 +118,16 @@ describe('bitmaps', () => {
     expect([...node.bitmaps].map(described)).toEqual(NAMES.map((name) => ({ name, granularity, count: dirty.length * granularity })));
     const [bitmap] = [...node.bitmaps];
     expect(Array.from({ length: SIZE / granularity }, (_, index) => index).filter((index) => bitmap.get(index * granularity))).toEqual(dirty);
+    await bench.graph.release(node);
+  });
+
+  test.each(PIECES)('of several pieces, the last of them in part: %o', async (...table) => {
+    const bench = new Bench();
+    const { disk, dirty } = await finePieces(table);
+    const node = await bench.open(disk, {}, { readOnly: true });
+    expect(bench.warnings).toEqual([]);
+    const [bitmap] = [...node.bitmaps];
+    expect(Array.from({ length: node.size / 512 }, (_, sector) => sector).filter((sector) => bitmap.get(sector * 512))).toEqual(dirty);
     await bench.graph.release(node);
   });
 
@@ -146,15 +181,26 @@ describe('bitmaps', () => {
 const oracle = skipUnless('qemu-storage-daemon');
 
 describe.skipIf(oracle.skip)(oracle.title('the reference'), () => {
+  const counts = async (file: string): Promise<object[] | undefined> => {
+    await using daemon = await startStorageDaemon();
+    const { qmp } = daemon;
+    await qmp.execute('blockdev-add', { driver: 'parallels', 'node-name': 'n', 'read-only': true, file: { driver: 'file', filename: file } });
+    const nodes = (await qmp.execute('query-named-block-nodes', { flat: true })) as { 'node-name': string; 'dirty-bitmaps'?: object[] }[];
+    return nodes.find((node) => node['node-name'] === 'n')?.['dirty-bitmaps'];
+  };
+
+  test.each(PIECES)('counts as many bits in pieces: %o', async (...table) => {
+    using dir = tempDir();
+    const { disk, dirty } = await finePieces(table);
+    writeFileSync(dir.file('x'), disk.toBytes());
+    expect(await counts(dir.file('x'))).toMatchObject([{ granularity: 512, count: dirty.length * 512 }]);
+  });
+
   test.each<Wish>([{}, { granularity: 1 }, { table: [1] }, { table: [0] }])('sees the same bitmaps: %o', async (wish) => {
     using dir = tempDir();
     const disk = await withBitmaps(2, wish);
     writeFileSync(dir.file('x'), disk.toBytes());
-    await using daemon = await startStorageDaemon();
-    const { qmp } = daemon;
-    await qmp.execute('blockdev-add', { driver: 'parallels', 'node-name': 'n', 'read-only': true, file: { driver: 'file', filename: dir.file('x') } });
-    const nodes = (await qmp.execute('query-named-block-nodes', { flat: true })) as { 'node-name': string; 'dirty-bitmaps'?: object[] }[];
-    const theirs = nodes.find((node) => node['node-name'] === 'n')?.['dirty-bitmaps'];
+    const theirs = await counts(dir.file('x'));
     const bench = new Bench();
     const node = await bench.open(disk, {}, { readOnly: true });
     // It has the last one first.
