@@ -21,8 +21,14 @@ const BOTH: [string, Edit[], string][] = [
   ['a name behind the header', [[16, 1], [56, 4000, 32], [60, 2000, 32]], 'QED backing filename offset is invalid'],
 ];
 
+/** What the reference takes for no name. */
+const STRICTER: typeof BOTH = [
+  ['a long name', [[16, 1], [56, 64, 32], [60, 1024, 32]], 'QED backing filename offset is invalid (1024 bytes at 64)'],
+  ['a short name that ends behind the header', [[16, 1], [56, 4000, 32], [60, 97, 32]], 'QED backing filename offset is invalid (97 bytes at 4000)'],
+];
+
 describe('hostile images', () => {
-  test.each(BOTH)('%s', async (_name, edits, message) => {
+  test.each([...BOTH, ...STRICTER])('%s', async (_name, edits, message) => {
     await expect(new Bench().open(await sample(edits))).rejects.toThrow(message);
   });
 
@@ -110,6 +116,20 @@ describe('hostile images', () => {
     const disk = new MemoryDisk({ content: new Uint8Array(whole.length + 1000) });
     disk.content.write(0, whole, 0, whole.length);
     expect((await new Bench().check(disk)).result).toMatchObject({ corruptions: 0, leaks: 0 });
+  });
+
+  test('a name of 1023 bytes is the longest, for a new image and for a change', async () => {
+    const bench = new Bench();
+    const make = (length: number): Promise<unknown> => bench.graph.create('memory:over', { format: 'qed', size: 1 << 20, options: { backing_file: 'é'.repeat(length / 2) + 'x', backing_fmt: 'raw' }, unsafe: true });
+    await expect(make(1024)).rejects.toMatchObject({ kind: 'invalid-argument', message: 'Backing file name is too long for the header' });
+    await make(1022);
+    const node = await bench.open(bench.disks.get('over'), { backing: null });
+    expect(node.driver.recordedBacking?.filename).toBe('é'.repeat(511) + 'x');
+    const change = async (filename: string): Promise<void> => node.driver.changeBackingFile?.({ filename });
+    await expect(change('é'.repeat(512))).rejects.toMatchObject({ message: 'Backing file name is too long for the header' });
+    await change('y'.repeat(1023));
+    expect(node.driver.recordedBacking).toEqual({ filename: 'y'.repeat(1023) });
+    await bench.graph.release(node);
   });
 
   test('an image whose backing file is not there is not checked either', async () => {
