@@ -6,7 +6,7 @@ import { Guest, randomStep, type GuestKind } from './guest.js';
 import { hardFiles, putFiles, takeFiles } from './support.js';
 
 const needs = skipUnless('fsck.fat', 'mtools');
-const KINDS: readonly GuestKind[] = [{ fatType: 12, floppy: true }, { fatType: 16, floppy: true }, { fatType: 12, floppy: false }, { fatType: 32, floppy: false }];
+const KINDS: readonly GuestKind[] = [{ fatType: 12, floppy: true }, { fatType: 16, floppy: true }, { fatType: 12, floppy: false }, { fatType: 16, floppy: false }, { fatType: 32, floppy: false }];
 
 describe.skipIf(needs.skip)(needs.title('a guest'), () => {
   test.each(KINDS)('creates, changes, renames, moves and deletes on FAT$fatType, floppy: $floppy', async (kind) => {
