@@ -1,9 +1,9 @@
 /** Images both ways: made by the reference and read here, made here and read, checked and written by the reference. */
 import { readFileSync } from 'node:fs';
-import { loadDisk, prng, saveDisk, scribble } from '@blk/driver-conformance';
+import { expectSameBytes, loadDisk, prng, saveDisk, scribble } from '@blk/driver-conformance';
 import { checkImage, createImage, expectContent, qemuImg, qemuIo, scribbleWithQemuIo, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
-import { Bench, edited, oldImage } from './support.js';
+import { Bench, edited, oldImage, walked } from './support.js';
 
 const oracle = skipUnless('qemu-img', 'qemu-io');
 
@@ -23,6 +23,7 @@ describe.skipIf(oracle.skip)(oracle.title('both ways'), () => {
       saveDisk(disk, file);
       await checkImage(file, 'parallels');
       await expectContent(file, 'parallels', model);
+      expectSameBytes(walked(disk), model);
     }
     await createImage(file, 'parallels', size, '-o', `cluster_size=${cluster}`);
     const disk = loadDisk(file);
@@ -43,6 +44,7 @@ describe.skipIf(oracle.skip)(oracle.title('both ways'), () => {
     await scribble(bench, disk, model, random);
     saveDisk(disk, file);
     await expectContent(file, 'parallels', model);
+    expectSameBytes(walked(disk), model);
     // The reference writes where the data offset is said.
     const said = edited(oldImage(60), [[48, 64]]);
     await said.truncate(64 * 512);
@@ -53,6 +55,7 @@ describe.skipIf(oracle.skip)(oracle.title('both ways'), () => {
     await scribble(bench, back, theirs, random);
     saveDisk(back, file);
     await expectContent(file, 'parallels', theirs);
+    expectSameBytes(walked(back), theirs);
   });
 
   test.each([

@@ -56,3 +56,18 @@ export function checkBytes(disk: MemoryDisk): void {
     seen.add(place);
   }
 }
+
+/** What the disk holds, found by the description of the format alone, apart from the driver and from the reference. */
+export function walked(disk: MemoryDisk): Uint8Array {
+  const file = disk.toBytes();
+  const view = new DataView(file.buffer, file.byteOffset);
+  const old = String.fromCharCode(...file.subarray(0, 16)) === 'WithoutFreeSpace';
+  const [cluster, sectors] = [view.getUint32(28, true) * 512, old ? view.getUint32(36, true) : Number(view.getBigUint64(36, true))];
+  const content = new Uint8Array(sectors * 512);
+  for (let at = 0; at < content.length; at += cluster) {
+    const entry = view.getUint32(64 + (at / cluster) * 4, true);
+    const place = entry * (old ? 512 : cluster);
+    if (entry !== 0) content.set(file.subarray(place, place + Math.min(cluster, content.length - at)), at);
+  }
+  return content;
+}
