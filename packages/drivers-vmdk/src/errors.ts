@@ -52,6 +52,12 @@ export function vmdkError(defect: VmdkDefect): BlockError {
   return new BlockError(KINDS[defect.what] ?? 'invalid-image', describe(defect), { driver: 'vmdk', reason: `vmdk/${defect.what}` });
 }
 
+/** What is wrong with one of several files tells with which, behind the words that the reference has for it. */
+export function inExtent(error: unknown, filename: string): unknown {
+  if (!(error instanceof BlockError) || error.context.driver !== 'vmdk') return error;
+  return new BlockError(error.kind, `${error.message} (in the extent '${filename}')`, error.context, error);
+}
+
 /** Wishes that can't be granted. */
 export function wishError(message: string, kind: BlockErrorKind = 'invalid-argument'): BlockError {
   return new BlockError(kind, message, { driver: 'vmdk' });

@@ -4,7 +4,7 @@ import { BlockError, protocolOf, resolveReference, type DriverNode, type Edge, t
 import { ContentId, type DescriptorPlace } from './content-id.js';
 import { openCowd, readCowdHeader } from './cowd-extent.js';
 import { MAX_DESCRIPTOR, NO_PARENT, parseDescriptor, type Descriptor, type ExtentLine } from './descriptor.js';
-import { vmdkError, wishError } from './errors.js';
+import { inExtent, vmdkError, wishError } from './errors.js';
 import type { OpenExtent } from './extent.js';
 import { FlatNode, ZeroNode } from './flat-extent.js';
 import { VmdkNode } from './node.js';
@@ -90,9 +90,12 @@ async function openExtent(index: number, line: ExtentLine, { from, named, contex
     if (start + size > file.size) throw vmdkError({ what: 'extent-size', filename, told: start + size, found: file.size });
     return { node: new FlatNode(file, start, size), file, kind };
   }
-  const { capacity, open } = await sparseOf(kind, file, sparse);
+  const explain = (error: unknown): never => {
+    throw inExtent(error, filename);
+  };
+  const { capacity, open } = await sparseOf(kind, file, sparse).catch(explain);
   if (capacity !== size) throw vmdkError({ what: 'extent-size', filename, told: size, found: capacity });
-  return { ...(await open()), kind };
+  return { ...(await open().catch(explain)), kind };
 }
 
 interface Found {

@@ -133,7 +133,7 @@ describe.skipIf(oracle.skip)(oracle.title('beside the reference'), () => {
       bench.save(dir.path);
       const { code, stderr } = await qemuImg('info', '-f', 'vmdk', dir.file('disk.vmdk'));
       expect(code).toBe(1);
-      await expect(bench.open(image, {}, { readOnly: true })).rejects.toMatchObject({ message: stderr.trim().replace(/^.*?: .*?: /, '') });
+      await expect(bench.open(image, {}, { readOnly: true })).rejects.toMatchObject({ message: `${stderr.trim().replace(/^.*?: .*?: /, '')} (in the extent 'disk-extent.vmdk')` });
     }
   });
 });
@@ -232,7 +232,7 @@ describe('damaged extents', () => {
   });
 
   test('seSparse is only read', async () => {
-    await expect(open('SESPARSE', seSparseExtent(small), false)).rejects.toMatchObject({ kind: 'read-only', message: 'No write support for seSparse images available' });
+    await expect(open('SESPARSE', seSparseExtent(small), false)).rejects.toMatchObject({ kind: 'read-only', message: "No write support for seSparse images available (in the extent 'disk-extent.vmdk')" });
   });
 
   test('entries for grains that can not be are errors where they are met', async () => {

@@ -111,3 +111,25 @@ describe.skipIf(oracle.skip)(oracle.title('several extents'), () => {
     }
   });
 });
+
+test('which of several files is damaged, too short, or not there is told', async () => {
+  const bench = new Bench();
+  const disk = await bench.create(5 * 2 ** 30, { subformat: 'twoGbMaxExtentSparse' }, 'disk.vmdk');
+  const damage = async (name: string, change: (extent: Uint8Array) => Uint8Array): Promise<unknown> => {
+    const whole = bench.disks.get(name).toBytes();
+    bench.disks.put(name, { content: change(whole.slice()) });
+    const error = await bench.open(disk, {}, { readOnly: true }).then(() => undefined, (reason: unknown) => reason);
+    bench.disks.put(name, { content: whole });
+    return error;
+  };
+  const [second, third] = ['disk-s002.vmdk', 'disk-s003.vmdk'];
+  expect(await damage(second, (extent) => extent.fill(0, 0, 4))).toMatchObject({ kind: 'invalid-image', message: `Image not in VMDK format (in the extent '${second}')` });
+  expect(await damage(third, (extent) => extent.subarray(0, 1000))).toMatchObject({ message: `File truncated, expecting at least 196608 bytes (in the extent '${third}')` });
+  expect(await damage(third, () => new Uint8Array(0))).toMatchObject({ message: `Image not in VMDK format (in the extent '${third}')` });
+  expect(await damage(third, (extent) => extent.fill(0, 12, 20).fill(1, 13, 14))).toMatchObject({ message: `Extent '${third}' holds 131072 bytes, the descriptor tells of 1073741824` });
+  expect(await damage(second, (extent) => extent)).toBe(undefined);
+  const gone = new Bench();
+  gone.disks.put('disk.vmdk', { content: disk.toBytes() });
+  gone.disks.put('disk-s001.vmdk', { content: bench.disks.get('disk-s001.vmdk').toBytes() });
+  await expect(gone.open(gone.disks.get('disk.vmdk'), {}, { readOnly: true })).rejects.toThrow(second);
+});
