@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { expectSameBytes, readAll, scribble } from '@blk/driver-conformance';
 import { vmdkDescriptor } from '@blk/image-writers';
-import { checkImage, createImage, expectContent, prng, qemuIo, qemuImg, scribbleWithQemuIo, skipUnless, tempDir, type TempDir } from '@blk/oracle';
+import { checkImage, createImage, expectContent, imageInfo, prng, qemuIo, qemuImg, scribbleWithQemuIo, skipUnless, tempDir, type TempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
 import { Bench } from './support.js';
 
@@ -18,7 +18,7 @@ interface Part {
 }
 
 /** The extents' files, as the reference makes them, and the descriptor that names them. */
-async function make(dir: TempDir, parts: readonly Part[]): Promise<void> {
+async function make(dir: TempDir, parts: readonly Part[], parent?: { readonly contentId: string; readonly filename: string }): Promise<void> {
   const extents: string[] = [];
   for (const [index, { kind, sectors, options, from = 0 }] of parts.entries()) {
     const name = `part ${index} é.vmdk`;
@@ -27,7 +27,7 @@ async function make(dir: TempDir, parts: readonly Part[]): Promise<void> {
     if (kind === 'FLAT') writeFileSync(dir.file(name), new Uint8Array((from + sectors + 1) * 512).fill(0xee).fill(0, from * 512, (from + sectors) * 512));
     extents.push(kind === 'ZERO' ? `RW ${sectors} ZERO` : `RW ${sectors} ${kind} "${name}"${kind === 'FLAT' ? ` ${from}` : ''}`);
   }
-  writeFileSync(dir.file('disk.vmdk'), vmdkDescriptor({ createType: 'twoGbMaxExtentSparse', extents }));
+  writeFileSync(dir.file('disk.vmdk'), vmdkDescriptor({ createType: 'twoGbMaxExtentSparse', extents, ...(parent === undefined ? {} : { parent }) }));
 }
 
 const KINDS: readonly (readonly [string, readonly Part[]])[] = [
@@ -73,6 +73,28 @@ describe.skipIf(oracle.skip)(oracle.title('several extents'), () => {
     bench.save(dir.path);
     await expectContent(dir.file('part 0 é.vmdk'), 'vmdk', model.subarray(0, 129 * 512));
     await expectContent(dir.file('part 2 é.vmdk'), 'vmdk', model.subarray(132 * 512));
+  });
+
+  test.each([1, 2])('over a parent that ends in the second of them, each takes its own part of it, seed %d', async (seed) => {
+    using dir = tempDir();
+    const [size, half] = [5120 * 512, 2560];
+    const random = prng(seed);
+    const below = new Uint8Array(size - 700 * 512);
+    await createImage(dir.file('parent.vmdk'), 'vmdk', below.length);
+    await scribbleWithQemuIo(dir.file('parent.vmdk'), 'vmdk', below, random);
+    const { cid } = (await imageInfo(dir.file('parent.vmdk')) as { 'format-specific': { data: { cid: number } } })['format-specific'].data;
+    await make(dir, [{ kind: 'SPARSE', sectors: half }, { kind: 'SPARSE', sectors: half }], { contentId: cid.toString(16).padStart(8, '0'), filename: 'parent.vmdk' });
+    const model = new Uint8Array(size);
+    model.set(below);
+    const backing = { driver: 'vmdk', file: { driver: 'memory', filename: 'memory:parent.vmdk' } };
+    const bench = new Bench();
+    const disk = bench.load(dir.path, 'disk.vmdk');
+    expectSameBytes(await bench.content(disk, { backing }), model);
+    await expectContent(dir.file('disk.vmdk'), 'vmdk', model);
+    await scribble(bench, disk, model, random, { backing });
+    bench.save(dir.path);
+    await expectContent(dir.file('disk.vmdk'), 'vmdk', model);
+    await checkImage(dir.file('disk.vmdk'), 'vmdk');
   });
 
   test('a disk that is split is written in turns around the bound', async () => {
