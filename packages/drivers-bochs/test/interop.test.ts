@@ -46,6 +46,18 @@ describe.skipIf(reference.skip)(reference.title('beside the reference'), () => {
     await expectContent(dir.file('image'), 'bochs', content);
     expect(await imageInfo(dir.file('image'))).toMatchObject({ format: 'bochs' });
   });
+
+  test.each([1, 511])('a size that ends %i bytes behind a sector: the disk ends with the sector, as there', async (more) => {
+    using dir = tempDir();
+    const content = sampleBytes(3, 3 << 19);
+    const image = bochsImage(content);
+    new DataView(image.buffer, image.byteOffset).setBigUint64(88, BigInt(content.length - 512 + more), true);
+    writeFileSync(dir.file('image'), image);
+    const expected = content.subarray(0, -512);
+    expectSameBytes(await new Bench().contentOf(image), expected);
+    expect(await imageInfo(dir.file('image'))).toMatchObject({ 'virtual-size': expected.length });
+    await expectContent(dir.file('image'), 'bochs', expected);
+  });
 });
 
 test('the largest disks that are described are read, though the reference refuses them', async () => {
