@@ -77,6 +77,8 @@ function readPacked(image: MappedImage, offset: number, buffer: Uint8Array, star
   if (entries === undefined) return tables.load(page).then(() => readRange(image, offset, buffer, start, length));
   if (entries === null || unpack === undefined) throw new Error(`cluster ${cluster} has no packed entry`);
   const entry = cluster - tables.firstOf(page);
+  // And the cluster may have been written, and lie elsewhere now.
+  if (entries.get(entry) !== Place.Packed) return readRange(image, offset, buffer, start, length);
   const at = cluster * clusterSize;
   if (length === clusterSize) return unpack(entries.low(entry), entries.high(entry), buffer, start, at);
   const whole = new Uint8Array(clusterSize);

@@ -162,7 +162,7 @@ class History {
     const held = new Set([...files.values()].flatMap(({ chain }) => chain));
     const disk = this.#disk;
     for (const [path, { content, chain }] of this.#named) {
-      if (content === null || chain.length === 0 || files.has(path)) continue;
+      if (content === null || content.length === 0 || files.has(path)) continue;
       if (!chain.every((cluster) => disk.next(cluster) !== 0 && !held.has(cluster))) continue;
       const bytes = Buffer.concat(chain.map((one) => disk.bytes.subarray(disk.offset(one), disk.offset(one + 1)))).subarray(0, content.length);
       expect([...there].some(([name, one]) => name.includes('.blk-vvfat-') && one?.equals(bytes) === true), `${path} lost; ${told()}`).toBe(true);
