@@ -1,7 +1,7 @@
 // Reads that stop between finding a packed cluster and reading it, while that is written, or its piece of the tables leaves the memory: they give what was there or what is.
 import { WriteFlag, type BlockNode } from '@blk/core-graph';
 import { expectSameBytes, prng } from '@blk/driver-conformance';
-import { describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
 import { Bench, pointsOf, write } from './support.js';
 
 interface Kind {
