@@ -72,6 +72,17 @@ describe('hostile images', () => {
     await cut.read(0, new Uint8Array(15_000), 0, 15_000);
   });
 
+  test('a bitmap that the end of the file cuts is an error, and not the zeroes of sectors that were never written', async () => {
+    const extentSize = 8 << 20;
+    const image = bochsImage(new Uint8Array(extentSize).fill(1), { extentSize });
+    // A bit for each sector, and then the sectors.
+    const place = image.length - extentSize - 2048;
+    for (const [length, thing] of [[place + 2047, 'The bitmap of an extent'], [place + 2048, 'A sector']] as const) {
+      const node = await new Bench().openBytes(image.subarray(0, length));
+      await expect((async () => node.read(0, new Uint8Array(512), 0, 512))()).rejects.toMatchObject({ kind: 'io', message: expect.stringMatching(`^${thing} at 0x[0-9a-f]+ reaches beyond the end`) as string });
+    }
+  });
+
   test('any header is a geometry or an error', () => {
     const numbers = fc.integer({ min: 0, max: 0xffff_ffff });
     fc.assert(fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 23 }), numbers), { maxLength: 4 }), fc.integer({ min: 0, max: 512 }), (edits, length) => {
