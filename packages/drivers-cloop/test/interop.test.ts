@@ -37,6 +37,15 @@ describe.skipIf(reference.skip)(reference.title('beside the reference'), () => {
     await expectContent(dir.file('image'), 'cloop', whole);
   });
 
+  test('an image of no blocks is an empty disk, as there', async () => {
+    using dir = tempDir();
+    const image = cloopImage(new Uint8Array(0));
+    expect(image.length).toBe(144);
+    writeFileSync(dir.file('image'), image);
+    expect(await imageInfo(dir.file('image'))).toMatchObject({ format: 'cloop', 'virtual-size': 0 });
+    expect(await new Bench().contentOf(image)).toHaveLength(0);
+  });
+
   test.each([
     ['the whole script', '#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && mount -r -t iso9660 /dev/cloop $1\n', true],
     ['more behind it', '#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && mount -r -t iso9660 /dev/cloop $1\nexit $?\n', true],
