@@ -4,6 +4,7 @@ import type { BlockDriver } from './driver.js';
 import type { TruncateOptions } from './driver-node.js';
 import { BlockError } from './errors.js';
 import type { ChainExtent } from './extent.js';
+import { checkBytes, checkPlace } from './face-arguments.js';
 import { WriteFlag } from './flags.js';
 import { BlockGraph } from './graph.js';
 import type { GraphOptions, OpenOptions } from './graph-options.js';
@@ -36,6 +37,8 @@ export async function openImage(source: string | Definition, options: OpenImageO
 
 /** An open image. All offsets and lengths are bytes; all methods may be called at the same time. */
 export class Image {
+  #closed = false;
+
   constructor(
     /** The graph behind the image, for what this face does not show. */
     readonly graph: BlockGraph,
@@ -44,71 +47,96 @@ export class Image {
 
   /** Length of the disk in bytes. */
   get size(): number {
-    return this.backend.size;
+    return this.#open.size;
   }
   /** Name of the format. */
   get format(): string {
-    return this.backend.root.driverName;
+    return this.#open.root.driverName;
+  }
+
+  /** Throws kind `closed` where it was closed; a backend would miss its medium. */
+  get #open(): Backend {
+    if (this.#closed) throw new BlockError('closed', 'The image was closed');
+    return this.backend;
+  }
+  /** The same, and kind `read-only` where the image was not opened for writing. */
+  get #writable(): Backend {
+    const backend = this.#open;
+    if (backend.readOnly) throw new BlockError('read-only', 'The image is open read-only; the option `writable: true` opens it for writing');
+    return backend;
   }
 
   /** The bytes from `offset`, in a buffer of their own or in `into`, which is returned then. */
   async read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
-    if (into !== undefined && into.length < length) {
-      throw new BlockError('invalid-argument', `Buffer of ${into.length} bytes is too short for ${length}`);
+    const backend = this.#open;
+    checkPlace(offset, length);
+    if (into !== undefined) {
+      checkBytes(into);
+      if (into.length < length) throw new BlockError('invalid-argument', `Buffer of ${into.length} bytes is too short for ${length}`);
     }
     // Nothing is allocated for a range that is not there.
-    this.backend.checkRange(offset, length);
+    backend.checkRange(offset, length);
     const bytes = into ?? new Uint8Array(length);
-    const done = this.backend.read(offset, bytes, 0, length);
+    const done = backend.read(offset, bytes, 0, length);
     if (done !== undefined) await done;
     return bytes;
   }
 
   /** Stores `bytes` at `offset`. The buffer is the caller's again when the promise settles. */
   async write(offset: number, bytes: Uint8Array, options: { readonly fua?: boolean } = {}): Promise<void> {
-    const done = this.backend.write(offset, bytes, 0, bytes.length, options.fua === true ? WriteFlag.Fua : 0);
+    const backend = this.#writable;
+    checkBytes(bytes);
+    checkPlace(offset, bytes.length);
+    const done = backend.write(offset, bytes, 0, bytes.length, options.fua === true ? WriteFlag.Fua : 0);
     if (done !== undefined) await done;
   }
 
   /** Makes a range read as zeroes; `unmap` allows that its space is given back. */
   async writeZeroes(offset: number, length: number, options: { readonly unmap?: boolean } = {}): Promise<void> {
-    const done = this.backend.writeZeroes(offset, length, options.unmap === true ? WriteFlag.MayUnmap : 0);
+    const backend = this.#writable;
+    checkPlace(offset, length);
+    const done = backend.writeZeroes(offset, length, options.unmap === true ? WriteFlag.MayUnmap : 0);
     if (done !== undefined) await done;
   }
 
   /** Says that the content of a range is no longer needed. Needs `discard: true` at open. */
   async discard(offset: number, length: number): Promise<void> {
-    const done = this.backend.discard(offset, length);
+    const backend = this.#writable;
+    checkPlace(offset, length);
+    const done = backend.discard(offset, length);
     if (done !== undefined) await done;
   }
 
   /** Puts everything written so far on stable storage. */
   async flush(): Promise<void> {
-    const done = this.backend.flush();
+    const done = this.#open.flush();
     if (done !== undefined) await done;
   }
 
   /** What the disk is made of: data, zeroes, and from which image of the backing chain. */
   extents(offset = 0, length = this.size - offset): AsyncIterable<ChainExtent> {
-    return this.backend.extents(offset, length);
+    const backend = this.#open;
+    checkPlace(offset, length);
+    return backend.extents(offset, length);
   }
 
   async resize(size: number, options?: TruncateOptions): Promise<void> {
-    await this.backend.truncate(size, options);
+    await this.#writable.truncate(size, options);
   }
 
   /** A web stream of the content. */
   readable(options?: ReadableOptions): ReadableStream<Uint8Array> {
-    return readableOf(this.backend, options);
+    return readableOf(this.#open, options);
   }
 
   /** A web stream that stores what is written to it, from `offset` on; closing it flushes. */
   writable(options: { readonly offset?: number } = {}): WritableStream<Uint8Array> {
-    return writableOf(this.backend, options.offset ?? 0);
+    return writableOf(this.#writable, options.offset ?? 0);
   }
 
-  /** Flushes and closes. */
+  /** Flushes and closes; what is under way is waited for. Closing again does nothing. */
   async close(): Promise<void> {
+    this.#closed = true;
     await this.backend.close();
     await this.graph.close();
   }

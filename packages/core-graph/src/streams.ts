@@ -1,6 +1,7 @@
 /** Web streams over a backend. */
 import type { Backend } from './backend.js';
 import { BlockError } from './errors.js';
+import { checkBytes } from './face-arguments.js';
 
 export interface ReadableOptions {
   /** First byte; 0 unless given. */
@@ -44,6 +45,7 @@ export function writableOf(backend: Backend, offset: number): WritableStream<Uin
   let at = offset;
   return new WritableStream<Uint8Array>({
     async write(chunk) {
+      checkBytes(chunk);
       const done = backend.write(at, chunk, 0, chunk.length);
       at += chunk.length;
       if (done !== undefined) await done;

@@ -6,6 +6,12 @@ async function image(file: MemFile, writable = true): Promise<Image> {
   return openImage(file.definition, { drivers: [new MemFiles().driver], writable });
 }
 
+/** The same face without types, as JavaScript sees it. */
+type Loose = Record<'read' | 'write' | 'writeZeroes', (...given: unknown[]) => Promise<unknown>> & Pick<WritableFace, 'writable'>;
+interface WritableFace {
+  writable(): { getWriter(): { write(chunk: unknown): Promise<void> } };
+}
+
 async function collect(extents: AsyncIterable<ChainExtent>): Promise<string[]> {
   const lines: string[] = [];
   for await (const { offset, length, data, zero, depth, hostOffset } of extents) {
@@ -50,6 +56,55 @@ describe('an image', () => {
     }
     expect((await failure(() => open.read(0, 5, new Uint8Array(4))))?.kind).toBe('invalid-argument');
     expect((await open.read(10, 0)).length).toBe(0);
+  });
+
+  it('names what is no place and no bytes, and stores nothing of it', async () => {
+    const file = new MemFile(noise(1000));
+    await using open = await image(file);
+    const refused = async (call: (open: never) => Promise<unknown>, words: string): Promise<void> => {
+      const error = await failure(() => call(open as never));
+      expect([error?.kind, error?.message]).toEqual(['invalid-argument', words]);
+    };
+    await refused((any: Loose) => any.write(0, 'hello'), "Bytes have to be a Uint8Array, found the string 'hello'");
+    await refused((any: Loose) => any.write(0, [1, 2]), 'Bytes have to be a Uint8Array, found Array');
+    await refused((any: Loose) => any.write(0, new ArrayBuffer(4)), 'Bytes have to be a Uint8Array, found ArrayBuffer');
+    await refused((any: Loose) => any.write(0, new Uint16Array(4)), 'Bytes have to be a Uint8Array, found Uint16Array');
+    await refused((any: Loose) => any.write(0), 'Bytes have to be a Uint8Array, found undefined');
+    await refused((any: Loose) => any.read(0, 4, new Uint16Array(4)), 'Bytes have to be a Uint8Array, found Uint16Array');
+    await refused((any: Loose) => any.read('0', 4), "Offset has to be a number of bytes, found the string '0'");
+    await refused((any: Loose) => any.read(0n, 4), 'Offset has to be a number of bytes, found the bigint 0n');
+    await refused((any: Loose) => any.read(0), 'Length has to be a number of bytes, found undefined');
+    await refused((any: Loose) => any.writeZeroes(0, null), 'Length has to be a number of bytes, found null');
+    await refused((any: Loose) => any.writable().getWriter().write('x'.repeat(50)), 'Bytes have to be a Uint8Array, found a string');
+    sameBytes(file.bytes, noise(1000));
+    await open.write(0, Buffer.of(7));
+    expect(file.bytes[0]).toBe(7);
+  });
+
+  it('says that it was closed, and is closed once', async () => {
+    const open = await image(new MemFile(10));
+    await Promise.all([open.close(), open.close()]);
+    await open.close();
+    for (const use of [
+      () => open.read(0, 1),
+      () => open.write(0, noise(1)),
+      () => open.flush(),
+      () => open.resize(5),
+      () => open.size,
+      () => open.extents(),
+      () => open.readable(),
+    ]) {
+      const error = await failure(use);
+      expect([error?.kind, error?.message]).toEqual(['closed', 'The image was closed']);
+    }
+  });
+
+  it('asks for drivers', async () => {
+    const refused = async (drivers: unknown): Promise<string | undefined> => (await failure(() => openImage('x', { drivers: drivers as never })))?.message;
+    expect(await refused(undefined)).toBe("'drivers' has to be a list, such as [file, qcow2], found undefined");
+    expect(await refused([cow, undefined])).toBe("Entry 1 of 'drivers' has to be a driver, found undefined");
+    expect(await refused(['cow'])).toBe("Entry 0 of 'drivers' has to be a driver, found the string 'cow'");
+    expect(await refused([() => cow])).toBe("Entry 0 of 'drivers' has to be a driver, found function");
   });
 
   it('closes what it opened when it cannot be used', async () => {
