@@ -102,6 +102,35 @@ describe('hostile images', () => {
     expectSameBytes(await new Bench().contentOf(one(new Uint8Array([...stream, 1, 2, 3]))), new Uint8Array(1024).fill(97));
   });
 
+  test('a table of several megabytes, and streams behind 4 GiB', async () => {
+    const streams = Array.from({ length: 256 }, (_, value) => deflateSync(new Uint8Array(512).fill(value)));
+    const blocks = 300_000;
+    const head = new Uint8Array(TABLE + 8 * (blocks + 1));
+    head.set(IMAGE.subarray(0, 128));
+    const view = new DataView(head.buffer);
+    view.setUint32(128, 512);
+    view.setUint32(132, blocks);
+    const kinds = Array.from({ length: blocks }, (_, index) => (index * 7) & 0xff);
+    const packed = Buffer.concat(kinds.map((kind) => streams[kind]));
+    const first = 5 * 2 ** 30;
+    let offset = first;
+    for (let index = 0; index <= blocks; index++) {
+      view.setBigUint64(TABLE + 8 * index, BigInt(offset));
+      if (index < blocks) offset += streams[kinds[index]].length;
+    }
+    const disk = new MemoryDisk({ size: offset });
+    disk.content.write(0, head, 0, head.length);
+    disk.content.write(first, packed, 0, packed.length);
+    const node = await new Bench().open(disk, {}, { readOnly: true });
+    expect(node.size).toBe(blocks * 512);
+    // A mebibyte of the table tells of 131072 blocks.
+    for (const index of [0, 131_071, 131_072, 131_073, 262_143, 262_144, blocks - 1]) {
+      const buffer = new Uint8Array(512);
+      await node.read(index * 512, buffer, 0, 512);
+      expectSameBytes(buffer, new Uint8Array(512).fill(kinds[index]));
+    }
+  });
+
   test('any header is a geometry or an error', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 140 }), fc.integer({ min: 0, max: 0xffff_ffff }), fc.integer({ min: 0, max: 0xffff_ffff }), (bytes, size, count) => {
       if (bytes.length >= 136) {

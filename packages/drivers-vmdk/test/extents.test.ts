@@ -1,6 +1,7 @@
 /** Disks of several extents: what is written across their bounds, by both programs in turn, and extents that begin in the midst of a grain. */
 import { writeFileSync } from 'node:fs';
-import { expectSameBytes, readAll, scribble } from '@blk/driver-conformance';
+import type { BlockNode } from '@blk/core-graph';
+import { expectSameBytes, MemoryDisk, readAll, scribble } from '@blk/driver-conformance';
 import { vmdkDescriptor } from '@blk/image-writers';
 import { checkImage, createImage, expectContent, imageInfo, prng, qemuIo, qemuImg, scribbleWithQemuIo, skipUnless, tempDir, type TempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
@@ -154,4 +155,17 @@ test('which of several files is damaged, too short, or not there is told', async
   gone.disks.put('disk.vmdk', { content: disk.toBytes() });
   gone.disks.put('disk-s001.vmdk', { content: bench.disks.get('disk-s001.vmdk').toBytes() });
   await expect(gone.open(gone.disks.get('disk.vmdk'), {}, { readOnly: true })).rejects.toThrow(second);
+});
+
+test.each([['FLAT', 5], ['FLAT', 0], ['VMFS', 0]])('a %s extent that begins at sector %d of a file which is too short is refused, and not read as zeroes', async (kind, from) => {
+  const bench = new Bench();
+  const open = (bytes: number): Promise<BlockNode> => {
+    bench.disks.put('flat', { content: new Uint8Array(bytes).fill(1) });
+    const text = vmdkDescriptor({ createType: kind === 'VMFS' ? 'vmfs' : 'monolithicFlat', extents: [`RW 100 ${kind} "flat"${kind === 'VMFS' ? '' : ` ${from}`}`] });
+    return bench.open(new MemoryDisk({ content: new TextEncoder().encode(text) }), {}, { readOnly: true });
+  };
+  const enough = (from + 100) * 512;
+  const message = `Extent 'flat' holds ${enough - 1} bytes, the descriptor tells of ${enough}`;
+  await expect(open(enough - 1)).rejects.toMatchObject({ kind: 'invalid-image', message });
+  expectSameBytes(await readAll(await open(enough)), new Uint8Array(51200).fill(1));
 });
