@@ -203,6 +203,47 @@ describe.skipIf(oracle.skip)(oracle.title('check'), () => {
   });
 });
 
+describe('a catalog that is looked at in pieces of 16384 entries', () => {
+  const entry = (cluster: number): number => 64 + cluster * 4;
+  const big = async (clusters: readonly number[]): Promise<MemoryDisk> => {
+    const bench = new Bench();
+    const disk = await bench.create(40_000 * 512, { cluster_size: 512 });
+    const node = await bench.open(disk);
+    for (const cluster of clusters) await node.write(cluster * 512, new Uint8Array(512).fill(cluster % 251), 0, 512);
+    await bench.graph.release(node);
+    return disk;
+  };
+
+  test('is repaired where it is damaged, and nowhere else', async () => {
+    const clusters = [1, 16_383, 16_384, 16_385, 32_767, 32_768, 39_999];
+    const whole = await big(clusters);
+    for (const damaged of clusters) {
+      const disk = edited(whole, [[entry(damaged), 0x10_0000]]);
+      const { lines } = await new Bench().check(disk, 'all');
+      expect(lines.filter((line) => !line.includes('space leaked'))).toEqual([`Repairing cluster ${damaged} is outside image`]);
+      expectSameBytes(await new Bench().content(disk), (await new Bench().content(whole)).fill(0, damaged * 512, (damaged + 1) * 512));
+    }
+    // Two of different pieces in one place: the second one gets its own.
+    const place = new DataView(whole.toBytes().buffer).getUint32(entry(1), true);
+    const shared = edited(whole, [[entry(20_000), place]]);
+    expect((await new Bench().check(shared, 'all')).lines).toEqual(['Repairing cluster 20000 lies where another one does']);
+    expectSameBytes(await new Bench().content(shared), (await new Bench().content(whole)).fill(1, 20_000 * 512, 20_001 * 512));
+  });
+
+  test('tells where the data begins, and what belongs to no part of the disk, wherever that stands', async () => {
+    const whole = await big([16_500, 33_000]);
+    const told = new DataView(whole.toBytes().buffer).getUint32(48, true);
+    expect((await new Bench().check(edited(whole, [[48, told + 1]]))).lines).toEqual([`ERROR data offset of ${told + 1} sectors, where clusters lie from sector ${told} on`]);
+    const short = edited(whole, [[36, 17_000, 64]]);
+    const bench = new Bench();
+    const node = await bench.open(short);
+    await node.write(0, new Uint8Array(4096).fill(9), 0, 4096);
+    await bench.graph.release(node);
+    const [place] = new Uint32Array(short.toBytes().buffer, entry(33_000), 1);
+    expectSameBytes(short.toBytes().subarray(place * 512, (place + 1) * 512), new Uint8Array(512).fill(33_000 % 251));
+  });
+});
+
 describe('what a wrong header must not cost', () => {
   test('clusters that begin in the midst of others get places of their own, with what they hold', async () => {
     const bench = new Bench();

@@ -111,6 +111,39 @@ describe('hostile images', () => {
     expect((await bench.check(fixed, 'all')).result).toMatchObject({ corruptions: 1, corruptionsFixed: 0 });
   });
 
+  test('tables that are looked at in pieces of 8192 entries are repaired where they are damaged, and nowhere else', async () => {
+    const bench = new Bench();
+    const [cluster, reach] = [65536, 2 ** 31];
+    const disk = await bench.create(2 ** 45, {});
+    // Of the first table in each of its pieces, and of one second table in each of its own.
+    const offsets = [...[1, 8191, 8192, 16_000].map((table) => table * reach), ...[5, 8191, 8192, 8193, 32_767].map((entry) => entry * cluster)];
+    const node = await bench.open(disk);
+    for (const [index, offset] of offsets.entries()) await node.write(offset, new Uint8Array(512).fill(index + 1), 0, 512);
+    await bench.graph.release(node);
+    const wordAt = (of: MemoryDisk, at: number): number => {
+      const word = new Uint8Array(8);
+      of.content.read(at, word, 0, 8);
+      return Number(new DataView(word.buffer).getBigUint64(0, true));
+    };
+    const second = wordAt(disk, cluster);
+    const entryOf = (offset: number): number => (offset >= reach ? cluster + (offset / reach) * 8 : second + (offset / cluster) * 8);
+    for (const damaged of offsets) {
+      const copy = new MemoryDisk({ size: 0 });
+      const bytes = disk.toBytes();
+      copy.content.write(0, bytes, 0, bytes.length);
+      const far = new Uint8Array(new BigUint64Array([2n ** 50n]).buffer);
+      copy.content.write(entryOf(damaged), far, 0, 8);
+      expect((await bench.check(copy, 'all')).result).toMatchObject({ corruptions: 0, corruptionsFixed: 1 });
+      const reader = await bench.open(copy, {}, { readOnly: true });
+      for (const [index, offset] of offsets.entries()) {
+        const found = new Uint8Array(512);
+        await reader.read(offset, found, 0, 512);
+        expectSameBytes(found, new Uint8Array(512).fill(offset === damaged ? 0 : index + 1));
+      }
+      await bench.graph.release(reader);
+    }
+  });
+
   test('a part of a cluster behind the last one is no leak', async () => {
     const whole = (await sample()).toBytes();
     const disk = new MemoryDisk({ content: new Uint8Array(whole.length + 1000) });
