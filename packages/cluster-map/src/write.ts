@@ -98,13 +98,19 @@ async function placeClusters(image: MappedImage, found: number, offset: number, 
   if (part < length) return settled(writeRange(image, offset + part, buffer, start + part, length - part));
 }
 
-/**
- * Stores one cluster in a form of the format's own: `bytes`, at `host`, where the caller has room for them, and the halves of its entry.
- * The place that the cluster had, if any, is not used again.
- */
-export async function placePacked(
-  image: MappedImage, cluster: number, bytes: Uint8Array, host: number, [low, high]: readonly [number, number],
-): Promise<void> {
+/** A cluster in a form of the format's own. */
+export interface PackedCluster {
+  readonly bytes: Uint8Array;
+  /** Where the caller has room for them. */
+  readonly host: number;
+  /** The halves of its entry. */
+  readonly entry: readonly [low: number, high: number];
+  /** Called at the moment in which others can find the bytes: what was read from their place before does not count any more. */
+  readonly forget: () => void;
+}
+
+/** Stores one cluster packed. The place that it had, if any, is not used again. */
+export async function placePacked(image: MappedImage, cluster: number, { bytes, host, entry: [low, high], forget }: PackedCluster): Promise<void> {
   const { busy, format } = image;
   const { tables, space, clusterSize, file } = format;
   const page = tables.pageOf(cluster);
@@ -125,6 +131,7 @@ export async function placePacked(
     await settled(file.write(host, bytes, 0, bytes.length));
     await settled(tables.tell('l2_update_compressed'));
     await changePage(image, page, (entries) => {
+      forget();
       entries.setHalves(cluster - tables.firstOf(page), low, high);
     });
   } finally {

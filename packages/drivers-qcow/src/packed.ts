@@ -89,9 +89,8 @@ export async function writePacked(
       continue;
     }
     const host = space.takeBytes(bytes.length, SECTOR);
-    reader.forget();
-    await placePacked(image, (offset + at) / clusterSize, bytes, host, entryOf(host, bytes.length, Math.log2(clusterSize)));
-    reader.forget();
+    const entry = entryOf(host, bytes.length, Math.log2(clusterSize));
+    await placePacked(image, (offset + at) / clusterSize, { bytes, host, entry, forget: () => { reader.forget(); } });
   }
 }
 

@@ -70,8 +70,8 @@ export class PackedWriter {
     viewOf(record).setUint32(8, packed.length, true);
     record.set(packed, MARKER_BYTES);
     const host = this.space.takeBytes(record.length, SECTOR);
-    await placePacked(this.image, offset / this.image.format.clusterSize, record, host, [sectorOf(host), 0]);
-    this.reader.forget();
+    const entry = [sectorOf(host), 0] as const;
+    await placePacked(this.image, offset / this.image.format.clusterSize, { bytes: record, host, entry, forget: () => { this.reader.forget(); } });
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
