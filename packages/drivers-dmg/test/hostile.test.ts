@@ -115,6 +115,33 @@ describe('hostile images', () => {
     expect(await places(withRow(3, 'length', 511n))).toEqual([-1, -1]);
   });
 
+  test('a run of zeroes is told as one, and ends where no table describes the disk', async () => {
+    const image = dmgImage([{ chunks: [{ kind: 'zero', sectors: 10 }, { kind: 'ignore', sectors: 7 }, { kind: 'zero', sectors: 20 }, { kind: 'zero', sectors: 30 }, { kind: 'zlib', content: CONTENT }, { kind: 'adc', content: CONTENT }] }], { resourceFork: true });
+    const extents = async (bytes: Uint8Array): Promise<readonly (readonly [sectors: number, zero: boolean])[]> => {
+      const node = await new Bench().openBytes(bytes);
+      const found: [number, boolean][] = [];
+      for (let at = 0; at < node.size; ) {
+        const { length, zero } = await node.extent(at, node.size - at);
+        found.push([length / 512, zero]);
+        at += length;
+      }
+      return found;
+    };
+    expect(await extents(image)).toEqual([[67, true], [128, false]]);
+    // Without its third chunk; a remark is in front of them.
+    new DataView(image.buffer, image.byteOffset).setBigUint64(Buffer.from(image).indexOf('mish') + 204 + 40 * 3 + 16, 0n);
+    expect(await extents(image)).toEqual([[17, true], [20, false], [30, true], [128, false]]);
+  });
+
+  test('a check tells how far it is, in bytes of the file and of what is unpacked', async () => {
+    const node = await new Bench().open(new MemoryDisk({ content: IMAGE }), {}, { checking: true, readOnly: true });
+    const told: number[][] = [];
+    await node.driver.check?.({ repair: 'none', progress: (done, total) => { told.push([done, total]); } });
+    const data = Number(new DataView(IMAGE.buffer).getBigUint64(IMAGE.length - 512 + 32));
+    const total = data + 65 * 512;
+    expect(told).toEqual([[data, total], [data + 64 * 512, total], [total, total]]);
+  });
+
   test('what a check finds', async () => {
     expect((await new Bench().checkBytes(IMAGE)).result).toMatchObject({ corruptions: 0, totalClusters: 3, allocatedClusters: 2, compressedClusters: 1 });
     const raw = IMAGE.slice();
