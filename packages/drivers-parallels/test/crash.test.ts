@@ -82,3 +82,20 @@ test.each<[string, Edit[], number?]>([
     }
   }
 });
+
+test('it says so before its catalog changes, and ceases to when all that it has is on stable storage', async () => {
+  const bench = new Bench();
+  const disk = await bench.create(4 << 20, { cluster_size: 4096 });
+  const recording = recorder(disk);
+  const node = await bench.open(disk);
+  await node.write(0, new Uint8Array(512).fill(1), 0, 512);
+  await bench.graph.release(node);
+  const writes = recording.operations.filter(({ verb }) => verb === 'write');
+  const [says, ceases] = writes.filter(({ offset }) => offset < 64);
+  const others = writes.filter(({ offset }) => offset >= 64);
+  const catalog = others.filter(({ offset }) => offset < 64 + 1024 * 4);
+  expect(catalog.length * (others.length - catalog.length)).toBeGreaterThan(0);
+  for (const { start } of catalog) expect(recording.isStable(says, start)).toBe(true);
+  for (const written of others) expect(recording.isStable(written, ceases.start)).toBe(true);
+  expect(recording.isStable(ceases, recording.now)).toBe(true);
+});

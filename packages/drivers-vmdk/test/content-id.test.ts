@@ -2,7 +2,7 @@
 import { expectSameBytes, MemoryDisk, readAll, recorder } from '@blk/driver-conformance';
 import { sampleContent } from '@blk/image-writers';
 import { describe, expect, test } from 'vitest';
-import { Bench, sample } from './support.js';
+import { Bench, COPY, sample } from './support.js';
 
 const CONTENT = sampleContent(3, 64 * 1024);
 
@@ -46,4 +46,18 @@ test('a short identifier gets all of its digits where the text stays in one sect
   await bench.graph.release(node);
   const text = new TextDecoder('latin1').decode(disk.toBytes().subarray(0x200, 0x300));
   expect(text).toMatch(/^# Disk DescriptorFile\nversion=1\nCID=[0-9a-f]{8}\nparentCID=ffffffff\ncreateType="monolithicSparse"\n\0/);
+});
+
+test('it is another one on stable storage before anything else changes', async () => {
+  const disk = await sample();
+  const recording = recorder(disk);
+  const bench = new Bench();
+  const node = await bench.open(disk);
+  await node.write(0, CONTENT, 0, 512);
+  await node.write(1 << 20, CONTENT, 0, 512);
+  await bench.graph.release(node);
+  const [identifier, ...others] = recording.operations.filter(({ verb }) => verb === 'write');
+  expect(identifier.offset).toBe(512);
+  expect(others.length).toBeGreaterThan(1);
+  for (const { offset, start } of others) expect([offset >= COPY, recording.isStable(identifier, start)]).toEqual([true, true]);
 });
