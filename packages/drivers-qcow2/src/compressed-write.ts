@@ -60,7 +60,6 @@ async function storePacked(image: Qcow2Image, cluster: number, bytes: Uint8Array
   const offset = await image.compressedSpace.take(bytes.length);
   try {
     checkHostRange(image, offset, bytes.length);
-    image.compressed.forget(offset);
     if (image.file.node.listens) await image.file.event('write_compressed');
     const done = image.file.write(offset, bytes, 0, bytes.length);
     if (isPromise(done)) await done;
@@ -72,6 +71,8 @@ async function storePacked(image: Qcow2Image, cluster: number, bytes: Uint8Array
       table = changeableTable(image, l1Index, cluster, cluster + 1);
     }
     const { high, low } = compressedEntry(offset, bytes.length, image.geometry);
+    // Their place may have been read along with others before they were there; from here on, they can be found.
+    image.compressed.forget(offset);
     setEntry(image, table, cluster - l1Index * l2Entries, high, low);
     image.flusher.linked();
   } catch (error) {
