@@ -22,7 +22,9 @@ const PIECE_ENTRIES = MIB / 8;
 export async function createVhdx(file: Edge, options: VhdxCreateOptions & { readonly size: number }, { host }: CreateContext): Promise<void> {
   const size = Math.ceil(options.size / SECTOR) * SECTOR;
   if (size > MAX_DISK) throw argumentError('Image size too large; max of 64TB');
-  const logLength = Math.max(MIB, roundUp(options.log_size ?? MIB));
+  // Zero is taken for a size, not for one of the driver's choice as `block_size` is.
+  if (options.log_size === 0) throw argumentError('Log size must be a multiple of 1 MB');
+  const logLength = roundUp(options.log_size ?? MIB);
   if (logLength >= 2 ** 32) throw argumentError('Log size must be smaller than 4 GB');
   const blockSize = blockSizeFor(options.block_size ?? 0, size);
   const fixed = options.subformat === 'fixed';

@@ -91,6 +91,7 @@ describe.skipIf(oracle.skip)(oracle.title('images both ways'), () => {
 
   test.each([
     [10 << 20, { block_size: 3 << 20 }, 'Block size must be a power of two'],
+    [10 << 20, { log_size: 0 }, 'Log size must be a multiple of 1 MB'],
     [10 << 20, { log_size: 5 * 2 ** 30 }, 'Log size must be smaller than 4 GB'],
     [65 * 2 ** 40, {}, 'Image size too large; max of 64TB'],
   ])('refused: %i, %o', async (size, options, message) => {

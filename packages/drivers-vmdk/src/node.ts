@@ -35,7 +35,8 @@ export class VmdkNode implements DriverNode {
     this.size = size;
     const grain = Math.max(...extents.map(({ grainSize = 0 }) => grainSize));
     this.limits = { ...NO_LIMITS, optimalTransfer: grain, zeroAlignment: grain };
-    this.writeFlags = extents.every(({ compressed }) => compressed === true) ? WriteFlag.Compressed : 0;
+    // Grains that are not packed are stored as they are, whole: whoever asked for packing loses nothing but space. Flat extents have no grains.
+    this.writeFlags = extents.every(({ grainSize }) => grainSize !== undefined) ? WriteFlag.Compressed : 0;
   }
 
   /** Of the content, as children know it. */

@@ -1,5 +1,6 @@
 /** Images both ways: made by the reference and read here, made here and read and written by the reference. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hasFlag, WriteFlag } from '@blk/core-graph';
 import { expectSameBytes, readAll, scribble } from '@blk/driver-conformance';
 import { checkImage, createImage, expectContent, imageInfo, prng, qemuImg, scribbleWithQemuIo, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
@@ -30,6 +31,28 @@ describe.skipIf(oracle.skip)(oracle.title('both ways'), () => {
       await checkImage(file, 'vmdk');
       await expectContent(file, 'vmdk', model);
     }
+  });
+
+  test.each(['monolithicSparse', 'twoGbMaxExtentSparse', 'streamOptimized'])('what is to be packed is stored, as by the reference, also where nothing is: %s', async (subformat) => {
+    using dir = tempDir();
+    const model = sample(false);
+    await createImage(dir.file('image.vmdk'), 'vmdk', SIZE, '-o', `subformat=${subformat}`);
+    const bench = new Bench();
+    const node = await bench.open(bench.load(dir.path, 'image.vmdk'));
+    expect(hasFlag(node.driver.writeFlags ?? 0, WriteFlag.Compressed)).toBe(true);
+    await node.write(0, model, 0, SIZE, WriteFlag.Compressed);
+    await bench.graph.release(node);
+    bench.save(dir.path);
+    await expectContent(dir.file('image.vmdk'), 'vmdk', model);
+  });
+
+  test('flat extents take nothing that is to be packed', async () => {
+    using dir = tempDir();
+    await createImage(dir.file('image.vmdk'), 'vmdk', SIZE, '-o', 'subformat=monolithicFlat');
+    const bench = new Bench();
+    const node = await bench.open(bench.load(dir.path, 'image.vmdk'));
+    expect(hasFlag(node.driver.writeFlags ?? 0, WriteFlag.Compressed)).toBe(false);
+    await bench.graph.release(node);
   });
 
   test.each(['', 'random'])('a compressed image of the reference, its last grain in part, %s', async (kind) => {

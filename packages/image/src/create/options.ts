@@ -112,10 +112,19 @@ export function parseCreateOptions(texts: readonly string[], table: CreateOption
   return values;
 }
 
+/** Switches that are spelled otherwise than `on` and `off`, by name: the reference shows them as they were given. */
+export function spelledSwitches(texts: readonly string[], table: CreateOptionTable): ReadonlyMap<string, string> {
+  const given = texts.flatMap((text) => splitOptions(text));
+  return new Map(given.flatMap(([name, value]) => (value !== undefined && Object.hasOwn(table, name) && table[name].type.type === 'bool' ? [[name, value]] : [])));
+}
+
+const ON = ['on', 'yes', 'true', 'y'];
+const OFF = ['off', 'no', 'false', 'n'];
+
 function parseValue(name: string, text: string, spec: CreateOptionSpec): string | number | boolean {
   switch (spec.type.type) {
     case 'bool':
-      if (text === 'on' || text === 'off') return text === 'on';
+      if (ON.includes(text) || OFF.includes(text)) return ON.includes(text);
       throw new BlockError('invalid-argument', `Parameter '${name}' expects 'on' or 'off'`);
     case 'size':
       return parseSizeOption(name, text);

@@ -3,7 +3,7 @@ import {
   BlockError, guessFormat, messageOf, protocolDefinition, resolveReference, type BlockDriver, type BlockGraph, type CreateOptionTable,
 } from '@blk/core-graph';
 import type { Progress } from '../pause.js';
-import { optionTable, parseCreateOptions } from './options.js';
+import { optionTable, parseCreateOptions, spelledSwitches } from './options.js';
 
 export interface CreationRequest {
   readonly format: string;
@@ -57,6 +57,7 @@ export async function planCreation(graph: BlockGraph, filename: string, request:
     if (given['size'] !== undefined && request.size !== undefined) {
       throw new BlockError('invalid-argument', 'The image size must be specified only once');
     }
+    const spelled = spelledSwitches(request.options ?? [], table);
     takeBacking(given, format, request);
     const backingSize = await lookAtBacking(graph, filename, given, request.unsafe === true);
     const size = request.size ?? given['size'] ?? backingSize;
@@ -65,7 +66,7 @@ export async function planCreation(graph: BlockGraph, filename: string, request:
     return {
       size,
       options,
-      line: `Formatting '${filename}', fmt=${format.name}${[...options].map(([name, value]) => ` ${name}=${shown(value)}`).join('')}`,
+      line: `Formatting '${filename}', fmt=${format.name}${[...options].map(([name, value]) => ` ${name}=${spelled.get(name) ?? shown(value)}`).join('')}`,
       run: () => named(filename, () => make(graph, filename, format, options, size, request)),
     };
   });
