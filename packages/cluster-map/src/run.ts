@@ -2,6 +2,8 @@
 import { BlockError, type Completion } from '@blk/core-graph';
 import type { MappedImage } from './mapped-image.js';
 import { Place } from './place.js';
+import type { TablePage } from './table-page.js';
+import type { Tables } from './tables.js';
 
 /** Where a range lies; filled anew for every run. */
 export class Run {
@@ -18,34 +20,37 @@ export class Run {
 export function findRun({ format }: MappedImage, offset: number, end: number, into: Run): Completion {
   const { tables, clusterSize } = format;
   const first = Math.floor(offset / clusterSize);
-  let page = tables.pageOf(first);
-  let entries = tables.peek(page);
-  if (entries === undefined) return tables.load(page);
-  let start = tables.firstOf(page);
-  let stop = tables.endOf(page);
-  const place = entries === null ? Place.Hole : entries.get(first - start);
+  const entries = tables.at(first);
+  if (entries === undefined) return tables.load(tables.pageOf(first));
+  const place = entries === null ? Place.Hole : entries.get(first - entries.first);
+  const next = (first + 1) * clusterSize;
+  // Most requests lie in one cluster. A packed cluster is a run of its own.
+  into.end = end <= next ? end : place === Place.Packed ? next : Math.min(end, endOfRun(tables, clusterSize, first, place, entries, end));
+  into.place = place >= 0 ? place + (offset - first * clusterSize) : place;
+}
+
+function endOfRun(tables: Tables, clusterSize: number, first: number, place: number, at: TablePage | null, end: number): number {
+  let entries = at;
+  let stop = entries === null ? tables.endOf(tables.pageOf(first)) : entries.end;
   let cluster = entries === null ? stop : first + 1;
-  // A packed cluster is a run of its own.
-  const last = place === Place.Packed ? first + 1 : Math.ceil(end / clusterSize);
+  const last = Math.ceil(end / clusterSize);
   while (cluster < last) {
     if (cluster === stop) {
-      const next = tables.peek(++page);
+      const next = tables.at(cluster);
       if (next === undefined) break;
       entries = next;
-      start = cluster;
-      stop = tables.endOf(page);
+      stop = entries === null ? tables.endOf(tables.pageOf(cluster)) : entries.end;
     }
     if (entries === null) {
       if (place !== Place.Hole) break;
       cluster = stop;
       continue;
     }
-    const found = entries.get(cluster - start);
+    const found = entries.get(cluster - entries.first);
     if (found !== (place >= 0 ? place + (cluster - first) * clusterSize : place)) break;
     cluster++;
   }
-  into.end = Math.min(end, cluster * clusterSize);
-  into.place = place >= 0 ? place + (offset - first * clusterSize) : place;
+  return cluster * clusterSize;
 }
 
 /** Throws where a run that is stored reaches beyond the end of the file: one that was cut short must not be taken for one full of zeroes. */

@@ -19,17 +19,24 @@ export class TablePage {
   awaited = true;
   /** Flushes that write it just now. */
   writing = 0;
+  /** The cluster behind that of the last entry. */
+  readonly end: number;
   readonly #dirty = new Set<number>();
   readonly #view: DataView;
 
-  /** `hostOffset`: where the bytes lie in the file; they belong to the page from now on. `copyOffset`: where they lie once more, or -1. */
+  /**
+   * `hostOffset`: where the bytes lie in the file; they belong to the page from now on. `copyOffset`: where they lie once more, or -1.
+   * `first`: the cluster of the first entry.
+   */
   constructor(
     readonly hostOffset: number,
     private readonly bytes: Uint8Array,
     private readonly codec: EntryCodec,
     readonly copyOffset = -1,
+    readonly first = 0,
   ) {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.end = first + bytes.length / codec.bytes;
   }
 
   get dirty(): boolean {

@@ -76,8 +76,8 @@ export class BlockTable {
 
   /** What has to be waited for before a block is asked about; then this has to be asked again. */
   ready(block: number): Completion {
-    const number = this.pieces.pageOf(this.#indexOf(block));
-    return this.pieces.peek(number) === undefined ? this.pieces.load(number) : undefined;
+    const index = this.#indexOf(block);
+    return this.pieces.at(index) === undefined ? this.pieces.load(this.pieces.pageOf(index)) : undefined;
   }
 
   /** First block behind those that can be asked about together with this one. */
@@ -89,7 +89,8 @@ export class BlockTable {
 
   stateOf(block: number): number {
     const index = this.#indexOf(block);
-    const state = stateIn(this.#pieceOf(index).low(this.#within(index)));
+    const piece = this.#pieceOf(index);
+    const state = stateIn(piece.low(index - piece.first));
     if (!this.means(state)) throw vhdxError({ what: 'block-state', block, found: state });
     return state;
   }
@@ -103,7 +104,7 @@ export class BlockTable {
   offsetOf(block: number): number {
     const index = this.#indexOf(block);
     const piece = this.#pieceOf(index);
-    const within = this.#within(index);
+    const within = index - piece.first;
     const offset = offsetIn(piece.low(within), piece.high(within));
     if (offset + this.#blockSize > this.end) throw vhdxError({ what: 'block-range', block, offset, fileSize: this.end });
     return offset;
@@ -112,7 +113,8 @@ export class BlockTable {
   /** Puts a block behind the last one. The file has that when the pieces with changes are written. */
   append(block: number): void {
     const index = this.#indexOf(block);
-    this.#pieceOf(index).set(this.#within(index), this.end);
+    const piece = this.#pieceOf(index);
+    piece.set(index - piece.first, this.end);
     this.end += this.#blockSize;
   }
 
@@ -120,12 +122,8 @@ export class BlockTable {
     return block + Math.floor(block / this.ratio);
   }
 
-  #within(index: number): number {
-    return index % this.pieces.pageEntries;
-  }
-
   #pieceOf(index: number): TablePage {
-    const piece = this.pieces.peek(this.pieces.pageOf(index));
+    const piece = this.pieces.at(index);
     if (piece === undefined || piece === null) throw new Error(`entry ${index} of the block table is not in memory`);
     return piece;
   }

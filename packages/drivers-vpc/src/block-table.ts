@@ -37,8 +37,7 @@ export class BlockTable {
 
   /** What has to be waited for before a block is asked about; then this has to be asked again. */
   ready(block: number): Completion {
-    const number = this.pieces.pageOf(block);
-    return this.pieces.peek(number) === undefined ? this.pieces.load(number) : undefined;
+    return this.pieces.at(block) === undefined ? this.pieces.load(this.pieces.pageOf(block)) : undefined;
   }
 
   /** First block behind those that can be asked about together with this one. */
@@ -48,19 +47,21 @@ export class BlockTable {
 
   /** Byte offset of the block's bitmap; -1: the image does not hold the block. Every place was looked at when the image was opened; this is for files that others change. */
   offsetOf(block: number): number {
-    const offset = this.#pieceOf(block).get(block % this.pieces.pageEntries);
+    const piece = this.#pieceOf(block);
+    const offset = piece.get(block - piece.first);
     if (offset + this.blockBytes > this.end && offset >= 0) throw vpcError({ what: 'truncated' });
     return offset;
   }
 
   /** Puts a block behind the last one. The file has that when the pieces with changes are written. */
   append(block: number): void {
-    this.#pieceOf(block).set(block % this.pieces.pageEntries, this.end);
+    const piece = this.#pieceOf(block);
+    piece.set(block - piece.first, this.end);
     this.end += this.blockBytes;
   }
 
   #pieceOf(block: number): TablePage {
-    const piece = this.pieces.peek(this.pieces.pageOf(block));
+    const piece = this.pieces.at(block);
     if (piece === undefined || piece === null) throw new Error(`entry ${block} of the block table is not in memory`);
     return piece;
   }
