@@ -84,9 +84,13 @@ async function placeClusters(image: MappedImage, found: number, offset: number, 
   for (let cluster = first; cluster < end; cluster++) busy.set(cluster, over);
   const part = Math.min(length, end * clusterSize - offset);
   try {
-    await settled(tables.tell('cluster_alloc'));
-    await fillRoom(image, room, found, offset, buffer, start, part);
-    await setEntries(image, first, room);
+    // Waits only for what has to be waited for: mostly the page cache takes all of it at once.
+    const told = tables.tell('cluster_alloc');
+    if (told !== undefined) await told;
+    const filled = fillRoom(image, room, found, offset, buffer, start, part);
+    if (filled !== undefined) await filled;
+    const changed = setEntries(image, first, room);
+    if (changed !== undefined) await changed;
   } catch (error) {
     space.giveBack(room);
     throw error;
@@ -130,52 +134,54 @@ export async function placePacked(image: MappedImage, cluster: number, { bytes, 
     await settled(tables.tell('write_compressed'));
     await settled(file.write(host, bytes, 0, bytes.length));
     await settled(tables.tell('l2_update_compressed'));
-    await changePage(image, page, (entries) => {
+    await settled(changePage(image, page, (entries) => {
       forget();
-      entries.setHalves(cluster - tables.firstOf(page), low, high);
-    });
+      entries.setHalves(cluster - entries.first, low, high);
+    }));
   } finally {
     busy.delete(cluster);
     release();
   }
 }
 
-function setEntries(image: MappedImage, first: number, { host, units }: Room): Promise<void> {
+function setEntries(image: MappedImage, first: number, { host, units }: Room): Completion {
   const { tables, clusterSize } = image.format;
-  const page = tables.pageOf(first);
-  const start = tables.firstOf(page);
-  return changePage(image, page, (entries) => {
-    for (let at = 0; at < units; at++) entries.set(first + at - start, host + at * clusterSize);
+  return changePage(image, tables.pageOf(first), (entries) => {
+    for (let at = 0; at < units; at++) entries.set(first + at - entries.first, host + at * clusterSize);
   });
 }
 
 /** Changes a page that was in memory before, and may have left it meanwhile: at the same moment in which it is found, or it might leave in between. */
-async function changePage({ format }: MappedImage, page: number, change: (entries: TablePage) => void): Promise<void> {
-  const { tables } = format;
-  let entries = tables.peek(page);
-  while (entries === undefined) {
-    await tables.load(page);
-    entries = tables.peek(page);
-  }
+function changePage(image: MappedImage, page: number, change: (entries: TablePage) => void): Completion {
+  const { tables } = image.format;
+  const entries = tables.peek(page);
+  if (entries === undefined) return tables.load(page).then(() => changePage(image, page, change));
   if (entries === null) throw new Error(`page ${page} of the tables went away`);
   change(entries);
 }
 
-async function fillRoom(
-  image: MappedImage, { host, units, virgin }: Room, found: number, offset: number, buffer: Uint8Array, start: number, length: number,
+/** What a cluster holds around the data is stored with it. */
+function fillRoom(image: MappedImage, room: Room, found: number, offset: number, buffer: Uint8Array, start: number, length: number): Completion {
+  const { file, clusterSize, cipher } = image.format;
+  const blank = found === Place.Zero || (found === Place.Hole && image.backing === undefined);
+  if (!blank || cipher !== undefined || file.node.listens) return fillSlowly(image, room, blank, offset, buffer, start, length);
+  return fillBlank(image, room, offset % clusterSize, buffer, start, length);
+}
+
+async function fillSlowly(
+  image: MappedImage, { host, units, virgin }: Room, blank: boolean, offset: number, buffer: Uint8Array, start: number, length: number,
 ): Promise<void> {
   const { file, clusterSize, cipher } = image.format;
   const begin = Math.floor(offset / clusterSize) * clusterSize;
   const head = offset - begin;
   const tail = units * clusterSize - head - length;
   const around = head + tail > 0;
-  const blank = found === Place.Zero || (found === Place.Hole && image.backing === undefined);
   const before = new Uint8Array(blank && cipher === undefined ? 0 : head);
   const after = new Uint8Array(blank && cipher === undefined ? 0 : tail);
   if (!blank && around) await readAround(image, begin, before, offset + length, after);
   if (file.node.listens) await tellStore(image, around);
   if (!around && cipher === undefined) return settled(file.write(host, buffer, start, length));
-  if (blank && cipher === undefined) return fillBlank(image, { host, units, virgin }, head, buffer, start, length);
+  if (blank && cipher === undefined) return settled(fillBlank(image, { host, units, virgin }, head, buffer, start, length));
   const data = buffer.subarray(start, start + length);
   if (cipher === undefined) return settled(file.writev(host, [before, data, after].filter(({ length: some }) => some > 0)));
   const whole = new Uint8Array(units * clusterSize);
@@ -202,7 +208,7 @@ async function tellStore({ format: { tables } }: MappedImage, around: boolean): 
 }
 
 /** Zeroes around what is written; where the file has nothing yet, they are there already. */
-async function fillBlank(image: MappedImage, { host, units, virgin }: Room, head: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
+function fillBlank(image: MappedImage, { host, units, virgin }: Room, head: number, buffer: Uint8Array, start: number, length: number): Completion {
   const { file, clusterSize } = image.format;
   const tail = units * clusterSize - head - length;
   const tailHost = host + head + length;
@@ -214,6 +220,5 @@ async function fillBlank(image: MappedImage, { host, units, virgin }: Room, head
     const last = Math.min(tail, SECTOR);
     pending.add(() => file.write(tailHost + tail - last, ZEROES, 0, last));
   } else if (tail > 0) pending.add(() => file.writeZeroes(tailHost, tail, WriteFlag.MayUnmap));
-  const done = pending.end();
-  if (done !== undefined) await done;
+  return pending.end();
 }
