@@ -72,6 +72,27 @@ describe('refused at open', () => {
     await expect(openImage({ driver: 'vvfat', dir: dir.path }, { drivers: [small] })).rejects.toThrow('Directory holds more files than fit into the 10000 bytes of memory that a disk of this kind may take');
   });
 
+  test('a directory of more entries than FAT can hold, the root or another one', async () => {
+    using dir = tempDir();
+    // Names of 251 letters take 21 entries each.
+    const names = Array.from({ length: 3200 }, (_, index) => `${'x'.repeat(247)}${1000 + index}`);
+    const put = (folder: string, from: number, to: number): void => {
+      for (const name of names.slice(from, to)) writeFileSync(dir.file(`${folder}${name}`), '');
+    };
+    put('', 0, 3000);
+    await (await openDirectory(dir.path)).close();
+    // With the label one more than the root of FAT16 can have; that of FAT32 is a folder like others.
+    put('', 3000, 3120);
+    await expect(openDirectory(dir.path)).rejects.toThrow('The directory itself has more entries than a directory of FAT can hold');
+    await (await openDirectory(dir.path, { 'fat-type': 32 })).close();
+    put('', 3120, 3200);
+    for (const type of [16, 32]) await expect(openDirectory(dir.path, { 'fat-type': type })).rejects.toThrow('The directory itself has more entries than a directory of FAT can hold');
+    for (const name of names) rmSync(dir.file(name));
+    mkdirSync(dir.file('sub'));
+    put('sub/', 0, 3200);
+    await expect(openDirectory(dir.path)).rejects.toThrow(`The directory 'sub' has more entries than a directory of FAT can hold`);
+  });
+
   test('folders deeper than a bound', async () => {
     using dir = tempDir();
     mkdirSync(dir.file(Array.from({ length: 70 }, () => 'd').join('/')), { recursive: true });
