@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import type { Prng } from '@blk/oracle';
 import type { NbdTestClient } from './nbd-client.js';
 
-/** Bytes of a block; each holds one version as a whole, but for one that was written since it was flushed: that may be of several, sector by sector. */
+/** Bytes of a block; each holds one version as a whole, but for one whose write was cut off: that may be of several, sector by sector. */
 export const BLOCK = 4096;
 const SECTOR = 512;
 const ZEROES = Buffer.alloc(BLOCK);
@@ -13,6 +13,8 @@ export class Versions {
   readonly blocks: Set<number>[];
   /** Versions that were written as zeroes. */
   readonly zeroes = new Set([0]);
+  /** Blocks whose last write was never answered. */
+  readonly cutOff = new Set<number>();
   #next = 1;
 
   constructor(blocks: number) {
@@ -23,6 +25,7 @@ export class Versions {
     const copy = new Versions(0);
     for (const versions of this.blocks) copy.blocks.push(new Set(versions));
     for (const version of this.zeroes) copy.zeroes.add(version);
+    for (const block of this.cutOff) copy.cutOff.add(block);
     return copy;
   }
 
@@ -52,6 +55,7 @@ export async function writeUntilCut(client: NbdTestClient, lane: number, model: 
       const block = random.below(model.blocks.length / 4) * 4 + lane;
       const version = model.version();
       model.blocks[block].add(version);
+      model.cutOff.add(block);
       if (action === 1) {
         model.zeroes.add(version);
         await client.writeZeroes(block * BLOCK, BLOCK);
@@ -59,6 +63,7 @@ export async function writeUntilCut(client: NbdTestClient, lane: number, model: 
         await client.write(block * BLOCK, content(block, version));
       }
       completed.set(block, version);
+      model.cutOff.delete(block);
     }
   } catch (error) {
     if (!/connection closed/.test((error as Error).message)) throw error;
@@ -80,9 +85,11 @@ export function verifyVersions(raw: string, model: Versions, what: string): void
     for (let block = 0; block < model.blocks.length; block++) {
       readSync(fd, data, 0, BLOCK, block * BLOCK);
       const whole = versionOf(data, block, model);
-      const found = whole === undefined && model.blocks[block].size > 1 ? versionsBySector(data, block, model) : [whole];
+      const found = whole === undefined && model.cutOff.has(block) ? versionsBySector(data, block, model) : [whole];
       if (found.includes(undefined)) {
-        throw new Error(`${what}: block ${block} begins ${data.toString('hex', 0, 16)}, allowed versions: ${[...model.blocks[block]].join(', ')}`);
+        const sectors = versionsBySector(data, block, model).map((version) => version ?? 'none of them').join(', ');
+        const cut = model.cutOff.has(block) ? ', the last write unanswered' : '';
+        throw new Error(`${what}: block ${block} begins ${data.toString('hex', 0, 16)}, allowed versions: ${[...model.blocks[block]].join(', ')}${cut}; sector by sector: ${sectors}`);
       }
       // What survived is what the next life starts from.
       model.blocks[block] = new Set(found as number[]);
