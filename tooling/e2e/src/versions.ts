@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import type { Prng } from '@blk/oracle';
 import type { NbdTestClient } from './nbd-client.js';
 
-/** Bytes of a block; each holds one version as a whole, but for one whose write was cut off: that may be of several, sector by sector. */
+/** Bytes of a block; each holds one version as a whole, but for one whose write was cut off: that may be of several, sector by sector. Of small clusters see `verifyVersions`. */
 export const BLOCK = 4096;
 const SECTOR = 512;
 const ZEROES = Buffer.alloc(BLOCK);
@@ -77,17 +77,22 @@ function content(block: number, version: number): Buffer {
   return Buffer.alloc(BLOCK, words);
 }
 
-/** Compares a raw image with what may be there; what is there is all that is known from then on. */
-export function verifyVersions(raw: string, model: Versions, what: string): void {
+/**
+ * Compares a raw image with what may be there; what is there is all that is known from then on. `unit`: bytes of the image's clusters. Where these are
+ * shorter than a block, a write gets its clusters in several steps, and a flush of somebody else may come between them: until a flush
+ * behind the answer, the block may be of several versions, cluster by cluster.
+ */
+export function verifyVersions(raw: string, model: Versions, what: string, unit = BLOCK): void {
   const fd = openSync(raw, 'r');
   const data = Buffer.alloc(BLOCK);
   try {
     for (let block = 0; block < model.blocks.length; block++) {
       readSync(fd, data, 0, BLOCK, block * BLOCK);
       const whole = versionOf(data, block, model);
-      const found = whole === undefined && model.cutOff.has(block) ? versionsBySector(data, block, model) : [whole];
+      const part = model.cutOff.has(block) ? SECTOR : Math.min(unit, BLOCK);
+      const found = whole === undefined ? versionsByPart(data, block, model, part) : [whole];
       if (found.includes(undefined)) {
-        const sectors = versionsBySector(data, block, model).map((version) => version ?? 'none of them').join(', ');
+        const sectors = versionsByPart(data, block, model, SECTOR).map((version) => version ?? 'none of them').join(', ');
         const cut = model.cutOff.has(block) ? ', the last write unanswered' : '';
         throw new Error(`${what}: block ${block} begins ${data.toString('hex', 0, 16)}, allowed versions: ${[...model.blocks[block]].join(', ')}${cut}; sector by sector: ${sectors}`);
       }
@@ -107,6 +112,6 @@ function versionOf(data: Buffer, block: number, { blocks, zeroes }: Versions): n
   return allowed.has(written) && data.equals(content(block, written).subarray(0, data.length)) ? written : undefined;
 }
 
-function versionsBySector(data: Buffer, block: number, model: Versions): (number | undefined)[] {
-  return Array.from({ length: BLOCK / SECTOR }, (_, i) => versionOf(data.subarray(i * SECTOR, (i + 1) * SECTOR), block, model));
+function versionsByPart(data: Buffer, block: number, model: Versions, part: number): (number | undefined)[] {
+  return Array.from({ length: BLOCK / part }, (_, i) => versionOf(data.subarray(i * part, (i + 1) * part), block, model));
 }

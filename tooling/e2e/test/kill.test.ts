@@ -15,17 +15,18 @@ describe.skipIf(needs.skip)(needs.title('SIGKILL under a random write load'), ()
     const random = prng(20_240_401);
     let image = '';
     let model = new Versions(BLOCKS);
+    let cluster = 0;
     for (let round = 0; round < ROUNDS; round++) {
       // A fresh image now and then: allocation, growth of the tables and overwriting all get their share of the kills.
       if (round % 10 === 0) {
         image = dir.file(`disk-${round}.qcow2`);
-        const cluster = [512, 4096, 65536, 2_097_152][(round / 10) % 4];
+        cluster = [512, 4096, 65536, 2_097_152][(round / 10) % 4];
         const lazy = (round / 10) % 3 === 2 ? 'on' : 'off';
         expect((await qemuImg('create', '-f', 'qcow2', '-o', `cluster_size=${cluster},lazy_refcounts=${lazy}`, image, String(SIZE))).code).toBe(0);
         model = new Versions(BLOCKS);
       }
       await oneLife(image, dir.file(`s${round}`), model, random);
-      await examine(image, model, round);
+      await examine(image, model, round, cluster);
     }
   });
 });
@@ -49,7 +50,7 @@ async function oneLife(image: string, socket: string, model: Versions, random: P
   client.destroy();
 }
 
-async function examine(image: string, model: Versions, round: number): Promise<void> {
+async function examine(image: string, model: Versions, round: number, cluster: number): Promise<void> {
   const check = await qemuImg('check', '--output=json', image);
   const report = JSON.parse(check.stdout) as { corruptions?: number; 'check-errors': number };
   expect(report['check-errors'], `round ${round}: ${check.stderr}`).toBe(0);
@@ -58,7 +59,7 @@ async function examine(image: string, model: Versions, round: number): Promise<v
   const raw = `${image}.raw`;
   const converted = await qemuImg('convert', '-f', 'qcow2', '-O', 'raw', image, raw);
   expect(converted, `round ${round}`).toMatchObject({ code: 0 });
-  verifyVersions(raw, model, `round ${round}`);
+  verifyVersions(raw, model, `round ${round}`, cluster);
 }
 
 async function isDirty(image: string): Promise<boolean> {
