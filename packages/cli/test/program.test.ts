@@ -6,13 +6,15 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Script } from 'node:vm';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { prng, run, startQemuNbd, tempDir, until } from '@blk/oracle';
+import { prng, run, skipUnless, startQemuNbd, tempDir, until } from '@blk/oracle';
 import { buildProgram } from '../bundle.mjs';
 import { COMMANDS } from '../src/img/all.js';
 import { ours } from './img-support.js';
 
 const packageDir = join(import.meta.dirname, '..');
 const program = join(packageDir, 'dist/blk.cjs');
+
+const needs = skipUnless('qemu-nbd');
 
 beforeAll(async () => {
   if (!isFresh()) await buildProgram();
@@ -71,7 +73,7 @@ describe('the program', () => {
     expect(await blk('link', '--force', folder)).toMatchObject({ code: 0 });
   });
 
-  test('refuses an image that another program writes to, and looks at it where it is told to', async () => {
+  test.skipIf(needs.skip)(needs.title('refuses an image that another program writes to, and looks at it where it is told to'), async () => {
     using dir = tempDir();
     const image = dir.file('disk');
     await blk('create', '-f', 'qcow2', image, '1M');
