@@ -3,8 +3,8 @@ import { statSync } from 'node:fs';
 import { prepareCopies } from '@blk/drivers-file';
 import type { Options } from './command.js';
 
-/** Bytes that are stored of the sources, from which on those 30 ms surely come back. */
-const WORTH = 768 * 1024 * 1024;
+/** Bytes that are stored of the sources, from which on the threads are used for most of them. */
+const WORTH = 64 * 1024 * 1024;
 
 /** Formats whose files the threads can fill. */
 const FORMATS = new Set(['raw', 'qcow2']);
