@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hasFlag, WriteFlag } from '@blk/core-graph';
 import { expectSameBytes, readAll, scribble } from '@blk/driver-conformance';
-import { checkImage, createImage, expectContent, imageInfo, prng, qemuImg, scribbleWithQemuIo, skipUnless, tempDir } from '@blk/oracle';
+import { checkImage, createImage, expectContent, imageInfo, needTool, prng, qemuImg, run, scribbleWithQemuIo, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
 import { Bench } from './support.js';
 
@@ -84,6 +84,27 @@ describe.skipIf(oracle.skip)(oracle.title('both ways'), () => {
     expectSameBytes(await bench.content(disk), model);
     await expect(bench.open(disk)).rejects.toMatchObject({ kind: 'read-only', message: /told by a footer, is only read/ });
     expectSameBytes(disk.toBytes(), whole);
+  });
+
+  test('version 3 is read as by the reference, and refused to be written in its words', async () => {
+    using dir = tempDir();
+    const file = dir.file('image.vmdk');
+    const model = new Uint8Array(SIZE);
+    await createImage(file, 'vmdk', SIZE);
+    await scribbleWithQemuIo(file, 'vmdk', model, prng(5));
+    const bytes = readFileSync(file);
+    bytes.writeUInt32LE(3, 4);
+    writeFileSync(file, bytes);
+    await expectContent(file, 'vmdk', model);
+    const refused = await run(needTool('qemu-io'), ['-f', 'vmdk', '-c', 'write 0 512', file]);
+    expect(refused.stderr).toMatch(/VMDK version 3 must be read only$/m);
+    const bench = new Bench();
+    const disk = bench.load(dir.path, 'image.vmdk');
+    await expect(bench.open(disk)).rejects.toMatchObject({ kind: 'read-only', message: 'VMDK version 3 must be read only' });
+    const reader = await bench.open(disk, {}, { readOnly: true });
+    expectSameBytes(await readAll(reader), model);
+    await bench.graph.release(reader);
+    expectSameBytes(disk.toBytes(), bytes);
   });
 
   test('a compressed image that was written here, in the midst of grains and at the end', async () => {
