@@ -16,18 +16,15 @@ export interface Page {
 const ONE_DESCRIPTOR_PAGE = (PAGE - ENTRY_HEADER) / DESCRIPTOR;
 
 export class LogWriter {
-  readonly #logId: string;
+  #logId = ZERO_ID;
   #sequence = 0n;
   #next = 0;
-  #active = false;
 
   constructor(
     private readonly file: Edge,
     private readonly header: HeaderFile,
-    random: (into: Uint8Array<ArrayBuffer>) => void,
-  ) {
-    this.#logId = newId(random);
-  }
+    private readonly random: (into: Uint8Array<ArrayBuffer>) => void,
+  ) {}
 
   /** Most pages of one transaction: an entry takes at most a quarter of the log. */
   get most(): number {
@@ -38,13 +35,14 @@ export class LogWriter {
   async commit(pages: readonly Page[]): Promise<void> {
     const { file, header } = this;
     const { logOffset, logLength } = header.current;
+    // Each round of the ring has an identifier of its own: else the reference replays what is left of the last round in place of the first entry.
+    if (this.#next === 0) this.#logId = newId(this.random);
     const bytes = this.#encode(pages);
     await file.write(logOffset + this.#next, bytes, 0, bytes.length);
     await file.flush();
     this.#next = this.#next + bytes.length > logLength * 0.75 ? 0 : this.#next + bytes.length;
     // Only now there is something that the header can refer to.
-    if (!this.#active) await header.update({ logId: this.#logId });
-    this.#active = true;
+    if (header.current.logId !== this.#logId) await header.update({ logId: this.#logId });
     for (const { offset, bytes: page } of pages) {
       const done = file.write(offset, page, 0, PAGE);
       if (done !== undefined) await done;
@@ -54,8 +52,7 @@ export class LogWriter {
 
   /** All is in its place: the log is empty. */
   async close(): Promise<void> {
-    if (this.#active) await this.header.update({ logId: ZERO_ID });
-    this.#active = false;
+    if (this.header.current.logId !== ZERO_ID) await this.header.update({ logId: ZERO_ID });
   }
 
   #encode(pages: readonly Page[]): Uint8Array {

@@ -31,6 +31,8 @@ export class VhdxImage {
   readonly #random: (into: Uint8Array<ArrayBuffer>) => void;
   /** New blocks whose space held something else and is made zero now. */
   readonly #preparing = new Map<number, Promise<void>>();
+  /** Those where that failed: tried again for whoever needs the block next. */
+  readonly #unprepared = new Map<number, { readonly offset: number; readonly length: number }>();
   #begun: Completion | false = false;
 
   constructor({ file, reader, header, metadata, table, readOnly, host, replayed }: ImageParts) {
@@ -69,11 +71,14 @@ export class VhdxImage {
 
   /** What has to be waited for before the block is read or written. */
   prepared(block: number): Completion {
+    const stale = this.#unprepared.size === 0 ? undefined : this.#unprepared.get(block);
+    if (stale !== undefined) this.#prepare(block, stale.offset, stale.length);
     return this.#preparing.size === 0 ? undefined : this.#preparing.get(block);
   }
 
   /** What has to be waited for before all new blocks may be referred to. */
   async allPrepared(): Promise<void> {
+    for (const [block, { offset, length }] of [...this.#unprepared]) this.#prepare(block, offset, length);
     await Promise.all(this.#preparing.values());
   }
 
@@ -89,9 +94,17 @@ export class VhdxImage {
   }
 
   #prepare(block: number, offset: number, length: number): void {
-    const preparing = this.#zero(offset, length).then(() => {
-      this.#preparing.delete(block);
-    });
+    this.#unprepared.delete(block);
+    const preparing = this.#zero(offset, length).then(
+      () => {
+        this.#preparing.delete(block);
+      },
+      (error: unknown) => {
+        this.#unprepared.set(block, { offset, length });
+        this.#preparing.delete(block);
+        throw error;
+      },
+    );
     this.#preparing.set(block, preparing);
     // Whoever needs the block hears of it.
     preparing.catch(() => undefined);

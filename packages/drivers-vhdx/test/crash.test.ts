@@ -1,5 +1,5 @@
 /** Power cuts: at any moment the image opens, its log is replayed where there is one, and what was flushed is there. */
-import { MemoryDisk, prng, provePowerCuts, readAll, recorder, saveDisk, writeBytes } from '@blk/driver-conformance';
+import { expectSameBytes, MemoryDisk, prng, provePowerCuts, readAll, recorder, saveDisk, writeBytes } from '@blk/driver-conformance';
 import { qemuImg, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
 import { Bench, compareWith } from './support.js';
@@ -77,5 +77,28 @@ describe.skipIf(oracle.skip)(oracle.title('power cuts'), () => {
     await bench.graph.release(node);
     const expected = new Uint8Array(5 << 20).fill(1, 1000, 1010).fill(2, 4 << 20, (4 << 20) + 10);
     expect(Buffer.from(await readAll(await bench.open(device, {}, { readOnly: true }))).equals(expected)).toBe(true);
+  });
+
+  test('a block whose space could not be made zero is made so when it is asked for again, and by the next flush', async () => {
+    const bench = new Bench();
+    const content = (await bench.create(5 << 20, { block_size: 1 << 20 })).toBytes();
+    const full = new Uint8Array(content.length + (2 << 20)).fill(0xee);
+    full.set(content);
+    const device = new MemoryDisk({ content: full, growable: false });
+    let failures = 2;
+    device.use({ before: ({ verb }) => {
+      if (verb === 'writeZeroes' && failures-- > 0) throw Object.assign(new Error('no answer'), { code: 'EIO' });
+      return undefined;
+    } });
+    const node = await bench.open(device);
+    const write = async (offset: number): Promise<void> => { await node.write(offset, new Uint8Array(10).fill(1), 0, 10); };
+    await expect(write(1000)).rejects.toThrow('no answer');
+    await expect((async () => node.flush())()).rejects.toThrow('no answer');
+    await write(1000);
+    failures = 1;
+    await expect(write(3 << 20)).rejects.toThrow('no answer');
+    await node.flush();
+    await bench.graph.release(node);
+    expectSameBytes(await readAll(await bench.open(device, {}, { readOnly: true })), new Uint8Array(5 << 20).fill(1, 1000, 1010));
   });
 });
