@@ -14,6 +14,7 @@ export { faulty, Faults, type FaultRule } from './faulty.js';
 export { recorder, Recording, type Clock, type RecordedOperation, type Survival } from './recorder.js';
 export { provePowerCuts, type PowerCutPlan, type PowerCutSubject } from './power-cuts.js';
 export { proveFailingDisk, type FailingDiskPlan, type FailingDiskSubject } from './failing-disk.js';
+export { proveFlushAgain, type Fill, type FlushAgainPlan } from './flush-again.js';
 export { proveFarPlaces, type FarPlacesPlan } from './far-places.js';
 export { passthrough } from './passthrough.js';
 export { BytesModel } from './bytes-model.js';
