@@ -1,5 +1,6 @@
 // Directories and options that make no disk, links, and files that change while they are shown.
-import { appendFileSync, linkSync, mkdirSync, renameSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { appendFileSync, linkSync, lstatSync, mkdirSync, renameSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { BlockGraph, openImage, TRUSTED } from '@blk/core-graph';
 import { run, tempDir, type TempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
@@ -128,6 +129,9 @@ describe.each([['short', ''], ['long', 'x'.repeat(600_000)]])('a %s file that ch
     'vanishes': [(dir) => { rmSync(dir.file('d/s/file')); }, /The file 's\/file' vanished since/],
     'is another file': [(dir) => { writeFileSync(dir.file('d/other'), `hello${rest}`); renameSync(dir.file('d/other'), dir.file('d/s/file')); }, /The file 's\/file' changed since/],
     'becomes a link': [(dir) => { linkSync(dir.file('d/s/file'), dir.file('same')); rmSync(dir.file('d/s/file')); symlinkSync(dir.file('same'), dir.file('d/s/file')); }, /The file 's\/file' was replaced by a symbolic link/],
+    'becomes a pipe': [(dir) => { rmSync(dir.file('d/s/file')); execFileSync('mkfifo', [dir.file('d/s/file')]); }, /The file 's\/file' was replaced by something that is no file since/],
+    'becomes a socket': [(dir) => { rmSync(dir.file('d/s/file')); putSocket(dir.file('d/s/file')); }, /The file 's\/file' was replaced by something that is no file since/],
+    'becomes a folder': [(dir) => { rmSync(dir.file('d/s/file')); mkdirSync(dir.file('d/s/file')); }, /The file 's\/file' was replaced by something that is no file since/],
     'is in a folder that became a link': [(dir) => { renameSync(dir.file('d/s'), dir.file('s')); symlinkSync(dir.file('s'), dir.file('d/s')); }, /The file 's\/file' vanished/],
     'is in a folder that is another one': [(dir) => { renameSync(dir.file('d/s'), dir.file('s')); putFiles(dir.file('d'), { 's/file': `hello${rest}` }); }, /The file 's' was replaced/],
   };
@@ -156,6 +160,13 @@ describe.each([['short', ''], ['long', 'x'.repeat(600_000)]])('a %s file that ch
     await expect(disk.read(at, 5)).rejects.toThrow(/The file 's\/file' changed since/);
   });
 });
+
+/** A socket that nobody listens on any more. A process of its own, since Node takes its sockets away where it closes them. */
+function putSocket(path: string): void {
+  const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
+  spawnSync(process.execPath, ['-e', script]);
+  if (!lstatSync(path).isSocket()) throw new Error(`${path} is no socket`);
+}
 
 /** All of the floppy disk that `d` is. */
 async function theDisk(dir: TempDir): Promise<Buffer> {

@@ -205,7 +205,7 @@ function readByNode(folder: HostFolder, file: FileNode, at: number, buffer: Uint
     }
     checkUnchanged(fd, file);
   } catch (error) {
-    throw hostError('Could not read', pathOf(file), error);
+    throw cannotRead(file, error);
   } finally {
     closeSync(fd);
   }
@@ -214,7 +214,7 @@ function readByNode(folder: HostFolder, file: FileNode, at: number, buffer: Uint
 async function readWhole(handle: FileHandle, file: FileNode, at: number, buffer: Uint8Array, start: number, length: number): Promise<void> {
   for (let done = 0; done < length; ) {
     const { bytesRead } = await handle.read(buffer, start + done, length - done, at + done).catch((error: unknown) => {
-      throw hostError('Could not read', pathOf(file), error);
+      throw cannotRead(file, error);
     });
     if (bytesRead === 0) throw changed(pathOf(file), 'became shorter');
     done += bytesRead;
@@ -232,5 +232,17 @@ function cannotOpen(file: FileNode, error: unknown): BlockError {
   const { code } = error as { code?: unknown };
   if (code === 'ENOENT' || code === 'ENOTDIR') return changed(path, 'vanished');
   if (code === 'ELOOP') return changed(path, 'was replaced by a symbolic link');
-  return hostError('Could not open', path, error);
+  return isNoFile(code) ? changed(path, NO_FILE) : hostError('Could not open', path, error);
+}
+
+function cannotRead(file: FileNode, error: unknown): BlockError {
+  const path = pathOf(file);
+  return isNoFile((error as { code?: unknown }).code) ? changed(path, NO_FILE) : hostError('Could not read', path, error);
+}
+
+const NO_FILE = 'was replaced by something that is no file';
+
+/** What systems say to the opening of a socket, and to reading a pipe or a directory at a place. */
+function isNoFile(code: unknown): boolean {
+  return code === 'ENXIO' || code === 'ENODEV' || code === 'EOPNOTSUPP' || code === 'ENOTSUP' || code === 'ESPIPE' || code === 'EISDIR';
 }
