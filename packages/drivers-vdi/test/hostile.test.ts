@@ -180,6 +180,8 @@ describe.skipIf(oracle.skip)(oracle.title('check'), () => {
   test('leaks only: a count that is too high is put right, one that is too low is not', async () => {
     expect((await check(await sample([[0x184, 9]]), 'leaks')).result).toMatchObject({ corruptions: 0, corruptionsFixed: 1 });
     expect((await check(await sample([[0x184, 1]]), 'leaks')).result).toMatchObject({ corruptions: 1, corruptionsFixed: 0 });
+    // It counts enough, but not as far as blocks lie.
+    expect((await check(handMade(4 << 20, 1 << 20, [0, 3, FREE, FREE]), 'leaks')).result).toMatchObject({ corruptions: 1, corruptionsFixed: 0 });
   });
 
   test('a block behind what the header counts is found, though the reference does not', async () => {
@@ -189,6 +191,22 @@ describe.skipIf(oracle.skip)(oracle.title('check'), () => {
     await checkImage(dir.file('image'), 'vdi');
     expect((await check(disk)).lines).toEqual(['ERROR: allocated blocks reach to 4, should reach to 2']);
   });
+});
+
+test.each([[3 << 19], [(2 << 20) + 512], [4608]])('repair moves blocks of %d bytes whole, and nothing of those beside them', async (blockSize) => {
+  const random = prng(blockSize);
+  const size = 6 * blockSize - 512;
+  const disk = handMade(size, blockSize, [FREE, 4, 1, FREE, 2, 5]);
+  const bytes = disk.toBytes();
+  bytes.set(random.bytes(bytes.length - 4096), 4096);
+  const wrong = new MemoryDisk({ content: bytes });
+  const bench = new Bench();
+  const content = await bench.content(wrong);
+  const { result } = await check(wrong, 'all');
+  expect(result).toMatchObject({ corruptions: 0, corruptionsFixed: 1 });
+  checkVdiBytes(wrong);
+  expectSameBytes(await bench.content(wrong), content);
+  expect((await check(wrong)).lines).toEqual([]);
 });
 
 test('places that nobody uses are taken first, and read as zeroes around what is written', async () => {

@@ -1,8 +1,8 @@
 /** A guest for the tests: mtools changes a copy of the disk, and what differs then is written to the open disk. */
-import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { BlockError, type Image } from '@blk/core-graph';
 import { prng, type Prng, type TempDir } from '@blk/oracle';
-import { fsck, mtools, openDirectory, PARTITION, sameFiles, takeFiles } from './support.js';
+import { fsck, mtools, openDirectory, otherTimes, PARTITION, sameFiles, takeFiles } from './support.js';
 
 export interface GuestKind {
   readonly fatType: number;
@@ -14,6 +14,7 @@ const USED = 12 << 20;
 
 export class Guest {
   #before: Buffer;
+  #puts = 0;
 
   private constructor(
     readonly disk: Image,
@@ -50,9 +51,11 @@ export class Guest {
     await mtools(this.dir.file('guest'), this.kind.floppy, command, ...args);
   }
 
-  /** Puts a file of this content on the guest's disk. */
+  /** Puts a file of this content on the guest's disk, with a time of its own, long ago. */
   async put(path: string, content: string | Uint8Array): Promise<void> {
     writeFileSync(this.dir.file('content'), content);
+    const time = new Date(2001, 0, ++this.#puts, 4, 5, 6 + 2 * (this.#puts % 20));
+    utimesSync(this.dir.file('content'), time, time);
     await this.mtools('mcopy', '-o', '-Q', '-m', this.dir.file('content'), `::/${path}`);
   }
 
@@ -80,14 +83,14 @@ export class Guest {
   async files(disk = 'guest'): Promise<Map<string, Buffer | null>> {
     rmSync(this.dir.file('out'), { recursive: true, force: true });
     mkdirSync(this.dir.file('out'));
-    await mtools(this.dir.file(disk), this.kind.floppy, 'mcopy', '-s', '-n', '-Q', '::/', this.dir.file('out')).catch((error: unknown) => {
+    await mtools(this.dir.file(disk), this.kind.floppy, 'mcopy', '-s', '-n', '-m', '-Q', '::/', this.dir.file('out')).catch((error: unknown) => {
       // An empty disk gives mcopy nothing to do.
       if (!String(error).includes('No match')) throw error;
     });
     return takeFiles(this.dir.file('out'));
   }
 
-  /** What the guest would find: its own copy's files, and those of the disk. Both have to be those of the directory. */
+  /** What the guest would find: its own copy's files and their times, and those of the disk. Both have to be those of the directory. */
   async differences(): Promise<string[]> {
     await this.copy('disk');
     const wrong: string[] = [];
@@ -96,6 +99,7 @@ export class Guest {
       const found = disk === 'guest' && this.disk.size > USED ? '' : await fsck(this.dir.file(disk), this.kind.floppy, this.dir.file('volume'));
       if (found !== '') wrong.push(`${disk}: ${found}`);
       wrong.push(...sameFiles(takeFiles(this.dir.file('d')), await this.files(disk)).map((path) => `${disk}: ${path}`));
+      if (wrong.length === 0) wrong.push(...otherTimes(this.dir.file('d'), this.dir.file('out')).map((path) => `${disk}: the time of ${path}`));
     }
     return wrong;
   }

@@ -40,6 +40,12 @@ export function sameFiles(left: ReadonlyMap<string, Buffer | null>, right: Reado
   return wrong;
 }
 
+/** The files of two directories of the same names whose times of change are not the same to two seconds, as FAT has them. */
+export function otherTimes(left: string, right: string): string[] {
+  const time = (dir: string, path: string): number => Math.floor(lstatSync(join(dir, path)).mtimeMs / 2000);
+  return [...takeFiles(left)].flatMap(([path, content]) => (content !== null && time(left, path) !== time(right, path) ? [path] : []));
+}
+
 /** Everything that anybody could see of a directory, by path. */
 export function looks(dir: string): Map<string, string> {
   const paths = ['', ...readdirSync(dir, { recursive: true, encoding: 'utf8' })].sort();
