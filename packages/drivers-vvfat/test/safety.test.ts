@@ -83,11 +83,13 @@ describe('what somebody else did to the directory stays', () => {
   test.each([
     ['a file at a name that the guest took', 'Y', /'Y' is there already, and not of the disk/],
     ['a file that the guest is about to replace', 'B', /The file 'B' changed/],
-  ])('%s, while others are being renamed', async (_what, theirs, message) => {
+    ['a file whose content the guest is about to replace', 'B', /'B' is there already, and not of the disk/, true],
+  ])('%s, while others are being renamed', async (_what, theirs, message, content = false) => {
     using dir = tempDir();
     await using guest = await sample(dir);
     await guest.disk.write(entry(1), Buffer.from('X'));
-    await guest.disk.write(entry(2), Buffer.from('Y'));
+    if (content) await guest.disk.write(DATA + 3 * 512, Buffer.from('g'));
+    else await guest.disk.write(entry(2), Buffer.from('Y'));
     host.onRename = () => {
       writeFileSync(dir.file(`d/${theirs}`), 'theirs');
     };
