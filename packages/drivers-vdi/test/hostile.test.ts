@@ -43,17 +43,23 @@ const BOTH: [string, Edit[], string][] = [
   ['a huge disk', [[0x170, 2 ** 62, 64]], 'Unsupported VDI image size (size is 0x4000000000000000, max supported is 0x1fffff8000000)'],
   ['too few blocks', [[0x180, 9]], 'unsupported VDI image (disk size 10485760, image bitmap has room for 9437184)'],
   ['too many blocks', [[0x180, FREE]], 'unsupported VDI image (too many blocks 4294967295, max is 536870784)'],
+  ['one block too many', [[0x180, 0x1fff_ff81]], 'unsupported VDI image (too many blocks 536870785, max is 536870784)'],
+  ['a disk that is just too large', [[0x170, 0x1_ffff_f800_0001, 64]], 'Unsupported VDI image size (size is 0x1fffff8000001, max supported is 0x1fffff8000000)'],
+  ['link, its last byte', [[0x1b4, 0x0b00_0000]], 'unsupported VDI image (non-NULL link UUID)'],
+  ['parent, its last byte', [[0x1c4, 0x0b00_0000]], 'unsupported VDI image (non-NULL parent UUID)'],
   ['link', [[0x1a8, 11]], 'unsupported VDI image (non-NULL link UUID)'],
   ['parent', [[0x1b8, 11]], 'unsupported VDI image (non-NULL parent UUID)'],
 ];
 /** What the reference opens. */
 const STRICTER: typeof BOTH = [
   ['header size', [[0x48, 100]], 'invalid VDI image (header size 100 is less than 384)'],
+  ['header size, a byte short', [[0x48, 0x17f]], 'invalid VDI image (header size 383 is less than 384)'],
   ['undo', [[0x4c, 3]], 'unsupported VDI image (undo image)'],
   ['differencing', [[0x4c, 4]], 'unsupported VDI image (differencing image)'],
   ['type', [[0x4c, 9]], 'unsupported VDI image (image type 9)'],
   ['block size 0', [[0x178, 0]], 'invalid VDI image (block size 0 is no multiple of 512 up to 1 GiB)'],
   ['odd block size', [[0x178, 1000]], 'invalid VDI image (block size 1000 is no multiple of 512 up to 1 GiB)'],
+  ['huge blocks', [[0x178, 2 ** 30 + 512]], 'invalid VDI image (block size 1073742336 is no multiple of 512 up to 1 GiB)'],
   ['block metadata', [[0x17c, 512]], 'unsupported VDI image (512 bytes of metadata in each block)'],
   ['map over the header', [[0x154, 0]], 'invalid VDI image (block map offset 0x0 lies before 0x200)'],
   ['blocks over the map', [[0x158, 512]], 'invalid VDI image (data offset 0x200 lies before 0x228)'],
@@ -122,6 +128,7 @@ const DAMAGE: [string, Edit[], string[]][] = [
   ['too many counted', [[0x184, 5]], ['ERROR: allocated blocks mismatch, is 3, should be 5']],
   ['too few counted', [[0x184, 1]], ['ERROR: allocated blocks mismatch, is 3, should be 1']],
   ['an entry too large', [[0x200, 11]], ['ERROR: block index 0 too large, is 11', 'ERROR: allocated blocks mismatch, is 2, should be 3']],
+  ['an entry just too large', [[0x200, 10]], ['ERROR: block index 0 too large, is 10', 'ERROR: allocated blocks mismatch, is 2, should be 3']],
   ['an entry of no kind', [[0x204, 0xffff_fffd]], ['ERROR: block index 1 too large, is 4294967293']],
   ['a block used twice', [[0x200, 1]], ['ERROR: block index 1 also used by 1']],
   ['a block used four times', [[0x200, 2], [0x204, 2], [0x208, 2], [0x184, 5]], ['ERROR: block index 2 also used by 2', 'ERROR: block index 2 also used by 2', 'ERROR: block index 2 also used by 2']],
@@ -207,6 +214,17 @@ test.each([[3 << 19], [(2 << 20) + 512], [4608]])('repair moves blocks of %d byt
   checkVdiBytes(wrong);
   expectSameBytes(await bench.content(wrong), content);
   expect((await check(wrong)).lines).toEqual([]);
+});
+
+test('the last block need not be there behind the end of the disk, but up to it', async () => {
+  const size = 3 * 4608 + 512;
+  const whole = handMade(size, 4608, [0, 1, 2, 3]).toBytes();
+  const cut = (bytes: number): MemoryDisk => new MemoryDisk({ content: whole.slice(0, whole.length - bytes) });
+  expectSameBytes(await new Bench().content(cut(4096)), await new Bench().content(cut(0)));
+  expect((await check(cut(4096))).lines).toEqual([]);
+  const message = `block index 3 reaches to ${whole.length - 4096}, beyond the end of the file at ${whole.length - 4097}`;
+  await expect(new Bench().open(cut(4097))).rejects.toThrow(message);
+  expect((await check(cut(4097))).lines).toEqual([`ERROR: ${message}`]);
 });
 
 test('places that nobody uses are taken first, and read as zeroes around what is written', async () => {

@@ -18,11 +18,14 @@ const row = (name: string, attributes: number, cluster: number): Uint8Array => {
   return bytes;
 };
 
-/** An empty folder in cluster 8. */
-async function addFolder(guest: Guest, name: string): Promise<void> {
-  await guest.disk.write(DATA + 6 * 512, Buffer.concat([row('.', 16, 8), row('..', 16, 0), new Uint8Array(448)]));
-  await link(guest, 8, 0xfff);
-  await guest.disk.write(entry(4), row(name, 16, 8));
+/** Two empty folders, in clusters 8 and 9; the first one meets nobody. */
+async function addFolders(guest: Guest, name: string): Promise<void> {
+  for (const [index, each] of ['FIRST', name].entries()) {
+    const cluster = 8 + index;
+    await guest.disk.write(DATA + (cluster - 2) * 512, Buffer.concat([row('.', 16, cluster), row('..', 16, 0), new Uint8Array(448)]));
+    await link(guest, cluster, 0xfff);
+    await guest.disk.write(entry(4 + index), row(each, 16, cluster));
+  }
 }
 
 const newContent = (guest: Guest): Promise<void> => guest.disk.write(DATA + 3 * 512, Buffer.from('g'));
@@ -36,8 +39,8 @@ const anotherFolder = (dir: TempDir): void => {
 const CASES: Record<string, [(guest: Guest) => Promise<void>, (dir: TempDir) => void, RegExp]> = {
   'a file at the new name of another one': [(guest) => guest.disk.write(entry(2), Buffer.from('Y')), theirs('Y'), /'Y' is there already, and not of the disk/],
   'a file where the guest made one': [(guest) => addFile(guest, 'NEW'), theirs('NEW'), /'NEW' is there already, and not of the disk/],
-  'a file where the guest made a folder': [(guest) => addFolder(guest, 'NEW'), theirs('NEW'), /'NEW' is there already, and not of the disk/],
-  'a folder where the guest made one': [(guest) => addFolder(guest, 'NEW'), (dir) => { mkdirSync(dir.file('d/NEW')); }, /'NEW' is there already, and not of the disk/],
+  'a file where the guest made a folder': [(guest) => addFolders(guest, 'NEW'), theirs('NEW'), /'NEW' is there already, and not of the disk/],
+  'a folder where the guest made one': [(guest) => addFolders(guest, 'NEW'), (dir) => { mkdirSync(dir.file('d/NEW')); }, /'NEW' is there already, and not of the disk/],
   'another content of a file that the guest changed as well': [newContent, theirs('B'), /The file 'B' changed/],
   'another content of a file that the guest removed': [(guest) => free(guest, 2, 5), theirs('B'), /The file 'B' changed/],
   'another content of a file that the guest gave another time': [newTime, theirs('B'), /The file 'B' changed/],
