@@ -4,6 +4,7 @@ import type { CreateContext } from './driver-context.js';
 import type { Edge } from './edge.js';
 import { Backend } from './backend.js';
 import { BlockError, messageOf } from './errors.js';
+import { checkCreation } from './face-arguments.js';
 import { MAX_SIZE, Permission } from './flags.js';
 import type { BlockGraph } from './graph.js';
 import type { BlockNode } from './node.js';
@@ -31,6 +32,7 @@ export interface CreateResult {
 }
 
 export async function createImage(graph: BlockGraph, filename: string, request: CreateRequest): Promise<CreateResult> {
+  checkCreation(filename, request);
   const format = graph.drivers.get(request.format);
   if (format === undefined) throw new BlockError('invalid-argument', `Unknown file format '${request.format}'`);
   const protocol = await protocolOfName(graph, filename);

@@ -8,7 +8,7 @@ import { createImage, type CreateRequest } from './create.js';
 import { drained } from './drain.js';
 import type { Edge } from './edge.js';
 import { BlockError } from './errors.js';
-import { checkDrivers } from './face-arguments.js';
+import { checkGraphOptions, checkOpenOptions, checkSource } from './face-arguments.js';
 import { openStateOf, type GraphEvent, type GraphOptions, type OpenOptions } from './graph-options.js';
 import { hostOf } from './host.js';
 import type { BlockNode } from './node.js';
@@ -39,7 +39,7 @@ export class BlockGraph {
   #nextName = 0;
 
   constructor(options: GraphOptions) {
-    checkDrivers(options.drivers);
+    checkGraphOptions(options);
     this.drivers = new Map(options.drivers.map((driver) => [driver.name, driver]));
     this.policy = options.policy ?? TRUSTED;
     this.pool = options.pool ?? new BufferPool();
@@ -76,6 +76,8 @@ export class BlockGraph {
    * somebody owns it or holds an edge to it.
    */
   async open(source: string | Definition, options: OpenOptions = {}): Promise<BlockNode> {
+    checkSource(source);
+    checkOpenOptions(options);
     const state = openStateOf(options, this.policy);
     const extra: Definition = {
       ...(options.format === undefined ? {} : { driver: options.format }),

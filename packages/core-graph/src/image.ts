@@ -4,7 +4,7 @@ import type { BlockDriver } from './driver.js';
 import type { TruncateOptions } from './driver-node.js';
 import { BlockError } from './errors.js';
 import type { ChainExtent } from './extent.js';
-import { checkBytes, checkPlace } from './face-arguments.js';
+import { checkBytes, checkFaceOptions, checkPlace } from './face-arguments.js';
 import { WriteFlag } from './flags.js';
 import { BlockGraph } from './graph.js';
 import type { GraphOptions, OpenOptions } from './graph-options.js';
@@ -23,13 +23,15 @@ export interface OpenImageOptions extends Omit<OpenOptions, 'readOnly'>, Omit<Gr
  * @throws BlockError where the image can't be opened or is not what it should be.
  */
 export async function openImage(source: string | Definition, options: OpenImageOptions): Promise<Image> {
-  const { drivers, writable = false, policy, pool, host, secrets, ...open } = options;
+  checkFaceOptions(options);
+  const { drivers, writable = false, policy, pool, host, secrets, credentials, ...open } = options;
   const graph = new BlockGraph({
     drivers,
     ...(policy ? { policy } : {}),
     ...(pool ? { pool } : {}),
     ...(host ? { host } : {}),
     ...(secrets ? { secrets } : {}),
+    ...(credentials ? { credentials } : {}),
   });
   const backend = await graph.openBackend(source, { ...open, readOnly: !writable, writable, resizable: writable });
   return new Image(graph, backend);
@@ -117,6 +119,7 @@ export class Image {
   extents(offset = 0, length = this.size - offset): AsyncIterable<ChainExtent> {
     const backend = this.#open;
     checkPlace(offset, length);
+    backend.checkRange(offset, length);
     return backend.extents(offset, length);
   }
 
