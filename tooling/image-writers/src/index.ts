@@ -12,4 +12,5 @@ export { packWith7zz } from './pack-with-7zz.js';
 export { sampleContent } from './sample.js';
 export { VHD_ID, vhdGeometry, vhdImage, type VhdOptions, type VhdParent } from './vhd.js';
 export { VHDX_ID, vhdxImage, VhdxState, type VhdxBlock, type VhdxOptions } from './vhdx.js';
+export { LogEntry as VhdxLogEntry, type LogChange as VhdxLogChange } from './vhdx-log.js';
 export { cowdExtent, seSparseExtent, vmdkDescriptor, type CowdOptions, type GrainState, type SeSparseOptions, type VmdkDescriptor } from './vmdk.js';
