@@ -1,5 +1,5 @@
 /** Damaged images: refused by name where they are opened, or an error where the damage is met. */
-import { UNTRUSTED } from '@blk/core-graph';
+import { UNTRUSTED, WriteFlag } from '@blk/core-graph';
 import { expectSameBytes, MemoryDisk, prng, saveDisk } from '@blk/driver-conformance';
 import { qemuImg, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
@@ -82,6 +82,27 @@ describe('hostile images', () => {
     const disk = await sample([[24, 2 ** 40]]);
     await disk.truncate(2 ** 30);
     await expect(new Bench({ ...UNTRUSTED, maxMetadataBytes: 1 << 20 }).open(disk)).rejects.toMatchObject({ kind: 'policy' });
+  });
+
+  test('compressed writes of anything but whole clusters, or into an encrypted image, are refused and change nothing', async () => {
+    const size = 5 * 4096 + 1024;
+    const content = prng(1).bytes(size);
+    for (const [create, open, offset, length, message] of [
+      [{}, {}, 512, 4096, 'Compressed writes are whole clusters of 4096 bytes, not 4096 bytes at 512'], [{}, {}, 4096, 512, /not 512 bytes at 4096$/],
+      [{}, {}, 4 * 4096, 4096 + 512, /not 4608 bytes at 16384$/], [{}, {}, 5 * 4096, 512, /not 512 bytes at 20480$/],
+      [ENCRYPTED, KEY, 0, 4096, 'Compression and encryption not supported at the same time'],
+    ] as const) {
+      const bench = new Bench();
+      const disk = await bench.create(size, create);
+      const node = await bench.open(disk, open);
+      await node.write(0, content, 0, size);
+      await node.flush();
+      const before = disk.toBytes();
+      await expect((async () => node.write(offset, new Uint8Array(length), 0, length, WriteFlag.Compressed))()).rejects.toThrow(message);
+      await bench.graph.release(node);
+      expectSameBytes(disk.toBytes(), before);
+      expectSameBytes(await bench.content(disk, open), content);
+    }
   });
 
   test('without a key, an encrypted image tells what it is, and nothing that it holds', async () => {

@@ -1,5 +1,6 @@
 /** Images both ways: made by the reference and read here, made here and read and written by the reference. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { deflateRaw } from '@blk/compression';
 import { WriteFlag } from '@blk/core-graph';
 import { expectSameBytes, loadDisk, MemoryDisk, prng, saveDisk, scribble } from '@blk/driver-conformance';
 import { createImage, expectContent, qemuImg, qemuIo, run, needTool, scribbleWithQemuIo, skipUnless, tempDir } from '@blk/oracle';
@@ -103,6 +104,50 @@ describe.skipIf(oracle.skip)(oracle.title('both ways'), () => {
     expectSameBytes(await bench.content(disk), model);
     saveDisk(disk, file);
     await expectContent(file, 'qcow', model);
+  });
+
+  test('clusters that take as much room packed as not, or a byte less or more', async () => {
+    using dir = tempDir();
+    const bench = new Bench();
+    const random = prng(9);
+    const clusters = Array.from({ length: 160 }, (_, step) => random.bytes(4096).map((byte, at) => (at < 1500 + 4 * step ? byte & 0x7f : byte)));
+    const lengths = await Promise.all(clusters.map(async (cluster) => (await deflateRaw(cluster, { windowBits: 12 })).length));
+    expect(lengths).toEqual(expect.arrayContaining([4096]));
+    const model = new Uint8Array(Buffer.concat(clusters));
+    const disk = await bench.create(model.length);
+    const node = await bench.open(disk);
+    await node.write(0, model, 0, model.length, WriteFlag.Compressed);
+    await bench.graph.release(node);
+    expectSameBytes(await bench.content(disk), model);
+    saveDisk(disk, dir.file('image'));
+    await expectContent(dir.file('image'), 'qcow', model);
+  });
+
+  test('tables, clusters and packed clusters that lie behind 4 GiB in the file', async () => {
+    using dir = tempDir();
+    const bench = new Bench();
+    const random = prng(8);
+    const model = new Uint8Array(6 << 20);
+    const disk = await bench.create(model.length);
+    const far = 5 * 2 ** 30;
+    await disk.truncate(far);
+    const node = await bench.open(disk);
+    // Each has a table of its own.
+    for (const [offset, flags] of [[0, WriteFlag.Compressed], [2 << 20, 0], [4 << 20, WriteFlag.Compressed], [8192, WriteFlag.Compressed]] as const) {
+      const bytes = random.bytes(4096).fill(1, 1000);
+      model.set(bytes, offset);
+      await node.write(offset, bytes, 0, bytes.length, flags);
+    }
+    await bench.graph.release(node);
+    expectSameBytes(await bench.content(disk), model);
+    const fd = openSync(dir.file('image'), 'w');
+    for (const [from, end] of [[0, 65536], [far, disk.size]] as const) {
+      const bytes = new Uint8Array(end - from);
+      disk.content.read(from, bytes, 0, bytes.length);
+      writeSync(fd, bytes, 0, bytes.length, from);
+    }
+    closeSync(fd);
+    await expectContent(dir.file('image'), 'qcow', model);
   });
 
   test.each([

@@ -31,6 +31,8 @@ const CASES: Record<string, [(guest: Guest) => Promise<void>, RegExp]> = {
   'a short name with a zero': [(guest) => addFile(guest, 'A\0B'), /it holds a control character/],
   'a short name that is empty': [(guest) => addFile(guest, ''), /it is no name/],
   'a long name with half a character': [(guest) => addFile(guest, 'HALF', 'a\ud800b'), /it is no valid Unicode/],
+  'a long name that the host has no room for': [(guest) => addFile(guest, 'LONG', 'Ж'.repeat(128)), /the name 'Ж{128}': it takes more than 255 bytes on the host/],
+  'a name as it is kept for temporary files': [(guest) => addFile(guest, 'TEMP', '.blk-vvfat-0123456789abcdef.tmp'), /the name '.blk-vvfat-0123456789abcdef.tmp': such names are kept/],
   'a name that is there already': [(guest) => addFile(guest, 'TWICE', 'a'), /'a': its name is there twice/],
 };
 

@@ -32,17 +32,23 @@ export async function link(guest: Guest, cluster: number, value: number): Promis
 }
 
 /** A file without content behind the last entry of the root directory. */
-export async function addFile(guest: Guest, name: string, long?: string): Promise<void> {
-  const bytes = new Uint8Array(64);
-  const short = bytes.subarray(32);
+export async function addFile(guest: Guest, name: string, long = ''): Promise<void> {
+  const slots = Math.ceil(long.length / LONG_UNITS.length);
+  const bytes = new Uint8Array(32 * (slots + 1));
+  const short = bytes.subarray(32 * slots);
   short.set(Buffer.from(name.padEnd(11), 'latin1'));
   short[11] = 32;
-  if (long === undefined) return guest.disk.write(entry(4), short);
-  bytes[0] = 0x41;
-  bytes[11] = 15;
-  bytes[13] = shortSum(short);
-  for (const [unit, place] of [1, 3, 5, 7, 9, 14, 16, 18, 20, 22, 24, 28, 30].entries()) {
-    bytes.set(word(unit < long.length ? long.charCodeAt(unit) : unit === long.length ? 0 : 0xffff), place);
+  for (let number = slots; number > 0; number--) {
+    const slot = bytes.subarray(32 * (slots - number), 32 * (slots - number + 1));
+    slot[0] = number | (number === slots ? 0x40 : 0);
+    slot[11] = 15;
+    slot[13] = shortSum(short);
+    for (const [unit, place] of LONG_UNITS.entries()) {
+      const at = (number - 1) * LONG_UNITS.length + unit;
+      slot.set(word(at < long.length ? long.charCodeAt(at) : at === long.length ? 0 : 0xffff), place);
+    }
   }
   return guest.disk.write(entry(4), bytes);
 }
+
+const LONG_UNITS = [1, 3, 5, 7, 9, 14, 16, 18, 20, 22, 24, 28, 30];
