@@ -106,6 +106,29 @@ describe.skipIf(oracle.skip)(oracle.title('both ways'), () => {
     await expectContent(file, 'qcow', model);
   });
 
+  test('compressed over a backing file, in clusters of 512 bytes', async () => {
+    using dir = tempDir();
+    const file = dir.file('image');
+    const model = prng(10).bytes(1 << 20);
+    writeFileSync(dir.file('below'), model);
+    await createImage(file, 'qcow', model.length, '-b', dir.file('below'), '-F', 'raw');
+    const backing = { driver: 'raw', file: new MemoryDisk({ content: model.slice() }).definition };
+    const bench = new Bench();
+    const disk = loadDisk(file);
+    const node = await bench.open(disk, { backing });
+    for (const [offset, length] of [[0, 512], [5120, 20 * 512], [model.length - 512, 512]] as const) {
+      model.fill(offset & 0x7f, offset, offset + length).fill(3, offset + 7, offset + 100);
+      await node.write(offset, model, offset, length, WriteFlag.Compressed);
+    }
+    await bench.graph.release(node);
+    expectSameBytes(await bench.content(disk, { backing }), model);
+    saveDisk(disk, file);
+    await expectContent(file, 'qcow', model);
+    model.fill(9, 512, 1024);
+    expect(await qemuIo(file, ['write -c -P 9 512 512'], { format: 'qcow' })).toMatchObject({ code: 0 });
+    expectSameBytes(await bench.content(loadDisk(file), { backing }), model);
+  });
+
   test('clusters that take as much room packed as not, or a byte less or more', async () => {
     using dir = tempDir();
     const bench = new Bench();

@@ -346,6 +346,20 @@ describe('names, chains and times', () => {
     expect(Buffer.from(await guest.disk.read(DATA + 4 * 512, 512))).toEqual(Buffer.alloc(512));
   });
 
+  test('room behind the end of a file, and what FAT12 has in the upper half of a cluster, change no file', async () => {
+    using dir = tempDir();
+    await using guest = await sample(dir);
+    const inodes = (): bigint[] => ['A', 'B', 'S/C'].map((path) => statSync(dir.file(`d/${path}`), { bigint: true }).ino);
+    const before = inodes();
+    // A gets a piece elsewhere, C one right behind it.
+    for (const [cluster, value] of [[4, 100], [100, 0xfff], [7, 8], [8, 0xfff]] as const) await link(guest, cluster, value);
+    await guest.disk.write(entry(2) + 20, word(1));
+    await addFile(guest, 'NEW');
+    await guest.disk.flush();
+    expect([...takeFiles(dir.file('d')).keys()].sort()).toEqual(['A', 'B', 'NEW', 'S', 'S/C']);
+    expect(inodes()).toEqual(before);
+  });
+
   test('the time of an entry is that of the file', async () => {
     using dir = tempDir();
     await using guest = await sample(dir);
