@@ -1,4 +1,5 @@
 /** What JavaScript lets through at the embedder's face, and types would not: named before a driver meets it. */
+import type { SecretLookup } from './driver-context.js';
 import { BlockError } from './errors.js';
 
 /** Throws kind `invalid-argument` unless `value` is a `Uint8Array` (a `Buffer` is one), of whatever realm. */
@@ -16,13 +17,26 @@ export function checkPlace(offset: unknown, length: unknown): void {
 /** Throws kind `invalid-argument` unless there is a list of drivers, and a policy or none. */
 export function checkGraphOptions(options: unknown): void {
   checkObject('What a graph is made with', options, '{ drivers: [file, qcow2] }');
-  const { drivers, policy } = options;
+  const { drivers, policy, secrets, credentials } = options;
   checkPolicy(policy);
+  for (const [name, lookup] of Object.entries({ secrets, credentials })) {
+    if (lookup === undefined || typeof lookup === 'function') continue;
+    throw new BlockError('invalid-argument', `'${name}' has to be a function that is given an id, found ${nameOf(lookup)}`);
+  }
   if (!Array.isArray(drivers)) throw new BlockError('invalid-argument', `'drivers' has to be a list, such as [file, qcow2], found ${nameOf(drivers)}`);
   for (const [index, driver] of (drivers as readonly unknown[]).entries()) {
     if (typeof driver === 'object' && driver !== null && 'name' in driver && typeof driver.name === 'string') continue;
     throw new BlockError('invalid-argument', `Entry ${index} of 'drivers' has to be a driver, found ${nameOf(driver)}`);
   }
+}
+
+/** The same lookup, but kind `invalid-argument` where it gives no bytes; what it gave is in no message. */
+export function checkedSecrets(lookup: SecretLookup): SecretLookup {
+  return async (id) => {
+    const found: unknown = await lookup(id);
+    if (ArrayBuffer.isView(found) && Object.prototype.toString.call(found) === '[object Uint8Array]') return found as Uint8Array;
+    throw new BlockError('invalid-argument', `Secret '${id}' has to be a Uint8Array, found ${typeof found}`);
+  };
 }
 
 /** Throws kind `invalid-argument` unless it is what an image can be opened by. */

@@ -8,7 +8,7 @@ import { createImage, type CreateRequest } from './create.js';
 import { drained } from './drain.js';
 import type { Edge } from './edge.js';
 import { BlockError } from './errors.js';
-import { checkGraphOptions, checkOpenOptions, checkSource } from './face-arguments.js';
+import { checkedSecrets, checkGraphOptions, checkOpenOptions, checkSource } from './face-arguments.js';
 import { openStateOf, type GraphEvent, type GraphOptions, type OpenOptions } from './graph-options.js';
 import { hostOf } from './host.js';
 import type { BlockNode } from './node.js';
@@ -45,7 +45,7 @@ export class BlockGraph {
     this.pool = options.pool ?? new BufferPool();
     this.host = hostOf(options.host);
     this.throttling = new ThrottleGroups(this.host.clock);
-    this.secret = options.secrets ?? noSecret;
+    this.secret = options.secrets === undefined ? noSecret : checkedSecrets(options.secrets);
     this.credentials = options.credentials;
   }
 

@@ -39,6 +39,15 @@ describe('opening names', () => {
     expect(await opening('x', { drivers, readOnly: true })).toMatch(/^There is no option 'readOnly' to open an image with; there are drivers, writable, format, /);
   });
 
+  it('secrets that are no function, or give no bytes; never the secret', async () => {
+    expect(await opening('x', { drivers, secrets: { a: 'b' } })).toBe("'secrets' has to be a function that is given an id, found Object");
+    expect(await opening('x', { drivers, credentials: 'tls0' })).toBe("'credentials' has to be a function that is given an id, found the string 'tls0'");
+    const given = (secret: unknown): BlockGraph => new BlockGraph({ drivers, secrets: () => secret as never });
+    expect(await refused(() => given('passphrase').secret('s0'))).toBe("Secret 's0' has to be a Uint8Array, found string");
+    expect(await refused(() => given(undefined).secret('s0'))).toBe("Secret 's0' has to be a Uint8Array, found undefined");
+    expect(await given(Buffer.of(1)).secret('s0')).toEqual(Buffer.of(1));
+  });
+
   it('a policy that lacks something, which would be allowed', async () => {
     expect(await opening('x', { drivers, policy: 'UNTRUSTED' })).toBe("'policy' has to be an object, found the string 'UNTRUSTED'");
     const words = "'maxMetadataBytes' of 'policy' has to be a number, found undefined; UNTRUSTED and TRUSTED have all that a policy needs";
