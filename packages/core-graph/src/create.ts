@@ -80,7 +80,7 @@ export async function createImage(graph: BlockGraph, filename: string, request: 
       if (done !== undefined) await done;
     }
   } catch (error) {
-    failure = { error };
+    failure = { error: tooSmall(edge.node, error) };
   }
   for (const { backend, node } of lent) {
     try {
@@ -122,6 +122,12 @@ async function lend(graph: BlockGraph, filename: string, lent: Lent[]): Promise<
   const backend = Backend.over(graph, node, { description: 'image creation', writable: true, resizable: true, shared: Permission.None });
   lent.push({ node, backend });
   return backend.edge as Edge;
+}
+
+/** What was written behind the end of a device says less than that the device is too small. */
+function tooSmall({ size, driver: { growable } }: BlockNode, error: unknown): unknown {
+  if (growable === true || !(error instanceof BlockError) || error.kind !== 'out-of-range') return error;
+  return new BlockError('no-space', `Too small for the image: there are ${size} bytes, and no more can be added`, error.context, error);
 }
 
 async function protocolOfName(graph: BlockGraph, filename: string): Promise<BlockDriver> {

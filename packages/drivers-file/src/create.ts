@@ -21,6 +21,9 @@ export interface FileCreateOptions {
   readonly extent_size_hint?: number;
 }
 
+/** What file systems have room for: 32 bits. */
+const MAX_HINT = 2 ** 32 - 1;
+
 export const createOptions: CreateOptionTable = {
   extent_size_hint: { type: { type: 'size' }, help: 'Extent size hint for the image file, 0 to disable' },
   nocow: { type: { type: 'bool' }, help: 'Turn off copy-on-write (valid only on btrfs)' },
@@ -33,13 +36,14 @@ export const createOptions: CreateOptionTable = {
 /** Makes a file, or empties one that is there and that nobody uses. A file that it made does not outlive its failure. */
 export async function createRegular(
   filename: string,
-  { size, preallocation = 'off' }: FileCreateOptions & { size: number },
+  { size, preallocation = 'off', extent_size_hint: hint = 0 }: FileCreateOptions & { size: number },
   context: CreateContext,
   engines: Engines,
 ): Promise<void> {
   if (filename === '') throw cannotCreate(filename, { code: 'ENOENT' });
   checkName('file', filename);
   checkPreallocation(preallocation);
+  if (hint > MAX_HINT) throw new BlockError('invalid-argument', 'Extent size hint is too large', { filename });
   context.signal?.throwIfAborted();
   const { fd, isNew } = await openOrCreate(filename);
   try {

@@ -16,7 +16,7 @@ import {
   type TruncateOptions,
   dataExtent,
 } from '@blk/core-graph';
-import { failed } from './errors.js';
+import { failed, isCode } from './errors.js';
 import type { HoleFinder } from './extents.js';
 import { closeFile, statusOfOpen, syncData } from './host-file.js';
 import { copyHere } from './io/copy-here.js';
@@ -213,6 +213,8 @@ export class WritableHostNode extends HostNode {
     try {
       await syncData(this.#parts.fd);
     } catch (error) {
+      // A special file that keeps nothing, as the system says.
+      if (isCode(error, 'EINVAL')) return;
       this.#lost = error;
       throw failed('Could not flush', this.filename, error);
     }

@@ -22,7 +22,9 @@ export async function createContainer(
   const words = await passphrase(context.secret, secret);
   const end = containerBytes(options);
   if (end > MAX_SIZE) throw new BlockError('too-large', 'The requested file size is too large', { driver: 'luks' });
-  await file.node.truncate(end, { preallocation: options.preallocation ?? 'off', work: context.work });
+  // All metadata is in the header, which is written in any case.
+  const { preallocation = 'off' } = options;
+  await file.node.truncate(end, { preallocation: preallocation === 'metadata' ? 'off' : preallocation, work: context.work });
   const { host } = context;
   await createLuks(headerStore(file), options, words, {
     random: (into) => {

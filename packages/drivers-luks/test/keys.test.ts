@@ -18,6 +18,20 @@ describe('passphrases', () => {
     await expect(bench.graph.create('memory:x', { format: 'luks', size: 512 })).rejects.toThrow("Parameter 'key-secret' is required for cipher");
   });
 
+  test('more iterations than a key can be derived with: refused, for new containers and for slots; other slots open', async () => {
+    const bench = new Bench();
+    await expect(bench.create(65536, { 'iter-time': 9_999_999_999_999 })).rejects.toThrow("Parameter 'iter-time' is too large");
+    const disk = await bench.create(65536);
+    const node = await bench.open(disk);
+    await amend(node, { state: 'active', 'new-secret': 'new', 'iter-time': 0 });
+    await bench.graph.release(node);
+    const image = disk.toBytes();
+    new DataView(image.buffer, image.byteOffset).setUint32(212, 2 ** 31);
+    await disk.write(212, image, 212, 4, 0);
+    await expect(bench.open(disk)).rejects.toMatchObject({ kind: 'policy', message: expect.stringContaining('2147483648 iterations') as string });
+    await bench.graph.release(await bench.open(disk, 'new'));
+  });
+
   test('without a key: described, but neither read nor written nor grown', async () => {
     const bench = new Bench();
     const disk = await bench.create(65536);

@@ -23,7 +23,8 @@ export function checkWish(options: QcowCreateOptions & { readonly size: number }
     if (secret !== undefined) throw wishError("Parameter 'encrypt.format' is missing");
     return false;
   }
-  if (method !== 'aes') throw wishError('Unsupported encryption format', 'unsupported');
+  if (method === 'luks') throw wishError('Unsupported encryption format', 'unsupported');
+  if (method !== 'aes') throw wishError(`Parameter 'format' does not accept value '${method}'`);
   return true;
 }
 

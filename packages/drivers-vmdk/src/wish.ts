@@ -14,6 +14,8 @@ export interface VmdkCreateOptions {
 
 export type Wish = VmdkCreateOptions & { readonly size: number };
 
+/** Bytes of the largest sparse extent whose directory is read everywhere. */
+const MAX_SPARSE = 2 ** 50;
 const ADAPTERS = ['ide', 'buslogic', 'lsilogic', 'legacyESX'];
 export interface Subformat {
   readonly flat: boolean;
@@ -43,5 +45,8 @@ export function checkWish(wish: Wish): Subformat {
     // They stand between quotes, on a line.
     if (text !== undefined && [...text].some((char) => char === '"' || char < ' ')) throw wishError(`invalid parameter value: ${text}`);
   }
+  // Neither a descriptor without extents nor an extent without sectors can be opened.
+  if (wish.size === 0) throw wishError('Image size is too small, cannot be zero length');
+  if (!found.flat && !found.split && wish.size > MAX_SPARSE) throw wishError("The image size is too large for file format 'vmdk'", 'too-large');
   return found;
 }

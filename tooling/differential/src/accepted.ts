@@ -87,8 +87,23 @@ export const ACCEPTED: readonly Accepted[] = [
     reason: 'A command that fails before it has written anything leaves no new file behind, even where the reference leaves an empty one.',
     line: /./,
     part: /^files$/,
-    ours: /^(?!.* [no]( |$))/,
-    theirs: / [no]( |$)/,
+    ours: /^(?!(.* )?[no]( |$))/,
+    theirs: /(^| )[no]( |$)/,
+  },
+  {
+    id: 'backing-format-is-asked-for',
+    reason: 'convert with a backing file and no format of it says which option takes it; the reference does not.',
+    line: /convert .*(-B |backing_file=)/,
+    part: /^stderr$/,
+    ours: /requires explicit backing format; give it with (-F|backing_fmt)/,
+    theirs: /requires explicit backing format/,
+  },
+  {
+    id: 'no-image-that-none-can-open',
+    reason:
+      'An image that could not be opened afterwards is refused: vmdk of no bytes or, sparse, of more than 1 PiB; parallels with a catalog that is too large; backing formats that there are none of. The reference may make it.',
+    line: /(create|convert) .*(vmdk|parallels|-F bogus)/,
+    ourErrors: /cannot be zero length|too large for (this cluster size|file format 'vmdk')|Unknown driver/,
   },
   {
     id: 'repair-in-place',

@@ -50,6 +50,11 @@ export const create: ImgCommand = {
       ...(options.has('F') ? { backingFormat: options.get('F') } : {}),
     } as Parameters<typeof planCreation>[2]);
     if (!options.has('q')) tool.io.out(`${plan.line}\n`);
+    // Nobody has looked at the backing file.
+    const backingFormat = plan.options.get('backing_fmt');
+    if (options.has('u') && backingFormat !== undefined && !graph.drivers.has(String(backingFormat))) {
+      throw new ExitError(1, `${filename}: Parameter 'backing-fmt' does not accept value '${String(backingFormat)}'`);
+    }
     try {
       await plan.run();
       printer.complete();

@@ -1,7 +1,8 @@
 /** New LUKS headers: the layout, a master key, and one slot for a passphrase. */
+import { argumentError } from '../errors.js';
 import { pbkdf2, type HashName } from '../primitives.js';
 import { chooseCipher, type CipherOptions, type CipherSpec } from './cipher-spec.js';
-import { DIGEST_BYTES, encodeLuksHeader, materialBytes, SALT_BYTES, SLOTS, type LuksHeader } from './header.js';
+import { DIGEST_BYTES, encodeLuksHeader, materialBytes, MAX_ITERATIONS, SALT_BYTES, SLOTS, type LuksHeader } from './header.js';
 import { LuksVolume, type HeaderStore, type Random } from './volume.js';
 
 /** Where the first slot's material begins, and what the places of all are multiples of, in bytes. */
@@ -77,7 +78,9 @@ async function iterationsFor(hash: HashName, length: number, ms: number, { now }
     await pbkdf2(hash, password, salt, count, length);
     const elapsed = now() - begin;
     if (elapsed < enough && count < 2 ** 24) continue;
-    return Math.min(0xffff_ffff, Math.max(MIN_ITERATIONS, Math.round((count * ms * 1e6) / Math.max(elapsed, 1))));
+    const wanted = Math.round((count * ms * 1e6) / Math.max(elapsed, 1));
+    if (wanted > MAX_ITERATIONS) throw argumentError(`Parameter 'iter-time' is too large: it takes ${wanted} PBKDF iterations, more than ${MAX_ITERATIONS}`);
+    return Math.max(MIN_ITERATIONS, wanted);
   }
 }
 

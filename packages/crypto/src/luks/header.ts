@@ -10,6 +10,8 @@ export const SLOTS = 8;
 export const STRIPES = 4000;
 export const DIGEST_BYTES = 20;
 export const SALT_BYTES = 32;
+/** The most that platforms derive a key with; the field has room for twice as many. */
+export const MAX_ITERATIONS = 2 ** 31 - 1;
 const FIRST_SLOT = 208;
 const SLOT_BYTES = 48;
 const ACTIVE = 0x00ac71f3;

@@ -37,9 +37,10 @@ const SHOWN = [
   'compression_type', 'size', 'log_size', 'block_size', 'subformat', 'compat', 'backing_file', 'backing_fmt', 'data_file', 'data_file_raw', 'lazy_refcounts', 'refcount_bits',
 ];
 /** Formats whose options come in an order of their own, and all others. */
-const EARLIEST = ['qcow2', 'luks'];
+const EARLIEST = ['qcow2'];
 const SHOWN_OTHERS = [
   'size', 'backing_file', 'backing_fmt', 'encrypt.format', 'encrypt.key-secret', 'encryption', 'adapter_type', 'compat6', 'hwversion', 'toolsversion', 'log_size', 'block_size', 'subformat',
+  'key-secret', 'cipher-alg', 'cipher-mode', 'ivgen-alg', 'ivgen-hash-alg', 'hash-alg', 'iter-time', 'static',
 ];
 const SHOWN_RAW = ['size', 'nocow', 'preallocation', 'extent_size_hint'];
 
@@ -157,6 +158,8 @@ function inOrder(values: Record<string, string | number | boolean>, format: Bloc
 
 function shown(value: string | number | boolean): string {
   if (typeof value === 'boolean') return value ? 'on' : 'off';
+  // Numbers of 64 bits with a sign, as in the reference.
+  if (typeof value === 'number') return String(BigInt.asIntN(64, BigInt(value)));
   return String(value).replaceAll(',', ',,');
 }
 
@@ -183,6 +186,8 @@ async function make(
     });
   } catch (error) {
     if (!(error instanceof BlockError) || error.kind !== 'too-large') throw error;
+    // Another option than the size, which the error names.
+    if (Object.values(rest).some((value) => typeof value === 'number' && !Number.isSafeInteger(value))) throw error;
     const hint = format.createOptions?.['cluster_size'] === undefined ? '' : ' (try using a larger cluster size)';
     throw new BlockError(error.kind, `The image size is too large for file format '${format.name}'${hint}`, error.context, error);
   }
