@@ -105,6 +105,20 @@ describe('hostile images', () => {
     }
   });
 
+  test('what the header says of encryption and of a backing file is what is told', async () => {
+    const bench = new Bench();
+    await expect(bench.open(await bench.create(1 << 20), KEY)).rejects.toThrow("No encryption in image header, but options specified format 'aes'");
+    const bytes = (await sample()).toBytes();
+    const name = Buffer.from('dir/bäcking');
+    bytes.set(name, 0x800);
+    const view = new DataView(bytes.buffer);
+    view.setBigUint64(8, 0x800n);
+    view.setUint32(16, name.length);
+    const node = await bench.open(new MemoryDisk({ content: bytes }), { backing: null }, { readOnly: true });
+    expect(node.driver.recordedBacking).toEqual({ filename: 'dir/bäcking' });
+    await bench.graph.release(node);
+  });
+
   test('without a key, an encrypted image tells what it is, and nothing that it holds', async () => {
     const bench = new Bench();
     const disk = await bench.create(1 << 20, ENCRYPTED);
