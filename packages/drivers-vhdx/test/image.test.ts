@@ -34,6 +34,11 @@ const refused: [string, Patches, string, RegExp][] = [
   ['an unknown item that is needed', { raw: { [METADATA + 32]: [1] } }, 'unsupported', /^The image needs the metadata item/],
   ['an item outside', { raw: { [METADATA + 48]: u32(MIB) } }, 'invalid-image', /^The metadata item .* cannot lie at 1048576/],
   ['a missing item', { raw: { [METADATA + 10]: [1, 0] } }, 'invalid-image', /^The image has no/],
+  ['an item inside of the table', { raw: { [METADATA + 48]: u32(0) } }, 'invalid-image', /^The metadata item .* of 8 bytes cannot lie at 0$/],
+  ['an item that passes the end of its region', { raw: { [METADATA + 48]: u32(MIB - 4) } }, 'invalid-image', /^The metadata item .* cannot lie at 1048572$/],
+  ['half an item', { raw: { [METADATA + 52]: u32(4) } }, 'invalid-image', /^The file parameters of 4 bytes cannot lie/],
+  ['the same item twice', { raw: { [METADATA + 64]: [0x37, 0x67, 0xa1, 0xca, 0x36, 0xfa, 0x43, 0x4d, 0xb3, 0xb6, 0x33, 0xf0, 0xaa, 0x44, 0xe7, 0x6b] } }, 'invalid-image', /is there twice$/],
+  ['very many items', { raw: { [METADATA + 10]: [0, 8] } }, 'invalid-image', /^Invalid metadata table/],
   ['blocks of 3 MiB', { raw: { [ITEMS]: u32(3 * MIB) } }, 'invalid-image', /^Invalid block size 3145728/],
   ['blocks of 512 MiB', { raw: { [ITEMS]: u32(512 * MIB) } }, 'invalid-image', /^Invalid block size/],
   ['no block size', { raw: { [ITEMS]: u32(0) } }, 'invalid-image', /^Invalid block size 0/],
@@ -64,6 +69,31 @@ describe('refused', () => {
     await expect(open({ [BAT]: u64(bytes.length + 6), [BAT + 16]: u64(bytes.length + MIB + 6) })).resolves.toBeDefined();
   });
 
+  test('blocks of several MiB that lie over each other in part', async () => {
+    const bytes = (await new Bench().create(8 * MIB, { block_size: 2 * MIB })).toBytes();
+    const longer = new Uint8Array(bytes.length + 4 * MIB);
+    longer.set(bytes);
+    const open = (second: number): Promise<unknown> => new Bench().open(disk(patched(longer, { raw: { [BAT]: u64(bytes.length + 6), [BAT + 8]: u64(bytes.length + second + 6) } })));
+    await expect(open(MIB)).rejects.toMatchObject({ message: `The block at ${bytes.length + MIB} lies over the block at ${bytes.length}` });
+    await expect(open(2 * MIB)).resolves.toBeDefined();
+  });
+
+  test('a block over a region that others know', async () => {
+    const bytes = await image();
+    const longer = new Uint8Array(bytes.length + 2 * MIB);
+    longer.set(bytes);
+    const other = { 8: u32(3), 80: [1], 96: u64(bytes.length), 104: u32(MIB) };
+    const open = (place: number): Promise<unknown> => new Bench().open(disk(patched(longer, { regions: other, raw: { [BAT]: u64(place + 6) } })));
+    await expect(open(bytes.length)).rejects.toMatchObject({ message: expect.stringMatching(/ lies over the region 00000001-/) as string });
+    await expect(open(bytes.length + MIB)).resolves.toBeDefined();
+  });
+
+  test('an item of more than a MiB, in a region that has the room for it', async () => {
+    const large = disk(patched(await image(), { regions: { 72: u32(64 * MIB) }, raw: { [METADATA + 52]: u32(32 * MIB) } }));
+    large.content.resize(METADATA + 64 * MIB);
+    await expect(new Bench().open(large)).rejects.toMatchObject({ message: expect.stringMatching(/of 33554432 bytes cannot lie/) as string });
+  });
+
   test('short files', async () => {
     const bytes = await image();
     await expect(new Bench().open(disk(bytes.slice(0, 65_636)))).rejects.toMatchObject({ message: /^No valid VHDX header found/ });
@@ -77,6 +107,23 @@ describe('refused', () => {
     await expect(open(3 * 8192)).rejects.toMatchObject({ kind: 'policy', message: expect.stringMatching(/^The blocks lie so scattered/) as string });
     await expect(open(4 * 8192)).resolves.toBeDefined();
   });
+});
+
+test('a file that ends inside of its last MiB, but behind all that is in use', async () => {
+  const bench = new Bench();
+  const whole = await image(4 * MIB + 512 * 1024);
+  expectSameBytes(await bench.content(disk(whole.slice(0, ITEMS + 64))), new Uint8Array(4 * MIB + 512 * 1024));
+  // Of the last block there is as much as the disk has.
+  const bytes = new Uint8Array(whole.length + 512 * 1024);
+  bytes.set(patched(whole, { raw: { [BAT + 32]: u64(whole.length + 6) } }));
+  bytes.fill(7, whole.length);
+  expectSameBytes(await bench.content(disk(bytes)), new Uint8Array(4 * MIB + 512 * 1024).fill(7, 4 * MIB));
+  await expect(bench.open(disk(bytes.slice(0, -1)))).rejects.toMatchObject({ message: expect.stringMatching(/^Block 4 at .* reaches beyond the end/) as string });
+});
+
+test('the largest disk there is', async () => {
+  const bench = new Bench();
+  expect((await bench.open(await bench.create(2 ** 46, { block_state_zero: false }))).size).toBe(2 ** 46);
 });
 
 test('one of two headers, and one of two region tables, is enough', async () => {
@@ -146,6 +193,60 @@ describe('differencing disks', () => {
     expectSameBytes(await readAll(node), model);
     expect(await node.extent(MIB + 512, 4096)).toMatchObject({ length: 512, allocated: true });
     expect(await node.extent(MIB, 4096)).toMatchObject({ length: 512, allocated: false });
+  });
+
+  test.each([
+    ['a path that is no URL', { relative_path: 'a:parent.vhdx' }, './a:parent.vhdx'],
+    ['folders of their own', { relative_path: '.\\.\\sub\\parent.vhdx' }, 'sub/parent.vhdx'],
+    ['an empty relative path', { relative_path: '', absolute_win32_path: 'C:\\x\\parent.vhdx' }, 'parent.vhdx'],
+    ['a volume', { volume_path: '\\\\?\\Volume{1}\\x\\parent.vhdx' }, 'parent.vhdx'],
+    ['a zero behind the name', { relative_path: 'parent.vhdx\0rest' }, 'parent.vhdx'],
+  ])('a parent named by %s', async (_what, names, filename) => {
+    const bytes = differencing(await image(), { names, blocks: [] });
+    const node = await new Bench().open(disk(bytes), { backing: null }, { readOnly: true });
+    expect(node.driver.recordedBacking).toEqual({ filename, format: 'vhdx' });
+  });
+
+  test('a parent that was written to once since, as the second identifier tells', async () => {
+    const { bench, id } = await setUp({ relative_path: 'parent.vhdx' });
+    const names = { relative_path: 'parent.vhdx', parent_linkage: '{11111111-2222-3333-4444-555555555555}', parent_linkage2: `{${id}}` };
+    const bytes = differencing(await image(), { names, blocks: [] });
+    bench.disks.put('child.vhdx').content.write(0, bytes, 0, bytes.length);
+    await expect(openChild(bench)).resolves.toBeDefined();
+  });
+
+  test('refused: locators that make no sense, and blocks in part without a bitmap', async () => {
+    const LOCATOR = ITEMS + 4096;
+    const bytes = differencing(await image(), { names: { relative_path: 'parent.vhdx' }, blocks: [{ block: 0, state: 7 }] });
+    const open = (raw: Record<number, readonly number[]>): Promise<unknown> => new Bench().open(disk(patched(bytes, { raw })), { backing: null }, { readOnly: true });
+    await expect(open({})).resolves.toBeDefined();
+    await expect(open({ [LOCATOR]: [0] })).rejects.toMatchObject({ message: 'The parent of the image is of a kind that is not known' });
+    for (const raw of [{ [LOCATOR + 18]: [65, 0] }, { [LOCATOR + 20]: u32(2 ** 31) }, { [LOCATOR + 28]: [255, 255] }, { [LOCATOR + 32]: [0, 0xd8] }]) {
+      await expect(open(raw)).rejects.toMatchObject({ kind: 'invalid-image', message: 'Invalid parent locator' });
+    }
+    await expect(open({ [BAT + 4096 * 8]: u64(0) })).rejects.toMatchObject({ message: 'Block 0 is held in part, but has no sector bitmap' });
+  });
+
+  test('bitmaps and entries of blocks behind the first 4 GiB', async () => {
+    const bench = new Bench();
+    const large = await bench.create(9 * 2 ** 30, { block_size: MIB, block_state_zero: false });
+    const end = 6 * MIB;
+    const small = differencing(large.toBytes(), { names: { relative_path: 'parent.vhdx' }, blocks: [] });
+    const bytes = new Uint8Array(end + 2 * MIB);
+    bytes.set(small.subarray(0, 4 * MIB));
+    // The sixth of the second chunk: behind one entry of a bitmap; in the bitmap of its chunk it has bytes 1280 to 1535.
+    const BLOCK = 4096 + 5;
+    bytes.fill(0, BAT, BAT + MIB);
+    bytes.set(u64(end + 7), BAT + (BLOCK + 1) * 8);
+    bytes.set(u64(end + MIB + 6), BAT + (2 * 4097 - 1) * 8);
+    bytes.fill(7, end, end + MIB);
+    bytes.fill(0x0f, end + MIB + 1280, end + MIB + 1536);
+    const node = await bench.open(disk(bytes), { backing: null }, { readOnly: true });
+    const found = new Uint8Array(3 * MIB);
+    await node.read((BLOCK - 1) * MIB, found, 0, found.length);
+    const expected = new Uint8Array(3 * MIB);
+    for (let sector = 0; sector < 2048; sector++) if (sector % 8 < 4) expected.fill(7, MIB + sector * 512, MIB + sector * 512 + 512);
+    expectSameBytes(found, expected);
   });
 
   test('refused: to be written, another parent, no name', async () => {
