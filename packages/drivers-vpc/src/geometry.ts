@@ -27,14 +27,15 @@ export function geometryFor(sectors: number): Geometry {
   return withTracks(Math.floor(sectors / 63), 16, 63);
 }
 
-/** The smallest disk with a geometry that holds `size` bytes; those beyond all geometries keep their size. */
+/** The smallest disk with a geometry that holds `size` bytes; those that need the largest, which tells nothing, and beyond keep their size. */
 export function roundToGeometry(size: number): { readonly geometry: Geometry; readonly sectors: number } {
   const wanted = Math.ceil(size / SECTOR);
   if (wanted > MAX_CHS_SECTORS) return { geometry: MAX_GEOMETRY, sectors: wanted };
   if (wanted === 0) return { geometry: { cylinders: 0, heads: 0, sectorsPerTrack: 0 }, sectors: 0 };
   let geometry = geometryFor(wanted);
   for (let more = 1; sectorsOf(geometry) < wanted; more++) geometry = geometryFor(Math.min(wanted + more, MAX_CHS_SECTORS));
-  return { geometry, sectors: sectorsOf(geometry) };
+  const sectors = sectorsOf(geometry);
+  return { geometry, sectors: sectors === MAX_CHS_SECTORS ? wanted : sectors };
 }
 
 function withTracks(tracks: number, heads: number, sectorsPerTrack: number): Geometry {

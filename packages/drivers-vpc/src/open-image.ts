@@ -7,7 +7,7 @@ import { DynamicNode } from './dynamic-node.js';
 import { vpcError } from './errors.js';
 import { FixedNode } from './fixed-node.js';
 import { diskSize, knownToUseGeometry, readFooter, type FoundFooter, type SizeCalculation } from './footer.js';
-import { HEADER_BYTES, MAX_SECTORS, SECTOR } from './format.js';
+import { HEADER_BYTES, SECTOR } from './format.js';
 import { findParent } from './parent.js';
 import { verifyTable } from './verify-table.js';
 
@@ -23,7 +23,6 @@ export async function openVpc(file: Edge, { calculation, budget }: VpcWish, cont
   const found = await readFooter(file);
   const { footer, endOffset } = found;
   const size = diskSize(footer, calculation);
-  if (size > MAX_SECTORS * SECTOR) throw vpcError({ what: 'size', found: size });
   if (calculation === undefined && size < footer.currentSize - (footer.currentSize % SECTOR) && !knownToUseGeometry(footer.creator)) {
     context.warn(
       `The disk is taken to have the ${size} bytes of its geometry rather than the ${footer.currentSize} bytes that its footer tells; ` +

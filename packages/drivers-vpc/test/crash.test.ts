@@ -1,6 +1,6 @@
 /** Power cuts: at any moment the image opens, and what was flushed is there. */
 import { BlockGraph } from '@blk/core-graph';
-import { MemoryDisk, provePowerCuts, saveDisk } from '@blk/driver-conformance';
+import { MemoryDisk, provePowerCuts, recorder, saveDisk, type RecordedOperation } from '@blk/driver-conformance';
 import { qemuImg, skipUnless, tempDir } from '@blk/oracle';
 import { describe, expect, test } from 'vitest';
 import { Bench, differencing } from './support.js';
@@ -35,6 +35,21 @@ describe.skipIf(oracle.skip)(oracle.title('power cuts'), () => {
     for (const late of [false, true]) {
       const disk = new MemoryDisk({ content: differencing(parent.toBytes(), 'parent', { blockSize }) });
       await provePowerCuts(subject, disk, { seed: blockSize, cuts: 25, steps: 50, longest: 96 << 10, initial: (sector) => 1 + (sector % 250), late });
+    }
+  });
+
+  test('of a disk whose copy of the footer was damaged before', async () => {
+    const bench = new Bench();
+    const damaged = new MemoryDisk({ content: (await bench.create(SIZE, { force_size: true })).toBytes().fill(0, 0, 512) });
+    const recording = recorder(damaged);
+    const node = await bench.open(damaged);
+    await node.write(0, new Uint8Array(512).fill(1), 0, 512);
+    await bench.graph.release(node);
+    // The copy has to be there before the footer at the end is written over, whatever else reached the disk.
+    for (let moment = 0; moment <= recording.now; moment++) {
+      for (const survives of [() => true, () => false, ({ offset }: RecordedOperation) => offset !== 0]) {
+        await expect(bench.content(recording.cut(moment, survives))).resolves.toHaveLength(SIZE);
+      }
     }
   });
 

@@ -76,6 +76,8 @@ describe.skipIf(oracle.skip)(oracle.title('images both ways'), () => {
     using dir = tempDir();
     const random = prng(6);
     const sizes = [0, 1, 512, 513, 34816, 10 << 20, 2 ** 30, 127 * 2 ** 30, 136_899_993_600, 136_899_993_601, 2040 * 2 ** 30];
+    // Where the calculation of geometries goes another way.
+    for (const sectors of [69_632, 278_528, 507_904, 66_059_280, 267_382_800]) for (const more of [-1, 0, 1]) sizes.push((sectors + more) * 512);
     for (let more = 0; more < 12; more++) sizes.push(random.below(2 ** (9 + more * 2)) * 512);
     for (const size of sizes) {
       for (const options of [{}, { force_size: true }, { subformat: 'fixed' }]) {
