@@ -87,7 +87,7 @@ function parseChanges(bytes: Uint8Array): LogChange[] | undefined {
   const sequence = view.getBigUint64(16, true);
   const count = view.getUint32(24, true);
   let page = Math.ceil((ENTRY_HEADER + count * DESCRIPTOR) / PAGE) * PAGE;
-  if (page > bytes.length ) return undefined;
+  if (page > bytes.length || sequence === 0n) return undefined;
   const changes: LogChange[] = [];
   for (let at = ENTRY_HEADER; at < ENTRY_HEADER + count * DESCRIPTOR; at += DESCRIPTOR) {
     const offset = u64(view, at + 16);
