@@ -213,11 +213,16 @@ export class WritableHostNode extends HostNode {
     try {
       await syncData(this.#parts.fd);
     } catch (error) {
-      // A special file that keeps nothing, as the system says.
-      if (isCode(error, 'EINVAL')) return;
+      // A special file keeps nothing, as the system says; of what keeps bytes that would be no answer.
+      if (isCode(error, 'EINVAL') && !(await this.#keepsBytes())) return;
       this.#lost = error;
       throw failed('Could not flush', this.filename, error);
     }
+  }
+
+  async #keepsBytes(): Promise<boolean> {
+    const status = await statusOfOpen(this.#parts.fd);
+    return status.isFile() || status.isBlockDevice();
   }
 
   async truncate(size: number, options: TruncateOptions): Promise<void> {

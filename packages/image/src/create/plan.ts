@@ -159,7 +159,7 @@ function inOrder(values: Record<string, string | number | boolean>, format: Bloc
 function shown(value: string | number | boolean): string {
   if (typeof value === 'boolean') return value ? 'on' : 'off';
   // Numbers of 64 bits with a sign, as in the reference.
-  if (typeof value === 'number') return String(BigInt.asIntN(64, BigInt(value)));
+  if (Number.isInteger(value)) return String(BigInt.asIntN(64, BigInt(value)));
   return String(value).replaceAll(',', ',,');
 }
 
