@@ -108,6 +108,8 @@ export interface CreateOptionSpec {
   readonly default?: string | number | boolean;
   /** As `default`, without being shown there: what is said about a creation names it all the same. */
   readonly implied?: string | number | boolean;
+  /** `create -o help` tells of it as the protocol's own, where that has it, and not at all otherwise. */
+  readonly ofProtocol?: true;
 }
 
 /** Gives a driver its types; the value itself is handed through. */

@@ -78,7 +78,6 @@ describe('opening by name', () => {
       ['json:[1]', {}, 'Invalid JSON object given'],
       ['json:{"driver":"cow"}', {}, 'A block device must be specified for "file"'],
       ['json:{"driver":"cow","file":"x"}', {}, "Cannot find device='x' nor node-name='x'"],
-      ['json:{"driver":"cow","file":"x.cow"}', {}, "Cannot find device='x.cow' nor node-name='x.cow': a string names a node; a file is { driver: 'file', filename: 'x.cow' }"],
       ['json:{"driver":"cow","file":{"driver":"mem"},"bogus":1}', {}, "Block format 'cow' does not support the option 'bogus'"],
       ['json:{"driver":"plain","file":{"driver":"mem"},"backing":null}', {}, "Block format 'plain' does not support the option 'backing'"],
       ['json:{"driver":"mem","bogus":1}', {}, "Block protocol 'mem' doesn't support the option 'bogus'"],

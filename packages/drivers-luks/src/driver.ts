@@ -48,7 +48,7 @@ export const luks = defineDriver<LuksOptions, LuksCreateOptions>({
     'ivgen-hash-alg': { type: { type: 'string' }, help: 'Name of IV generator hash algorithm' },
     'key-secret': { type: { type: 'string' }, help: 'ID of the secret that provides the keyslot passphrase' },
     // Given to the file, when it gets its length; the protocol alone would take it for an empty file.
-    preallocation: { type: { type: ['off', 'metadata', 'falloc', 'full'] }, help: 'Preallocation mode (allowed values: off, metadata, falloc, full)' },
+    preallocation: { type: { type: ['off', 'metadata', 'falloc', 'full'] }, help: 'Preallocation mode (allowed values: off, metadata, falloc, full)', ofProtocol: true },
   },
 
   async measure(options, _data, lookup) {

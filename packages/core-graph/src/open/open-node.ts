@@ -25,11 +25,7 @@ export async function openReference(graph: BlockGraph, reference: Reference, sta
 /** The node of this name, or the one in the device of this name. */
 function namedNode(graph: BlockGraph, name: string): BlockNode {
   const node = graph.backends.get(name)?.root ?? graph.findNode(name);
-  if (!node) {
-    // What looks like a file was meant as one.
-    const hint = /[/.\\]/.test(name) ? `: a string names a node; a file is { driver: 'file', filename: '${name}' }` : '';
-    throw new BlockError('not-found', `Cannot find device='${name}' nor node-name='${name}'${hint}`, { node: name });
-  }
+  if (!node) throw new BlockError('not-found', `Cannot find device='${name}' nor node-name='${name}'`, { node: name });
   return node;
 }
 

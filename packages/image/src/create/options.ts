@@ -74,8 +74,9 @@ export function optionHelp(format: BlockDriver, protocol?: BlockDriver): string 
   if (format.create === undefined && format.createFile === undefined) {
     throw new BlockError('unsupported', `Format driver '${format.name}' does not support image creation`);
   }
-  const table = optionTable(format, protocol);
-  const lines = optionLines(table);
+  const { createOptions = {} } = protocol ?? {};
+  const told = Object.entries(optionTable(format, protocol)).map(([name, spec]) => [name, spec.ofProtocol === true ? createOptions[name] : spec] as const);
+  const lines = optionLines(Object.fromEntries(told.filter(([, spec]) => spec !== undefined)));
   if (protocol !== undefined) return `Supported options:\n${lines}`;
   return (
     `Supported ${format.name} options:\n${lines}\n` +
