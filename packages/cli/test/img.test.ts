@@ -65,7 +65,7 @@ const CONVERT = [
   'convert top.qcow2 o', 'convert -O qcow2 top.qcow2 o', 'convert -O bogus top.qcow2 o', 'convert -f bogus top.qcow2 o', 'convert missing o', 'convert top.qcow2',
   'convert', 'convert -c top.qcow2 o', 'convert -c -O qcow2 top.qcow2 o', 'convert -n top.qcow2 missing', 'convert -n -O raw top.qcow2 r.raw', 'convert -S 1 top.qcow2 o',
   'convert -S bogus top.qcow2 o', 'convert -S 0 top.qcow2 o', 'convert -S 64k -O qcow2 top.qcow2 o', 'convert -m 17 top.qcow2 o', 'convert -m x top.qcow2 o',
-  'convert -t bogus top.qcow2 o', 'convert -T bogus top.qcow2 o', 'convert --target-is-zero top.qcow2 o',
+  'convert -t bogus top.qcow2 o', 'convert -T bogus top.qcow2 o', 'convert --target-is-zero top.qcow2 o', 'convert -B a.qcow2 -O qcow2 top.qcow2 o',
   'convert -B a.qcow2 -F qcow2 -O qcow2 top.qcow2 o', 'convert -B a.qcow2 -F qcow2 -O raw top.qcow2 o', 'convert -o bogus=1 -O qcow2 top.qcow2 o',
   'convert -o cluster_size=3k -O qcow2 top.qcow2 o', 'convert -o cluster_size=4k -O qcow2 top.qcow2 o', 'convert -r x top.qcow2 o', 'convert r.raw top.qcow2 o',
   'convert lost.qcow2 o', 'convert -O qcow2 top.qcow2 nodir/o', 'convert -C -S 4k top.qcow2 o', 'convert -C -c top.qcow2 o', 'convert -q -W -m 4 r.raw o', 'convert odd.raw o',

@@ -91,14 +91,6 @@ export const ACCEPTED: readonly Accepted[] = [
     theirs: /(^| )[no]( |$)/,
   },
   {
-    id: 'backing-format-is-asked-for',
-    reason: 'convert with a backing file and no format of it says which option takes it; the reference does not.',
-    line: /convert .*(-B |backing_file=)/,
-    part: /^stderr$/,
-    ours: /requires explicit backing format; give it with (-F|backing_fmt)/,
-    theirs: /requires explicit backing format/,
-  },
-  {
     id: 'no-image-that-none-can-open',
     reason:
       'An image that could not be opened afterwards is refused: vmdk of no bytes or, sparse, of more than 1 PiB; parallels with a catalog that is too large; backing formats that there are none of. The reference may make it.',

@@ -179,7 +179,7 @@ function checkTogether(options: Options): void {
   if (options.has('image-opts') && options.has('f')) refuse(FORMAT_OF_OPTIONS);
   if (options.has('target-image-opts') && !options.has('n')) refuse('--target-image-opts requires use of -n flag');
   if (options.has('target-is-zero') && !options.has('n')) refuse('--target-is-zero requires use of -n flag');
-  if (options.has('B') && !options.has('F') && !options.has('n')) refuse('Use of backing file requires explicit backing format; give it with -F');
+  if (options.has('B') && !options.has('F') && !options.has('n')) refuse('Use of backing file requires explicit backing format');
 }
 
 async function targetOptions(graph: BlockGraph, format: string, target: AnySource, texts: readonly string[]): Promise<Record<string, unknown>> {

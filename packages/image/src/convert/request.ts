@@ -55,7 +55,7 @@ export function withBacking(request: ConvertRequest): ConvertRequest {
   if (backing === undefined) return request;
   const backingFormat = request.backingFormat ?? text('backing_fmt');
   if (backingFormat === undefined && !noCreate) {
-    throw new BlockError('invalid-argument', 'Use of backing file requires explicit backing format; give it with backing_fmt');
+    throw new BlockError('invalid-argument', 'Use of backing file requires explicit backing format');
   }
   return { ...request, backing, ...(backingFormat === undefined ? {} : { backingFormat }) };
 }
